@@ -1,1 +1,18 @@
+//! StreamSpace: interactive sessions in the browser, on one machine and on Kubernetes.
+//!
+//! `ARCHITECTURE.md` shows how the modules hang together; `tests/architecture.rs` keeps the arrows one way.
 
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod crd;
+pub mod engine;
+pub mod error;
+pub mod objects;
+pub mod store;
+pub mod telemetry;
+
+pub use app::App;
+pub use error::Error;

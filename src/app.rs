@@ -1,0 +1,52 @@
+//! What everything is wired to.
+//!
+//! `App` is a struct of handles and nothing more: it is made in `cli/serve.rs` and by the tests, and named by
+//! handlers, services and the controller.
+
+use std::{ops::Deref, sync::Arc};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    crd::{Session, Template},
+    engine::Engine,
+    objects::ObjectStore,
+    store::Pool,
+};
+
+/// A cheap handle to the parts of the server.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+/// The parts.
+#[derive(Debug)]
+pub struct Parts {
+    /// What was configured.
+    pub config: Config,
+    /// The one source of time.
+    pub clock: Arc<dyn Clock>,
+    /// The database.
+    pub pool: Pool,
+    /// Sessions.
+    pub sessions: Arc<dyn ObjectStore<Session>>,
+    /// Templates.
+    pub templates: Arc<dyn ObjectStore<Template>>,
+    /// What runs the programs.
+    pub engine: Arc<dyn Engine>,
+}
+
+impl App {
+    /// A handle to `parts`.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,133 @@
+//! The one table from roles to permissions.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+/// Roles that a person can hold, several at once.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// Works in sessions of their own.
+    User,
+    /// Runs the place: nodes, all sessions, reads users.
+    Operator,
+    /// Reads everything, the audit included, and changes nothing.
+    Auditor,
+    /// May do all.
+    Admin,
+}
+
+impl Role {
+    /// Every role there is.
+    pub const ALL: [Self; 4] = [Self::User, Self::Operator, Self::Auditor, Self::Admin];
+}
+
+/// A permission in the type of a handler's argument.
+pub trait Required: Send + Sync + 'static {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+/// Declares the permissions: variant, its word on the wire, the roles that hold it.
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $word:literal: $($role:ident)+;)+) => {
+        /// What a call needs. The word on the wire is `noun:verb`.
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+        pub enum Permission { $($(#[$doc])* #[serde(rename = $word)] $name,)+ }
+
+        impl Permission {
+            /// Every permission there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// Its word on the wire.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// The roles that hold it.
+            #[must_use]
+            pub const fn roles(self) -> &'static [Role] {
+                match self { $(Self::$name => &[$(Role::$role),+],)+ }
+            }
+        }
+
+        /// The permissions as types, for `Guarded<…>`.
+        pub mod needs {
+            use super::{Permission, Required};
+            $($(#[$doc])* #[derive(Debug)] pub struct $name;
+            impl Required for $name { const PERMISSION: Permission = Permission::$name; })+
+        }
+    };
+}
+
+permissions! {
+    /// Create, change, connect to and delete sessions of one's own.
+    SessionsOwn = "sessions:own": User Operator Admin;
+    /// See sessions: one's own, or all with `SessionsReadAll`.
+    SessionsRead = "sessions:read": User Operator Auditor Admin;
+    /// See everybody's sessions, with their events and history.
+    SessionsReadAll = "sessions:read-all": Operator Auditor Admin;
+    /// Change and delete everybody's sessions.
+    SessionsWriteAll = "sessions:write-all": Operator Admin;
+    /// Create a session for another person, and enter another person's session.
+    SessionsActAs = "sessions:act-as": Admin;
+    /// Read the logs of everybody's sessions.
+    LogsReadAll = "logs:read-all": Operator Auditor Admin;
+    /// See the templates.
+    TemplatesRead = "templates:read": User Operator Auditor Admin;
+    /// Create, change and delete templates.
+    TemplatesWrite = "template:write": Admin;
+    /// See accounts.
+    UsersRead = "users:read": Operator Auditor Admin;
+    /// Create, change, disable and delete accounts.
+    UsersWrite = "users:write": Admin;
+    /// One's own account, tokens, password, sign-ins and audit entries.
+    SelfManage = "self:manage": User Operator Auditor Admin;
+    /// Read the whole audit.
+    AuditRead = "audit:read": Auditor Admin;
+    /// Read and change the server's settings.
+    ConfigWrite = "config:write": Admin;
+}
+
+/// Who is calling, as the credential says; never from a body or a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The person's name: a DNS label.
+    pub user: String,
+    /// Roles at this moment.
+    pub roles: BTreeSet<Role>,
+    /// Narrows what the roles give, for tokens with scopes. `None`: no narrowing.
+    pub scopes: Option<BTreeSet<Permission>>,
+    /// How the caller is known.
+    pub credential: Credential,
+    /// Address of the peer, as far as it can be believed.
+    pub address: Option<std::net::IpAddr>,
+}
+
+/// How a caller is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A browser that signed in: the id of its sign-in row (not the cookie's value).
+    SignIn(uuid::Uuid),
+    /// An API token: its id.
+    Token(uuid::Uuid),
+    /// `AUTH_MODE=none`.
+    Anyone,
+}
+
+impl Caller {
+    /// Whether the caller holds `permission`.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        permission.roles().iter().any(|role| self.roles.contains(role))
+            && self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&permission))
+    }
+
+    /// What the caller may do, for the page.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<Permission> {
+        Permission::ALL.iter().copied().filter(|permission| self.may(*permission)).collect()
+    }
+}

@@ -1,0 +1,38 @@
+//! The subcommands, one file each.
+
+mod crds;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Interactive sessions in the browser, on one machine and on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "streamspace", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the definitions of the custom resources as YAML.
+    Crds,
+}
+
+/// Runs what the command line asks for.
+pub fn run(cli: Cli) -> ExitCode {
+    let result = match cli.command {
+        Command::Crds => crds::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("streamspace: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a subcommand ends with when it fails: one sentence for the person.
+type CliError = Box<dyn std::error::Error + Send + Sync>;

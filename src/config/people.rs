@@ -1,0 +1,23 @@
+use secrecy::SecretString;
+
+/// How people sign in.
+#[derive(clap::Args, Clone, Debug)]
+pub struct People {
+    /// `jwt`: local accounts and tokens; `saml`; `hybrid`: all; `none`: everyone on this machine is the administrator.
+    #[arg(long, env = "AUTH_MODE", value_enum, default_value_t = AuthMode::Hybrid)]
+    pub auth_mode: AuthMode,
+    /// Keys of at least 32 bytes that protect secrets at rest, separated by commas: the first encrypts, all decrypt.
+    /// Absent: a file in the data folder, made at the first start.
+    #[arg(long, env = "SECRET_KEY", hide_env_values = true)]
+    pub secret_key: Option<SecretString>,
+}
+
+/// Ways to sign in that are switched on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+#[allow(missing_docs)]
+pub enum AuthMode {
+    Jwt,
+    Saml,
+    Hybrid,
+    None,
+}

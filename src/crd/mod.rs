@@ -1,0 +1,30 @@
+//! The custom resources: structs with their schemas, nothing that acts.
+//!
+//! Group `stream.streamspace.io`, version `v1alpha1`. `streamspace crds` prints what is derived here.
+
+mod session;
+mod template;
+
+pub use session::*;
+pub use template::*;
+
+use kube::CustomResourceExt;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
+/// API group of every custom resource.
+pub const GROUP: &str = "stream.streamspace.io";
+/// The served and stored version.
+pub const VERSION: &str = "v1alpha1";
+
+/// Pattern of a Kubernetes quantity that is not negative (`500m`, `2`, `1.5`, `4Gi`).
+pub const QUANTITY: &str = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$";
+/// Pattern of a Kubernetes duration without sign (`0s`, `90s`, `30m`, `1h30m`).
+pub const DURATION: &str = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
+/// Pattern of a DNS label of at most 63 characters.
+pub const DNS_LABEL: &str = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
+
+/// Every definition that the platform installs, in the order in which it installs them.
+#[must_use]
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    vec![Session::crd(), Template::crd()]
+}

@@ -1,0 +1,134 @@
+//! Why a request failed: one enum for services and everything below them, given a status in one place.
+
+use crate::{
+    engine::EngineError,
+    objects::{FieldError, ObjectError},
+};
+
+/// Why a request failed. `Display` is written for the person; `source()` goes to the log only.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields of the request are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<FieldError>),
+    /// The request cannot be read at all.
+    #[error("{0}")]
+    BadRequest(String),
+    /// No sign-in, or one that is no longer good.
+    #[error("sign in first")]
+    Unauthenticated,
+    /// The name and the password do not go together, or the account is locked for a while.
+    #[error("{0}")]
+    SignInRefused(String),
+    /// The caller may not do that.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is none, or the caller may not know of it.
+    #[error("{kind} {name} does not exist")]
+    NotFound {
+        /// What was asked for, such as `session`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The name is taken.
+    #[error("{kind} {name} exists already")]
+    AlreadyExists {
+        /// The kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The state of the thing does not allow that.
+    #[error("{0}")]
+    Conflict(String),
+    /// `If-Match` names another version.
+    #[error("it was changed meanwhile: read it again and repeat the change")]
+    Stale,
+    /// An `Idempotency-Key` was used before with another request.
+    #[error("this Idempotency-Key was used before with another request: take a new one")]
+    KeyReused,
+    /// The first request with this `Idempotency-Key` has not ended.
+    #[error("the first request with this Idempotency-Key is still under way: ask again in a moment")]
+    KeyInFlight,
+    /// Too many requests.
+    #[error("too many requests: wait {retry_after_s} s")]
+    TooMany {
+        /// Seconds until the next is welcome.
+        retry_after_s: u64,
+    },
+    /// A program is missing on the host.
+    #[error("{0}")]
+    CannotRunHere(String),
+    /// The database did not answer.
+    #[error("the database did not answer: try again in a moment")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The engine failed.
+    #[error("{0}")]
+    Engine(#[source] EngineError),
+    /// Something is not ready yet, such as a watch that has not caught up.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A defect of ours.
+    #[error("something went wrong on our side")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// One wrong field.
+    #[must_use]
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    /// A thing that is not there.
+    #[must_use]
+    pub fn not_found(kind: &'static str, name: impl Into<String>) -> Self {
+        Self::NotFound { kind, name: name.into() }
+    }
+
+    /// A defect of ours, with the error that shows it.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(source.into())
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for Error {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<ObjectError> for Error {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::NotFound { kind, name } => Self::NotFound { kind: noun(&kind), name },
+            ObjectError::AlreadyExists { kind, name } => Self::AlreadyExists { kind: noun(&kind), name },
+            ObjectError::Conflict { .. } => Self::Stale,
+            ObjectError::Invalid(fields) => Self::Invalid(fields),
+            ObjectError::Unavailable(source) => Self::Database(source),
+            error @ (ObjectError::Expired | ObjectError::Fenced(_)) => Self::internal(error),
+        }
+    }
+}
+
+/// The word people know a kind by.
+fn noun(kind: &str) -> &'static str {
+    match kind {
+        "Session" => "session",
+        "Template" => "template",
+        _ => "object",
+    }
+}

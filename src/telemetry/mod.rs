@@ -1,0 +1,3 @@
+//! Logs, metrics and named tasks.
+
+pub mod task;
