@@ -1,5 +1,7 @@
 //! The subcommands, one file each.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a subcommand talks to a person or a pipe")]
+
 mod crds;
 
 use std::process::ExitCode;

@@ -17,19 +17,19 @@ pub use sessions::Sessions;
 /// Everything `streamspace serve` can be told.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Config {
+    /// How the server is reached.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub http: Http,
+    /// Where things lie on the host.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub folders: Folders,
+    /// PostgreSQL.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub database: Database,
+    /// How people sign in.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub people: People,
+    /// What sessions may have.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub sessions: Sessions,
 }

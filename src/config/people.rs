@@ -14,7 +14,7 @@ pub struct People {
 
 /// Ways to sign in that are switched on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum AuthMode {
     Jwt,
     Saml,

@@ -8,8 +8,8 @@ mod template;
 pub use session::*;
 pub use template::*;
 
-use kube::CustomResourceExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
 
 /// API group of every custom resource.
 pub const GROUP: &str = "stream.streamspace.io";

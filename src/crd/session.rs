@@ -1,3 +1,5 @@
+#![allow(clippy::duplicated_attributes, reason = "the lint compares the arguments of different printer columns")]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -159,7 +161,7 @@ pub struct Logging {
 /// A log level.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum LogLevel {
     Debug,
     #[default]
@@ -311,7 +313,7 @@ pub struct Verdict {
 
 /// Causes that the doctor can tell apart.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Reason {
     ImageNotFound,
     ImagePullDenied,
@@ -339,7 +341,7 @@ pub enum Reason {
 /// What a person can press.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Remedy {
     Retry,
     ChangeSize,
@@ -389,7 +391,7 @@ pub struct LifecycleEvent {
 
 /// Kinds of lifecycle events.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum LifecycleType {
     Created,
     Starting,
@@ -407,7 +409,7 @@ pub enum LifecycleType {
 
 /// The two types of Kubernetes Events.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum EventType {
     #[default]
     Normal,

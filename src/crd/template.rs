@@ -1,3 +1,5 @@
+#![allow(clippy::duplicated_attributes, reason = "the lint compares the arguments of different printer columns")]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -159,7 +161,7 @@ pub struct ValueFrom {
 
 /// A key of a named object.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct KeyRef {
     pub name: String,
     pub key: String,
@@ -265,7 +267,7 @@ fn root() -> String {
 /// How much a container may do.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Security {
     #[default]
     Restricted,

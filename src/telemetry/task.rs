@@ -89,9 +89,8 @@ pub fn spawn<T: Send + 'static>(
 ) -> tokio::task::JoinHandle<Option<T>> {
     let inner = tokio::spawn(task);
     tokio::spawn(async move {
-        let abort = AbortOnDrop(inner.abort_handle());
+        let _abort = AbortOnDrop(inner.abort_handle());
         let result = inner.await;
-        std::mem::forget(abort);
         match result {
             Ok(value) => Some(value),
             Err(error) => {
@@ -104,7 +103,7 @@ pub fn spawn<T: Send + 'static>(
     })
 }
 
-/// Aborts the inner task when the outer is aborted.
+/// Aborts the inner task when the outer is aborted; does nothing once the inner has ended.
 struct AbortOnDrop(tokio::task::AbortHandle);
 
 impl Drop for AbortOnDrop {
