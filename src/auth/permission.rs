@@ -104,6 +104,8 @@ pub struct Caller {
     pub credential: Credential,
     /// Address of the peer, as far as it can be believed.
     pub address: Option<std::net::IpAddr>,
+    /// Id of the request, as the answer and the log show it.
+    pub request_id: Option<String>,
 }
 
 /// How a caller is known.
@@ -115,9 +117,24 @@ pub enum Credential {
     Token(uuid::Uuid),
     /// `AUTH_MODE=none`.
     Anyone,
+    /// The command line on the server's host.
+    Console,
 }
 
 impl Caller {
+    /// `user` with `roles`, known by `credential`, without narrowing, address or request.
+    #[must_use]
+    pub fn new(user: impl Into<String>, roles: impl IntoIterator<Item = Role>, credential: Credential) -> Self {
+        Self {
+            user: user.into(),
+            roles: roles.into_iter().collect(),
+            scopes: None,
+            credential,
+            address: None,
+            request_id: None,
+        }
+    }
+
     /// Whether the caller holds `permission`.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
