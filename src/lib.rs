@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crd;
+pub mod domain;
 pub mod engine;
 pub mod error;
 pub mod objects;

@@ -324,7 +324,6 @@ pub enum Reason {
     BudgetSpent,
     PolicyRefused,
     ValidationFailed,
-    TemplateMissing,
     UserUnknown,
     ProgramMissing,
     ExitedAtOnce,

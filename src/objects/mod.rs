@@ -5,7 +5,7 @@
 //! grows with the spec only, status apart from the spec, finalizers with `deletionTimestamp`, label selectors, and a
 //! watch without a gap.
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -17,6 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::crd::EventType;
+pub use crate::domain::fields::FieldError;
 
 /// A custom resource that the port carries.
 pub trait Object:
@@ -76,21 +77,6 @@ pub enum ObjectError {
     /// The store did not answer, or answered something that makes no sense.
     #[error("the object store did not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// Path of the field, such as `spec.idleTimeout`.
-    pub field: String,
-    /// A sentence that says how to mend it.
-    pub message: String,
-}
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
 }
 
 /// What must hold for a write to happen; an absent part always holds.

@@ -1,0 +1,14 @@
+//! Rules over the custom resources: no I/O, no clock, no SQL.
+
+pub mod activity;
+pub mod conditions;
+pub mod duration;
+pub mod fields;
+pub mod keys;
+pub mod lifecycle;
+pub mod names;
+pub mod parameters;
+pub mod phase;
+pub mod quantity;
+pub mod session;
+pub mod template;
