@@ -43,7 +43,9 @@ pub fn explain(live: &Live, started: Timestamp, timeout: Option<Duration>, now: 
     let last = live.last_activity.map_or(started, |last| last.max(started));
     let active = now.duration_since(last) < ACTIVE_FOR;
     let snoozed = live.snoozed_until.filter(|until| *until > now);
-    let stops_at = timeout.map(|timeout| later(last, timeout)).map(|stop| live.snoozed_until.map_or(stop, |until| stop.max(until)));
+    let stops_at = timeout
+        .map(|timeout| later(last, timeout))
+        .map(|stop| live.snoozed_until.map_or(stop, |until| stop.max(until)));
     let mut cause = if active { active_cause(live, last == started) } else { idle_cause(live) };
     if snoozed.is_some() {
         cause.push_str(" The stop was postponed by hand.");
@@ -91,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_session_stops_its_idle_time_after_the_last_activity() {
-        let live = Live { last_activity: Some(at("12:00:00")), last_cause: "keys".into(), connections: 1, ..Live::default() };
+        let live =
+            Live { last_activity: Some(at("12:00:00")), last_cause: "keys".into(), connections: 1, ..Live::default() };
         let idle = explain(&live, at("11:00:00"), HALF_AN_HOUR, at("12:10:00"));
         assert_eq!(idle.since, Some(at("12:00:00")));
         assert_eq!(idle.stops_at, Some(at("12:30:00")));

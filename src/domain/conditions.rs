@@ -5,10 +5,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Holds {
+    /// It does.
     True,
+    /// It does not.
     False,
+    /// It cannot be told.
     Unknown,
 }
 

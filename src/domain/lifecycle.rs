@@ -12,7 +12,12 @@ const MOST: usize = 50;
 
 /// An event at `time`.
 #[must_use]
-pub fn event(type_: LifecycleType, event_type: EventType, time: Timestamp, message: impl Into<String>) -> LifecycleEvent {
+pub fn event(
+    type_: LifecycleType,
+    event_type: EventType,
+    time: Timestamp,
+    message: impl Into<String>,
+) -> LifecycleEvent {
     LifecycleEvent { type_, time: Time(time), message: message.into(), details: BTreeMap::new(), event_type }
 }
 

@@ -46,7 +46,9 @@ pub fn resolve(
     }
     let Some(schema) = schema else { return if errors.is_empty() { Ok(all) } else { Err(errors) } };
     match jsonschema::validator_for(schema) {
-        Err(error) => errors.push(FieldError::new("spec.parameters", format!("the template's schema is broken: {error}"))),
+        Err(error) => {
+            errors.push(FieldError::new("spec.parameters", format!("the template's schema is broken: {error}")));
+        }
         Ok(validator) => {
             let instance = Value::Object(all.clone().into_iter().collect());
             errors.extend(validator.iter_errors(&instance).map(|error| {
@@ -55,9 +57,11 @@ pub fn resolve(
             }));
         }
     }
-    errors.extend(all.iter().filter(|(_, value)| text(value).len() > LONGEST_VALUE || text(value).contains('\0')).map(
-        |(name, _)| FieldError::new(format!("spec.parameters.{name}"), "is too long or holds a NUL character"),
-    ));
+    errors.extend(
+        all.iter().filter(|(_, value)| text(value).len() > LONGEST_VALUE || text(value).contains('\0')).map(
+            |(name, _)| FieldError::new(format!("spec.parameters.{name}"), "is too long or holds a NUL character"),
+        ),
+    );
     if errors.is_empty() { Ok(all) } else { Err(errors) }
 }
 

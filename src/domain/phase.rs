@@ -31,8 +31,11 @@ mod tests {
         let table: Vec<String> = ALL
             .iter()
             .map(|from| {
-                let to: Vec<String> =
-                    ALL.iter().filter(|to| *to != from && may_follow(*from, **to)).map(|to| format!("{to:?}")).collect();
+                let to: Vec<String> = ALL
+                    .iter()
+                    .filter(|to| *to != from && may_follow(*from, **to))
+                    .map(|to| format!("{to:?}"))
+                    .collect();
                 format!("{from:?} -> {}", to.join(" "))
             })
             .collect();

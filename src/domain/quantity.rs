@@ -69,7 +69,10 @@ pub fn bytes(text: &str) -> Result<u64, QuantityError> {
 /// # Errors
 /// A sentence for anything else.
 pub fn gpus(text: &str) -> Result<u32, QuantityError> {
-    text.parse().ok().filter(|n| *n <= 64).ok_or_else(|| QuantityError(format!("“{text}” is no number of GPUs: write 0 to 64")))
+    text.parse()
+        .ok()
+        .filter(|n| *n <= 64)
+        .ok_or_else(|| QuantityError(format!("“{text}” is no number of GPUs: write 0 to 64")))
 }
 
 #[cfg(test)]
@@ -89,7 +92,9 @@ mod tests {
 
     #[test]
     fn impossible_amounts_are_refused() {
-        for text in ["", "Gi", "-1", "1e3", "0x10", "1 Gi", ".5", "5.", "1KiB", "99999999999999999999", "9999999999999999999Pi"] {
+        for text in
+            ["", "Gi", "-1", "1e3", "0x10", "1 Gi", ".5", "5.", "1KiB", "99999999999999999999", "9999999999999999999Pi"]
+        {
             assert!(bytes(text).is_err(), "{text}");
         }
         assert!(cpu_millicores("0").is_err());

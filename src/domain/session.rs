@@ -85,7 +85,12 @@ fn merged(wish: &Resources, default: &Resources) -> Resources {
 struct Findings<'a>(&'a mut Vec<FieldError>);
 
 impl Findings<'_> {
-    fn amount<T, E: ToString>(&mut self, field: &str, text: Option<&str>, parse: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+    fn amount<T, E: ToString>(
+        &mut self,
+        field: &str,
+        text: Option<&str>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
         let result = text.map(parse)?;
         result.map_err(|error| self.0.push(FieldError::new(field, error.to_string()))).ok()
     }
@@ -153,11 +158,8 @@ mod tests {
         serde_saphyr::from_str(&format!("displayName: T\nbaseImage: i\nwebapp: {{ port: 80 }}\n{yaml}")).unwrap()
     }
 
-    const CEILINGS: Ceilings = Ceilings {
-        default_idle: Some(Duration::from_hours(1)),
-        idle: Some(Duration::from_hours(8)),
-        duration: None,
-    };
+    const CEILINGS: Ceilings =
+        Ceilings { default_idle: Some(Duration::from_hours(1)), idle: Some(Duration::from_hours(8)), duration: None };
 
     #[test]
     fn what_the_session_does_not_say_comes_from_the_template_and_then_from_the_defaults() {
@@ -188,12 +190,20 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named_at_once() {
-        let wish = session("resources: { cpu: '0', memory: 1Ki }\ndisplayName: \"a\\u0007b\"\nparameters: { x: 1 }\nidleTimeout: 5s");
+        let wish = session(
+            "resources: { cpu: '0', memory: 1Ki }\ndisplayName: \"a\\u0007b\"\nparameters: { x: 1 }\nidleTimeout: 5s",
+        );
         let fields: Vec<String> =
             resolve(&wish, &template(""), &CEILINGS).unwrap_err().into_iter().map(|error| error.field).collect();
         assert_eq!(
             fields,
-            ["spec.resources.cpu", "spec.resources.memory", "spec.idleTimeout", "spec.parameters.x", "spec.displayName"]
+            [
+                "spec.resources.cpu",
+                "spec.resources.memory",
+                "spec.idleTimeout",
+                "spec.parameters.x",
+                "spec.displayName"
+            ]
         );
     }
 }

@@ -108,7 +108,9 @@ fn check_mounts(spec: &TemplateSpec) -> Result<(), String> {
         mount.name != "home" || path == "/" || path.split('/').any(|part| part == ".." || part == ".")
     });
     match bad {
-        Some(mount) if mount.name != "home" => Err(format!("there is no volume “{}”: only “home” can be mounted", mount.name)),
+        Some(mount) if mount.name != "home" => {
+            Err(format!("there is no volume “{}”: only “home” can be mounted", mount.name))
+        }
         Some(mount) => Err(format!("“{}” is no place for a home: write a path such as /home/user", mount.mount_path)),
         None if spec.volume_mounts.len() > 1 => Err("the home can be mounted once".into()),
         None => Ok(()),
@@ -132,7 +134,9 @@ mod tests {
 
     #[test]
     fn the_port_of_the_viewer_comes_first_and_none_twice() {
-        let all = ports(&spec("vnc: { port: 5900 }\nports: [{ name: a, containerPort: 81 }, { name: v, containerPort: 5900 }]"));
+        let all = ports(&spec(
+            "vnc: { port: 5900 }\nports: [{ name: a, containerPort: 81 }, { name: v, containerPort: 5900 }]",
+        ));
         assert_eq!(all, [5900, 81]);
         assert_eq!(view(&spec("vnc: { port: 3000, protocol: kasmvnc }")), View::Web);
         assert_eq!(view(&spec("vnc: { port: 5900 }")), View::Vnc);
@@ -144,7 +148,10 @@ mod tests {
             "volumeMounts: [{ name: home, mountPath: /a/../etc }]\nenv: [{ name: A }]\nidleTimeout: 10s\ndefaultResources: { memory: 1Ki }",
         ));
         let fields: Vec<&str> = found.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["spec.ports", "spec.volumeMounts", "spec.env", "spec.defaultResources.memory", "spec.idleTimeout"]);
+        assert_eq!(
+            fields,
+            ["spec.ports", "spec.volumeMounts", "spec.env", "spec.defaultResources.memory", "spec.idleTimeout"]
+        );
         assert!(check(&spec("webapp: { port: 80 }")).is_empty());
     }
 }
