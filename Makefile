@@ -1,0 +1,103 @@
+# `make` or `make help` lists what there is. Every target installs what it needs (scripts/setup), so that a clone, Rust
+# and Node are enough to start from.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+CARGO ?= cargo
+NPM ?= npm
+# Arguments for `streamspace serve`, such as `make run ARGS='--api-port 9000'`.
+ARGS ?=
+
+AREAS := unit objects engine api architecture browser
+BENCHES := $(patsubst bench/%/run,%,$(wildcard bench/*/run))
+WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts web/*.js)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	echo "  areas for test-AREA: $(AREAS)"
+
+# ── Using it ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: run
+run: build ## Install what is missing, build, start the server and print a sign-in link
+	@exec target/debug/streamspace serve $(ARGS)
+
+.PHONY: build
+build: setup-run web/dist/index.html
+	@$(CARGO) build --locked
+
+# The page is built only when one of its sources is newer; cargo then sees the new files and builds them in.
+web/dist/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
+	@$(NPM) run --silent --prefix web build
+	touch $@
+
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json
+	@scripts/setup node
+	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --prefix $* --no-audit --no-fund
+	touch $@
+
+.PHONY: setup-run setup-test setup-check
+setup-run setup-test setup-check: setup-%:
+	@scripts/setup $*
+
+# ── Changing it ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: check
+check: setup-check web/dist/index.html ## Everything that can be checked without running the server: CI's first half
+	@scripts/check
+
+.PHONY: gen
+gen: web/dist/index.html ## Write again what is generated: openapi.json and the page's API types
+	@scripts/gen
+
+.PHONY: test
+test: setup-test web/dist/index.html ## Every test: CI's second half
+	@$(CARGO) test --locked --no-run
+	$(MAKE) $(AREAS:%=test-%)
+
+.PHONY: test-unit
+test-unit: setup-test web/dist/index.html
+	@$(CARGO) test --locked --lib --bins
+	$(NPM) run --silent --prefix web test
+
+# Tests at the level of a process: the real router, PostgreSQL, sandboxes.
+.PHONY: test-objects test-engine test-api test-architecture
+test-objects test-engine test-api test-architecture: test-%: setup-test web/dist/index.html
+	@$(CARGO) test --locked --test $*
+
+# The stories in Chromium, against the real server. SPEC=name runs one file.
+.PHONY: test-browser
+test-browser: setup-test web/dist/index.html tests/browser/node_modules/.package-lock.json
+	@$(CARGO) build --locked
+	tests/browser/run $(SPEC)
+
+test-%: ## One area of the tests, such as test-api
+	@echo "There are no tests of '$*'. Areas: $(AREAS)" >&2; exit 2
+
+.PHONY: screenshots
+screenshots: setup-test web/dist/index.html tests/browser/node_modules/.package-lock.json ## Take the pictures in docs/screenshots again
+	@$(CARGO) build --locked
+	SCREENSHOTS=docs/screenshots tests/browser/run
+
+# ── Measuring it, breaking it ─────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: bench
+bench: $(BENCHES:%=bench-%) ## Every figure of bench/, each written into bench/RESULTS.md
+
+bench-%: setup-run web/dist/index.html ## One figure, such as bench-start
+	@[ -x bench/$*/run ] || { echo "There is no bench '$*'. There are: $(BENCHES)" >&2; exit 2; }
+	bench/$*/run
+
+.PHONY: fresh
+fresh: ## make run and make test on a fresh Debian, as root and as an ordinary user (SUITE=bookworm or trixie)
+	@scripts/setup fresh
+	scripts/fresh
+
+.PHONY: clean
+clean: ## Remove what was built (never data)
+	@rm -rf target web/dist web/node_modules tests/browser/node_modules
