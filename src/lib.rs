@@ -11,6 +11,7 @@ pub mod crd;
 pub mod domain;
 pub mod engine;
 pub mod error;
+pub mod http;
 pub mod objects;
 pub mod store;
 pub mod telemetry;

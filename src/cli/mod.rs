@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a subcommand talks to a person or a pipe")]
 
 mod crds;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -20,12 +21,15 @@ pub struct Cli {
 enum Command {
     /// Print the definitions of the custom resources as YAML.
     Crds,
+    /// Run the server.
+    Serve(Box<crate::config::Config>),
 }
 
 /// Runs what the command line asks for.
 pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Crds => crds::run(),
+        Command::Serve(config) => serve::run(*config),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,47 @@
+//! `streamspace serve`: wires the parts together, runs until it is asked to end, and ends in order.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::CliError;
+use crate::{config::Config, http::server, telemetry::task::Tasks};
+
+/// How long background tasks get to end.
+const TASKS_END_WITHIN: Duration = Duration::from_secs(8);
+
+/// Runs the server until a signal or the end of an essential task.
+pub(super) fn run(config: Config) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), CliError> {
+    let tls = server::tls(&config.http)?;
+    let sockets = server::listen(config.http.api_host, config.http.api_port, "API_PORT")?;
+    let mut tasks = Tasks::new(CancellationToken::new());
+    let http = server::serve(sockets, tls)?;
+    let handle = http.handle();
+    let mut http = std::pin::pin!(http);
+    println!("StreamSpace is ready at {}", config.http.public_url());
+    let ended = tokio::select! {
+        result = &mut http => result.map_err(CliError::from),
+        died = tasks.failure() => Err(died.into()),
+        result = asked_to_stop() => result.map_err(CliError::from),
+    };
+    // The future has to be polled for the stop to go on.
+    let ((), _) = tokio::join!(handle.stop(true), http);
+    tasks.end(TASKS_END_WITHIN).await;
+    ended
+}
+
+/// Returns on SIGINT and SIGTERM.
+async fn asked_to_stop() -> std::io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! Everything people and programs ask for over HTTP.
+//!
+//! `routes` is the one table of URLs; `problem` is where an error meets its status; a handler parses, calls one
+//! service and shows what it answered.
+
+pub mod health;
+pub mod page;
+pub mod problem;
+pub mod routes;
+pub mod server;

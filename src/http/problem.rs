@@ -1,0 +1,213 @@
+//! The one place where an error meets its HTTP status: problem objects as RFC 9457 has them.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+
+use crate::{Error, engine::EngineError, objects::FieldError};
+
+/// Seconds after which a request that met a database or a watch that is away is worth repeating.
+const RETRY_AFTER_S: u64 = 1;
+
+/// An error as the caller sees it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// `/problems/{code}`, described in `docs/problems.md`.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// The kind of problem in a few words, the same for every problem of that `code`.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time and what mends it.
+    pub detail: String,
+    /// The path that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// The request's `X-Request-Id`, by which the log knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Which fields are wrong, where fields are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemField>,
+}
+
+/// One wrong field.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemField {
+    /// Path of the field, such as `spec.idleTimeout`.
+    pub field: String,
+    /// `error`; warnings never refuse a request.
+    pub level: &'static str,
+    /// A sentence that says how to mend it.
+    pub message: String,
+}
+
+impl From<&FieldError> for ProblemField {
+    fn from(error: &FieldError) -> Self {
+        Self { field: error.field.clone(), level: "error", message: error.message.clone() }
+    }
+}
+
+/// What a kind of problem is called, and its status.
+#[derive(Clone, Copy, Debug)]
+pub struct Class {
+    /// The stable word.
+    pub code: &'static str,
+    /// The status.
+    pub status: StatusCode,
+    /// A few words.
+    pub title: &'static str,
+}
+
+const fn class(code: &'static str, status: StatusCode, title: &'static str) -> Class {
+    Class { code, status, title }
+}
+
+impl Error {
+    /// Stable code (`docs/problems.md`), status and title. No `_` arm, so that a new variant has to choose.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Invalid(_) => class("invalid", StatusCode::BAD_REQUEST, "Fields are wrong"),
+            Self::BadRequest(_) => class("bad-request", StatusCode::BAD_REQUEST, "The request cannot be read"),
+            Self::Unauthenticated => class("unauthenticated", StatusCode::UNAUTHORIZED, "Not signed in"),
+            Self::SignInRefused(_) => class("sign-in-refused", StatusCode::UNAUTHORIZED, "Sign-in refused"),
+            Self::Forbidden(_) => class("forbidden", StatusCode::FORBIDDEN, "Not allowed"),
+            Self::NotFound { .. } => class("not-found", StatusCode::NOT_FOUND, "Not found"),
+            Self::AlreadyExists { .. } => class("already-exists", StatusCode::CONFLICT, "The name is taken"),
+            Self::Conflict(_) => class("conflict", StatusCode::CONFLICT, "Not possible in this state"),
+            Self::Stale => class("stale", StatusCode::PRECONDITION_FAILED, "Changed meanwhile"),
+            Self::KeyReused => {
+                class("idempotency-key-reused", StatusCode::UNPROCESSABLE_ENTITY, "Idempotency-Key used before")
+            }
+            Self::KeyInFlight => {
+                class("idempotency-key-in-flight", StatusCode::CONFLICT, "The first request is under way")
+            }
+            Self::TooMany { .. } => class("too-many-requests", StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+            Self::CannotRunHere(_) => class("cannot-run-here", StatusCode::CONFLICT, "Cannot run here"),
+            Self::Database(_) => {
+                class("database-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The database is away")
+            }
+            Self::Engine(error) => engine_class(error),
+            Self::Unavailable(_) => class("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not ready"),
+            Self::Internal(_) => class("internal", StatusCode::INTERNAL_SERVER_ERROR, "Our fault"),
+        }
+    }
+
+    fn fields(&self) -> Vec<ProblemField> {
+        match self {
+            Self::Invalid(fields) => fields.iter().map(ProblemField::from).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn engine_class(error: &EngineError) -> Class {
+    match error {
+        EngineError::NotRunning(_) => class("session-not-running", StatusCode::CONFLICT, "The session does not run"),
+        EngineError::NoSuchPort { .. } => class("no-such-port", StatusCode::NOT_FOUND, "No such port"),
+        EngineError::Unreachable { .. } => class("app-unreachable", StatusCode::BAD_GATEWAY, "Nothing answers there"),
+        EngineError::Doctor { .. } => class("cannot-run-here", StatusCode::CONFLICT, "Cannot run here"),
+        EngineError::Failed(_) => class("engine-failed", StatusCode::BAD_GATEWAY, "The engine failed"),
+    }
+}
+
+/// What HTTP itself refuses, before any service is asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No such URL.
+    #[error("there is nothing at {0}")]
+    NoRoute(String),
+    /// The URL exists, the method does not.
+    #[error("{method} is not possible here: use {}", .allow.join(", "))]
+    Method {
+        /// What was asked.
+        method: String,
+        /// What is possible.
+        allow: Vec<&'static str>,
+    },
+}
+
+impl Refusal {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoRoute(_) => class("no-route", StatusCode::NOT_FOUND, "No such URL"),
+            Self::Method { .. } => class("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "No such method here"),
+        }
+    }
+}
+
+/// The media type of a problem object.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+impl Problem {
+    /// A problem of that class.
+    #[must_use]
+    pub fn new(class: Class, detail: &impl fmt::Display, errors: Vec<ProblemField>) -> Self {
+        Self {
+            type_: format!("/problems/{}", class.code),
+            title: class.title,
+            status: class.status.as_u16(),
+            detail: detail.to_string(),
+            instance: None,
+            code: class.code,
+            request_id: None,
+            errors,
+        }
+    }
+
+    /// The answer that carries it.
+    fn answer(self, builder: &mut HttpResponseBuilder) -> HttpResponse {
+        let mut response = builder.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).body(
+            serde_json::to_vec(&self).unwrap_or_default(),
+        );
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.class().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut builder = HttpResponse::build(self.status_code());
+        match self {
+            Self::Unauthenticated => {
+                builder.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"streamspace\""));
+            }
+            Self::TooMany { retry_after_s } => {
+                builder.insert_header((header::RETRY_AFTER, retry_after_s.to_string()));
+            }
+            Self::Database(_) | Self::Unavailable(_) | Self::KeyInFlight => {
+                builder.insert_header((header::RETRY_AFTER, RETRY_AFTER_S.to_string()));
+            }
+            _ => {}
+        }
+        Problem::new(self.class(), self, self.fields()).answer(&mut builder)
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.class().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut builder = HttpResponse::build(self.status_code());
+        if let Self::Method { allow, .. } = self {
+            builder.insert_header((header::ALLOW, allow.join(", ")));
+        }
+        Problem::new(self.class(), self, Vec::new()).answer(&mut builder)
+    }
+}

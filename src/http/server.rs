@@ -1,0 +1,122 @@
+//! Listening and serving: sockets, TLS, the stack that every request passes.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use actix_web::{App as Actix, HttpServer, dev::Server};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use super::routes;
+use crate::config;
+
+/// Longest wait for the head of a request.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection may lie idle between two requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long requests in flight get when the server stops, in seconds.
+const GRACE_S: u64 = 15;
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else has the port.
+    #[error("port {port} on {address} is taken: stop what listens there, or choose another with {variable}")]
+    Taken {
+        /// The port.
+        port: u16,
+        /// The address.
+        address: IpAddr,
+        /// The setting that chooses the port.
+        variable: &'static str,
+    },
+    /// The system refuses.
+    #[error("cannot listen on {address}: {source}")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A TLS file cannot be used.
+    #[error("{variable}={}: {reason}", .path.display())]
+    Tls {
+        /// The setting that names the file.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Sockets on `host`; for an IPv4 loopback address on `::1` too, where the machine has IPv6, since browsers may
+/// resolve `localhost` to either. Port 0 takes a free one.
+///
+/// # Errors
+/// [`ListenError`] with the setting that mends it.
+pub fn listen(host: IpAddr, port: u16, variable: &'static str) -> Result<Vec<TcpListener>, ListenError> {
+    let first = bind(host, port, variable)?;
+    let port = first.local_addr().map_or(port, |address| address.port());
+    let mut sockets = vec![first];
+    if host == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        match bind(Ipv6Addr::LOCALHOST.into(), port, variable) {
+            Ok(second) => sockets.push(second),
+            Err(error @ ListenError::Taken { .. }) => return Err(error),
+            Err(error) => tracing::debug!(error = %error, "no IPv6 loopback here"),
+        }
+    }
+    Ok(sockets)
+}
+
+fn bind(host: IpAddr, port: u16, variable: &'static str) -> Result<TcpListener, ListenError> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::Taken { port, address: host, variable },
+        _ => ListenError::Refused { address, source },
+    })
+}
+
+/// What the TLS files hold; `None` where none are configured.
+///
+/// # Errors
+/// [`ListenError::Tls`] naming the file.
+pub fn tls(config: &config::Http) -> Result<Option<rustls::ServerConfig>, ListenError> {
+    let (Some(cert), Some(key)) = (&config.tls_cert_file, &config.tls_key_file) else { return Ok(None) };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| tls_error("TLS_CERT_FILE", cert, &error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| tls_error("TLS_KEY_FILE", key, &error))?;
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
+        .map(Some)
+        .map_err(|error| tls_error("TLS_CERT_FILE", cert, &error))
+}
+
+fn tls_error(variable: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> ListenError {
+    ListenError::Tls { variable, path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Serves everything people use on `sockets`. Runs when the returned future is polled; its handle stops it.
+///
+/// # Errors
+/// What the sockets answer.
+pub fn serve(sockets: Vec<TcpListener>, tls: Option<rustls::ServerConfig>) -> io::Result<Server> {
+    let mut server = HttpServer::new(|| Actix::new().configure(routes::configure))
+        .client_request_timeout(HEAD_WITHIN)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(GRACE_S)
+        .disable_signals();
+    for socket in sockets {
+        server = match &tls {
+            Some(tls) => server.listen_rustls_0_23(socket, tls.clone())?,
+            None => server.listen(socket)?,
+        };
+    }
+    Ok(server.run())
+}

@@ -1,0 +1,4 @@
+//! What the tests against a running server share.
+
+pub mod app;
+pub mod client;
