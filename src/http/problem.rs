@@ -8,7 +8,7 @@ use actix_web::{
 };
 use serde::Serialize;
 
-use crate::{Error, engine::EngineError, objects::FieldError};
+use crate::{Error, domain::fields::FieldError, engine::EngineError};
 
 /// Seconds after which a request that met a database or a watch that is away is worth repeating.
 const RETRY_AFTER_S: u64 = 1;
@@ -94,9 +94,7 @@ impl Error {
             }
             Self::TooMany { .. } => class("too-many-requests", StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
             Self::CannotRunHere(_) => class("cannot-run-here", StatusCode::CONFLICT, "Cannot run here"),
-            Self::Database(_) => {
-                class("database-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The database is away")
-            }
+            Self::Database(_) => class("database-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The database is away"),
             Self::Engine(error) => engine_class(error),
             Self::Unavailable(_) => class("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not ready"),
             Self::Internal(_) => class("internal", StatusCode::INTERNAL_SERVER_ERROR, "Our fault"),
@@ -167,9 +165,9 @@ impl Problem {
 
     /// The answer that carries it.
     fn answer(self, builder: &mut HttpResponseBuilder) -> HttpResponse {
-        let mut response = builder.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).body(
-            serde_json::to_vec(&self).unwrap_or_default(),
-        );
+        let mut response = builder
+            .insert_header((header::CONTENT_TYPE, MEDIA_TYPE))
+            .body(serde_json::to_vec(&self).unwrap_or_default());
         response.extensions_mut().insert(self);
         response
     }
