@@ -4,24 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Roles that a person can hold, several at once.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Role {
-    /// Works in sessions of their own.
-    User,
-    /// Runs the place: nodes, all sessions, reads users.
-    Operator,
-    /// Reads everything, the audit included, and changes nothing.
-    Auditor,
-    /// May do all.
-    Admin,
-}
-
-impl Role {
-    /// Every role there is.
-    pub const ALL: [Self; 4] = [Self::User, Self::Operator, Self::Auditor, Self::Admin];
-}
+pub use crate::domain::people::Role;
 
 /// A permission in the type of a handler's argument.
 pub trait Required: Send + Sync + 'static {
@@ -113,8 +96,10 @@ pub struct Caller {
 pub enum Credential {
     /// A browser that signed in: the id of its sign-in row (not the cookie's value).
     SignIn(uuid::Uuid),
-    /// An API token: its id.
+    /// A personal API token: its id.
     Token(uuid::Uuid),
+    /// A short-lived access token that a program got for a sign-in: its id.
+    Access(uuid::Uuid),
     /// `AUTH_MODE=none`.
     Anyone,
     /// The command line on the server's host.

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod names;
 pub mod parameters;
+pub mod people;
 pub mod phase;
 pub mod quantity;
 pub mod session;

@@ -1,0 +1,159 @@
+//! Rules about people: their names, roles and passwords.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::fields::FieldError;
+
+/// Fewest characters of a password.
+pub const PASSWORD_MIN_CHARS: usize = 10;
+/// Most bytes of a password: beyond that it is an attempt to keep the processor busy.
+pub const PASSWORD_MAX_BYTES: usize = 1_024;
+/// Most characters of a name that is shown.
+const DISPLAY_NAME_MAX_CHARS: usize = 128;
+/// Most bytes of an e-mail address (RFC 5321, 4.5.3.1.3).
+const EMAIL_MAX_BYTES: usize = 254;
+
+/// Roles that a person can hold, several at once.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// Works in sessions of their own.
+    User,
+    /// Runs the place: nodes, all sessions, reads users.
+    Operator,
+    /// Reads everything, the audit included, and changes nothing.
+    Auditor,
+    /// May do all.
+    Admin,
+}
+
+impl Role {
+    /// Every role there is.
+    pub const ALL: [Self; 4] = [Self::User, Self::Operator, Self::Auditor, Self::Admin];
+
+    /// Its word on the wire and in the database.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Operator => "operator",
+            Self::Auditor => "auditor",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that word; `None` for a word of a newer release, which then gives nothing.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+}
+
+/// Checks the name of a new account: a DNS label, because it becomes part of the names of sessions and homes.
+///
+/// # Errors
+/// The field `name` with what it has to look like.
+pub fn check_name(name: &str) -> Result<(), FieldError> {
+    let bytes = name.as_bytes();
+    let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    let edges = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
+    if bytes.len() <= 63 && bytes.iter().all(inner) && edges(bytes.first()) && edges(bytes.last()) {
+        return Ok(());
+    }
+    Err(wrong(
+        "name",
+        "use 1 to 63 lower-case letters (a-z), digits and hyphens, with a letter or digit at both ends, such as \
+         `alice` or `j-smith2`",
+    ))
+}
+
+/// Checks a password that the person `name` wants.
+///
+/// # Errors
+/// The field `field` with the rule that is broken.
+pub fn check_password(field: &str, password: &str, name: &str) -> Result<(), FieldError> {
+    if password.chars().count() < PASSWORD_MIN_CHARS {
+        return Err(wrong(field, &format!("use at least {PASSWORD_MIN_CHARS} characters; a sentence is a good one")));
+    }
+    if password.len() > PASSWORD_MAX_BYTES {
+        return Err(wrong(field, &format!("use at most {PASSWORD_MAX_BYTES} bytes")));
+    }
+    if password.to_lowercase() == name.to_lowercase() {
+        return Err(wrong(field, "the user name is the first thing that anybody tries: take something else"));
+    }
+    Ok(())
+}
+
+/// Checks the name that is shown for a person: any text without control characters, up to 128 characters.
+///
+/// # Errors
+/// The field `displayName` with the rule that is broken.
+pub fn check_display_name(text: &str) -> Result<(), FieldError> {
+    if text.chars().count() > DISPLAY_NAME_MAX_CHARS || text.chars().any(char::is_control) {
+        let rule = format!("use at most {DISPLAY_NAME_MAX_CHARS} characters, none of them a control character");
+        return Err(wrong("displayName", &rule));
+    }
+    Ok(())
+}
+
+/// Checks the shape of an e-mail address; whether somebody reads it only a message can tell.
+///
+/// # Errors
+/// The field `email` with what it has to look like.
+pub fn check_email(text: &str) -> Result<(), FieldError> {
+    let parts = text.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    if parts.is_some() && clean && text.len() <= EMAIL_MAX_BYTES {
+        return Ok(());
+    }
+    Err(wrong("email", "write it as name@domain, without spaces"))
+}
+
+fn wrong(field: &str, message: &str) -> FieldError {
+    FieldError { field: field.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_name_is_a_dns_label() {
+        for good in ["alice", "j-smith2", "0", &"x".repeat(63)] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "Alice", "a.b", "a_b", "ä", "a b", &"x".repeat(64)] {
+            assert_eq!(check_name(bad).unwrap_err().field, "name", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_long_enough_and_not_the_name() {
+        assert!(check_password("new", "ten chars!", "alice").is_ok());
+        assert!(check_password("new", "nine char", "alice").is_err());
+        assert!(check_password("new", "ääääääääää", "alice").is_ok(), "characters count, not bytes");
+        assert!(check_password("new", "ÄÄÄÄÄ", "alice").is_err(), "ten bytes are not ten characters");
+        assert!(check_password("new", "Christopher", "christopher").is_err());
+        assert!(check_password("new", &"x".repeat(PASSWORD_MAX_BYTES), "alice").is_ok());
+        assert!(check_password("new", &"x".repeat(PASSWORD_MAX_BYTES + 1), "alice").is_err());
+    }
+
+    #[test]
+    fn shown_names_and_addresses_carry_no_control_characters() {
+        assert!(check_display_name("Alice Älvros").is_ok());
+        assert!(check_display_name("a\nb").is_err());
+        assert!(check_display_name(&"x".repeat(129)).is_err());
+        assert!(check_email("alice@example.com").is_ok());
+        for bad in ["", "alice", "@example.com", "alice@", "a b@example.com", "a@b\r\nBcc: c@d"] {
+            assert!(check_email(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_no_role() {
+        assert_eq!(Role::from_word("superuser"), None);
+        for role in Role::ALL {
+            assert_eq!(Role::from_word(role.word()), Some(role));
+        }
+    }
+}
