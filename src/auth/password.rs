@@ -5,9 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
-};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
@@ -175,7 +173,8 @@ mod tests {
     async fn whoever_comes_when_the_queue_is_full_is_told_to_come_back() {
         let passwords = Passwords::new().unwrap();
         let all = (0..AT_ONCE + WAITING + 10).map(|_| passwords.verify(secret("anything goes"), None));
-        let (served, refused): (Vec<_>, Vec<_>) = futures::future::join_all(all).await.into_iter().partition(Result::is_ok);
+        let (served, refused): (Vec<_>, Vec<_>) =
+            futures::future::join_all(all).await.into_iter().partition(Result::is_ok);
         assert_eq!((served.len(), refused.len()), (AT_ONCE + WAITING, 10));
         assert!(passwords.verify(secret("anything goes"), None).await.is_ok(), "the queue is free again");
     }

@@ -30,7 +30,9 @@ const HEADER_BYTES: usize = 1 + KEY_ID_BYTES + NONCE_BYTES;
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// A key is too short to be one.
-    #[error("key {number} of SECRET_KEY has {bytes} bytes: make one of at least {KEY_MIN_BYTES}, such as `openssl rand -base64 32` prints")]
+    #[error(
+        "key {number} of SECRET_KEY has {bytes} bytes: make one of at least {KEY_MIN_BYTES}, such as `openssl rand -base64 32` prints"
+    )]
     Short {
         /// Its place in the list, from 1.
         number: usize,
@@ -154,7 +156,8 @@ impl Secrets {
         if header[0] != FORMAT {
             return Err(broken());
         }
-        let key = self.0.iter().find(|key| key.id == id).ok_or_else(|| SecretError::UnknownKey { id: hex::encode(id) })?;
+        let key =
+            self.0.iter().find(|key| key.id == id).ok_or_else(|| SecretError::UnknownKey { id: hex::encode(id) })?;
         let nonce = Nonce::<Aes256Gcm>::try_from(nonce).map_err(|_| broken())?;
         let plain = key.cipher.decrypt(&nonce, Payload { msg: body, aad: &place.bound() }).map_err(|_| broken())?;
         Ok(plain.into())
@@ -190,7 +193,9 @@ impl Derived {
         let mut id = [0; KEY_ID_BYTES];
         let mut data = [0; 32];
         let mut mac = vec![0; 32];
-        for (info, out) in [("streamspace key id", &mut id[..]), ("streamspace data", &mut data), ("streamspace mac", &mut mac)] {
+        for (info, out) in
+            [("streamspace key id", &mut id[..]), ("streamspace data", &mut data), ("streamspace mac", &mut mac)]
+        {
             // HKDF-SHA-256 gives up to 8,160 bytes, so 32 cannot be too many.
             hkdf.expand(info.as_bytes(), out).unwrap_or_else(|_| unreachable!("at most 32 bytes are asked for"));
         }

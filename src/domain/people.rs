@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::fields::FieldError;
+use crate::domain::{fields::FieldError, names::is_dns_label};
 
 /// Fewest characters of a password.
 pub const PASSWORD_MIN_CHARS: usize = 10;
@@ -54,13 +54,10 @@ impl Role {
 /// # Errors
 /// The field `name` with what it has to look like.
 pub fn check_name(name: &str) -> Result<(), FieldError> {
-    let bytes = name.as_bytes();
-    let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
-    let edges = |byte: Option<&u8>| byte.is_some_and(|byte| *byte != b'-');
-    if bytes.len() <= 63 && bytes.iter().all(inner) && edges(bytes.first()) && edges(bytes.last()) {
+    if is_dns_label(name) {
         return Ok(());
     }
-    Err(wrong(
+    Err(FieldError::new(
         "name",
         "use 1 to 63 lower-case letters (a-z), digits and hyphens, with a letter or digit at both ends, such as \
          `alice` or `j-smith2`",
@@ -73,13 +70,16 @@ pub fn check_name(name: &str) -> Result<(), FieldError> {
 /// The field `field` with the rule that is broken.
 pub fn check_password(field: &str, password: &str, name: &str) -> Result<(), FieldError> {
     if password.chars().count() < PASSWORD_MIN_CHARS {
-        return Err(wrong(field, &format!("use at least {PASSWORD_MIN_CHARS} characters; a sentence is a good one")));
+        return Err(FieldError::new(
+            field,
+            format!("use at least {PASSWORD_MIN_CHARS} characters; a sentence is a good one"),
+        ));
     }
     if password.len() > PASSWORD_MAX_BYTES {
-        return Err(wrong(field, &format!("use at most {PASSWORD_MAX_BYTES} bytes")));
+        return Err(FieldError::new(field, format!("use at most {PASSWORD_MAX_BYTES} bytes")));
     }
     if password.to_lowercase() == name.to_lowercase() {
-        return Err(wrong(field, "the user name is the first thing that anybody tries: take something else"));
+        return Err(FieldError::new(field, "the user name is the first thing that anybody tries: take something else"));
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ pub fn check_password(field: &str, password: &str, name: &str) -> Result<(), Fie
 pub fn check_display_name(text: &str) -> Result<(), FieldError> {
     if text.chars().count() > DISPLAY_NAME_MAX_CHARS || text.chars().any(char::is_control) {
         let rule = format!("use at most {DISPLAY_NAME_MAX_CHARS} characters, none of them a control character");
-        return Err(wrong("displayName", &rule));
+        return Err(FieldError::new("displayName", rule));
     }
     Ok(())
 }
@@ -106,11 +106,7 @@ pub fn check_email(text: &str) -> Result<(), FieldError> {
     if parts.is_some() && clean && text.len() <= EMAIL_MAX_BYTES {
         return Ok(());
     }
-    Err(wrong("email", "write it as name@domain, without spaces"))
-}
-
-fn wrong(field: &str, message: &str) -> FieldError {
-    FieldError { field: field.to_owned(), message: message.to_owned() }
+    Err(FieldError::new("email", "write it as name@domain, without spaces"))
 }
 
 #[cfg(test)]
