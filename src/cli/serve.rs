@@ -6,7 +6,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::CliError;
-use crate::{config::Config, http::server, telemetry::task::Tasks};
+use crate::{
+    clock::SystemClock,
+    config::Config,
+    http::{middleware::policy::Policy, server},
+    telemetry::{logs, metrics, task::Tasks},
+};
 
 /// How long background tasks get to end.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(8);
@@ -18,10 +23,13 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
 }
 
 async fn serve(config: Config) -> Result<(), CliError> {
+    logs::start(&config.logs.log_level, config.logs.log_format, SystemClock::shared())?;
+    let policy = Policy::new(&config.http)?;
     let tls = server::tls(&config.http)?;
     let sockets = server::listen(config.http.api_host, config.http.api_port, "API_PORT")?;
     let mut tasks = Tasks::new(CancellationToken::new());
-    let http = server::serve(sockets, tls)?;
+    metrics::upkeep(metrics::registry()?, &mut tasks);
+    let http = server::serve(sockets, tls, policy)?;
     let handle = http.handle();
     let mut http = std::pin::pin!(http);
     println!("StreamSpace is ready at {}", config.http.public_url());

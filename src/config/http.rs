@@ -24,6 +24,15 @@ pub struct Http {
     /// Addresses or networks whose `X-Forwarded-*` headers are believed, separated by commas.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<String>,
+    /// Requests a second that one address may make for long; ten times as many at once. 0: no limit.
+    #[arg(long, env = "RATE_LIMIT_ADDRESS", default_value_t = 200)]
+    pub rate_limit_address: u32,
+    /// Requests a second that one person may make for long; ten times as many at once. 0: no limit.
+    #[arg(long, env = "RATE_LIMIT_USER", default_value_t = 100)]
+    pub rate_limit_user: u32,
+    /// Attempts to sign in that one address may make a minute. 0: no limit.
+    #[arg(long, env = "RATE_LIMIT_SIGN_IN", default_value_t = 20)]
+    pub rate_limit_sign_in: u32,
     /// Allow plain http beyond this machine: passwords and sessions can then be read on the way.
     #[arg(long, env = "ALLOW_PLAIN_HTTP")]
     pub allow_plain_http: bool,

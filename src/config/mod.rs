@@ -5,12 +5,14 @@
 mod database;
 mod folders;
 mod http;
+mod logs;
 mod people;
 mod sessions;
 
 pub use database::Database;
 pub use folders::Folders;
 pub use http::Http;
+pub use logs::{LogFormat, Logs};
 pub use people::{AuthMode, People};
 pub use sessions::Sessions;
 
@@ -32,4 +34,25 @@ pub struct Config {
     /// What sessions may have.
     #[command(flatten)]
     pub sessions: Sessions,
+    /// What is written down.
+    #[command(flatten)]
+    pub logs: Logs,
+}
+
+#[cfg(test)]
+pub mod test {
+    //! Configurations for tests of other modules.
+
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        http: super::Http,
+    }
+
+    /// The section with `arguments` and defaults for the rest.
+    pub fn http(arguments: &[&str]) -> super::Http {
+        Arguments::parse_from(std::iter::once("test").chain(arguments.iter().copied())).http
+    }
 }

@@ -3,6 +3,8 @@
 use actix_web::{HttpResponse, Responder};
 use serde::Serialize;
 
+use super::operation::Public;
+
 /// What is running.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -17,12 +19,12 @@ pub struct Version {
 }
 
 /// Says that the process lives; knows nothing of what it depends on.
-pub async fn health() -> impl Responder {
+pub async fn health(_: Public) -> impl Responder {
     HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
 }
 
 /// Says what is running.
-pub async fn version() -> impl Responder {
+pub async fn version(_: Public) -> impl Responder {
     HttpResponse::Ok().json(Version {
         version: env!("CARGO_PKG_VERSION"),
         commit: option_env!("STREAMSPACE_COMMIT"),

@@ -3,7 +3,11 @@
 //! `routes` is the one table of URLs; `problem` is where an error meets its status; a handler parses, calls one
 //! service and shows what it answered.
 
+pub mod body;
+pub mod context;
 pub mod health;
+pub mod middleware;
+pub mod operation;
 pub mod page;
 pub mod problem;
 pub mod routes;

@@ -4,10 +4,13 @@ use std::fmt;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
+    body::BoxBody,
+    dev::ServiceResponse,
     http::{StatusCode, header},
 };
 use serde::Serialize;
 
+use super::context::Context;
 use crate::{Error, domain::fields::FieldError, engine::EngineError};
 
 /// Seconds after which a request that met a database or a watch that is away is worth repeating.
@@ -133,6 +136,31 @@ pub enum Refusal {
         /// What is possible.
         allow: Vec<&'static str>,
     },
+    /// The request names no host, or several.
+    #[error("the request has to name one host")]
+    NoHost,
+    /// The request is for another server.
+    #[error("this server is not {0}: set PUBLIC_URL to the address that people type")]
+    NotOurs(String),
+    /// The request comes from another site's page, or does not say where it comes from.
+    #[error("{}", cross_origin(.0.as_deref()))]
+    CrossOrigin(Option<String>),
+    /// The body is too large.
+    #[error("the body may have {} bytes at most", crate::http::body::LIMIT)]
+    TooLarge,
+    /// The body is of a kind that is not read here.
+    #[error("send the body as {0}")]
+    MediaType(&'static str),
+    /// It took too long.
+    #[error("this took longer than {} s and was given up: try again", crate::http::operation::WITHIN.as_secs())]
+    TooSlow,
+}
+
+fn cross_origin(origin: Option<&str>) -> String {
+    match origin {
+        Some(origin) => format!("a page of {origin} may not do that: list it in CORS_ORIGINS if it should"),
+        None => "say where this comes from: send an Origin header of ours, or an Authorization header".into(),
+    }
 }
 
 impl Refusal {
@@ -140,6 +168,12 @@ impl Refusal {
         match self {
             Self::NoRoute(_) => class("no-route", StatusCode::NOT_FOUND, "No such URL"),
             Self::Method { .. } => class("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "No such method here"),
+            Self::NoHost => class("no-host", StatusCode::BAD_REQUEST, "No host named"),
+            Self::NotOurs(_) => class("not-ours", StatusCode::MISDIRECTED_REQUEST, "Another server's name"),
+            Self::CrossOrigin(_) => class("cross-origin", StatusCode::FORBIDDEN, "From another site"),
+            Self::TooLarge => class("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::MediaType(_) => class("media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not that kind of body"),
+            Self::TooSlow => class("too-slow", StatusCode::SERVICE_UNAVAILABLE, "It took too long"),
         }
     }
 }
@@ -203,9 +237,48 @@ impl ResponseError for Refusal {
 
     fn error_response(&self) -> HttpResponse {
         let mut builder = HttpResponse::build(self.status_code());
-        if let Self::Method { allow, .. } = self {
-            builder.insert_header((header::ALLOW, allow.join(", ")));
+        match self {
+            Self::Method { allow, .. } => {
+                builder.insert_header((header::ALLOW, allow.join(", ")));
+            }
+            Self::TooSlow => {
+                builder.insert_header((header::RETRY_AFTER, RETRY_AFTER_S.to_string()));
+            }
+            _ => {}
         }
         Problem::new(self.class(), self, Vec::new()).answer(&mut builder)
     }
+}
+
+/// Turns an error answer into a whole problem object: one of ours gets the request's path and id, and one that the
+/// framework or a handler made without a body becomes one. Other answers stay as they are.
+#[must_use]
+pub fn complete(context: &Context, answer: ServiceResponse) -> (ServiceResponse, Option<Problem>) {
+    let status = answer.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return (answer, None);
+    }
+    let (request, mut response) = answer.into_parts();
+    let ours = response.extensions_mut().remove::<Problem>();
+    let mut problem = ours.unwrap_or_else(|| Problem::new(framework_class(status), &framework_detail(status), vec![]));
+    problem.instance = Some(request.path().to_owned());
+    problem.request_id = Some(context.id.to_string());
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(MEDIA_TYPE));
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    (ServiceResponse::new(request, response.set_body(BoxBody::new(body))), Some(problem))
+}
+
+/// The class of an error that the framework found.
+fn framework_class(status: StatusCode) -> Class {
+    match status {
+        StatusCode::NOT_FOUND => class("not-found", status, "Not found"),
+        StatusCode::PAYLOAD_TOO_LARGE => class("too-large", status, "The body is too large"),
+        StatusCode::REQUEST_TIMEOUT => class("too-slow", status, "It took too long"),
+        _ if status.is_server_error() => class("internal", status, "Our fault"),
+        _ => class("bad-request", status, "The request cannot be read"),
+    }
+}
+
+fn framework_detail(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or("it failed").to_lowercase()
 }

@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App as Actix, HttpServer, dev::Server};
+use actix_web::{App as Actix, HttpServer, dev::Server, middleware::from_fn, web};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use super::routes;
+use super::{
+    middleware::{self, policy::Policy},
+    routes,
+};
 use crate::config;
 
 /// Longest wait for the head of a request.
@@ -106,8 +109,10 @@ fn tls_error(variable: &'static str, path: &Path, reason: &dyn std::fmt::Display
 ///
 /// # Errors
 /// What the sockets answer.
-pub fn serve(sockets: Vec<TcpListener>, tls: Option<rustls::ServerConfig>) -> io::Result<Server> {
-    let mut server = HttpServer::new(|| Actix::new().configure(routes::configure))
+pub fn serve(sockets: Vec<TcpListener>, tls: Option<rustls::ServerConfig>, policy: Policy) -> io::Result<Server> {
+    let policy = web::Data::new(policy);
+    let api = || web::scope("").wrap(from_fn(middleware::around)).configure(routes::configure);
+    let mut server = HttpServer::new(move || Actix::new().app_data(policy.clone()).service(api()))
         .client_request_timeout(HEAD_WITHIN)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(GRACE_S)

@@ -1,3 +1,5 @@
 //! Logs, metrics and named tasks.
 
+pub mod logs;
+pub mod metrics;
 pub mod task;

@@ -31,7 +31,7 @@ impl Client {
     /// Begins a request to a path.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
-        self.http.request(method, format!("{}{path}", self.base))
+        self.http.request(method, format!("{}{path}", self.base)).header("origin", &self.base)
     }
 
     /// Asks for a path.
