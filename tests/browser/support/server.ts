@@ -1,0 +1,150 @@
+// The real server, as a child process with data, sockets and ports of its own.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const TARGET = resolve(import.meta.dirname, '../../../target/debug')
+
+/** Longest start of the server: it makes a database first. */
+const START_WITHIN_MS = 60_000
+/** Longest orderly stop. */
+const STOP_WITHIN_MS = 30_000
+
+export interface ServerOptions {
+  /** The program with a clock that can be moved, in place of the one that is shipped. */
+  movableClock?: boolean
+  /** Further settings, by the names of the environment. */
+  settings?: Record<string, string>
+}
+
+/** A free port of this machine. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+export class Server {
+  /** Where people go, such as `http://localhost:40123`. */
+  readonly origin: string
+  /** What the server wrote, newest last. */
+  readonly output: string[] = []
+  private process: ChildProcess | undefined
+  private heard = new Set<() => void>()
+
+  private constructor(
+    private readonly folder: string,
+    readonly port: number,
+    private readonly managementPort: number,
+    private readonly options: ServerOptions,
+  ) {
+    this.origin = options.settings?.['PUBLIC_URL'] ?? `http://localhost:${port}`
+  }
+
+  static async start(options: ServerOptions = {}): Promise<Server> {
+    // Readable by others: the database and the sessions have users of their own where the server is root.
+    const folder = await mkdtemp(join(tmpdir(), 'streamspace-stories-'))
+    await chmod(folder, 0o755)
+    const server = new Server(folder, await freePort(), await freePort(), options)
+    await server.run()
+    return server
+  }
+
+  /** The one-time sign-in link that the server printed at its last start, if it did. */
+  get link(): string | undefined {
+    const links = this.output.join('\n').match(/https?:\/\/\S+\/sign-in#link=[\w.-]+/g)
+    return links?.at(-1)
+  }
+
+  /** Ends the server with `signal` and starts it again on the same data. */
+  async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await this.end(signal)
+    await this.run()
+  }
+
+  /** Ends the server; its data stay. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const running = this.process
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
+    const exit = once(running, 'exit')
+    running.kill(signal)
+    const late = setTimeout(() => running.kill('SIGKILL'), STOP_WITHIN_MS)
+    await exit
+    clearTimeout(late)
+    this.process = undefined
+  }
+
+  /** Starts the server on the data that are there. */
+  async run(): Promise<void> {
+    const program = join(TARGET, this.options.movableClock ? 'examples/movable-clock' : 'streamspace')
+    const from = this.output.length
+    const child = spawn(program, ['serve'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        DATA_DIR: join(this.folder, 'data'),
+        RUN_DIR: join(this.folder, 'run'),
+        API_PORT: String(this.port),
+        MANAGEMENT_PORT: String(this.managementPort),
+        ...this.options.settings,
+      },
+    })
+    this.process = child
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        this.output.push(line)
+        for (const wake of this.heard) wake()
+      })
+    }
+    child.on('exit', () => {
+      for (const wake of this.heard) wake()
+    })
+    await this.hear(/ready at/i, from, START_WITHIN_MS)
+  }
+
+  /** Moves the server's clock ahead (only with `movableClock`). */
+  async advance(seconds: number): Promise<void> {
+    const from = this.output.length
+    this.process?.stdin?.write(`advance ${seconds}\n`)
+    await this.hear(/^clock moved/, from, 5_000)
+  }
+
+  /** Ends the server and removes everything of it. Sessions are to be deleted before: they outlive the server. */
+  async remove(): Promise<void> {
+    await this.end('SIGTERM')
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  /** Waits for a line that matches, among those from number `from` on. */
+  private async hear(pattern: RegExp, from: number, withinMs: number): Promise<void> {
+    const deadline = Date.now() + withinMs
+    while (!this.output.slice(from).some((line) => pattern.test(line))) {
+      const left = deadline - Date.now()
+      const dead = this.process?.exitCode !== null || this.process.signalCode !== null
+      if (left <= 0 || dead) {
+        const why = dead ? 'the server ended' : `nothing in ${withinMs} ms`
+        throw new Error(`${why} while waiting for ${String(pattern)}:\n${this.output.slice(from).join('\n')}`)
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(done, left)
+        const heard = this.heard
+        function done() {
+          clearTimeout(timer)
+          heard.delete(done)
+          resolve()
+        }
+        heard.add(done)
+      })
+    }
+  }
+}
