@@ -48,7 +48,7 @@ const CORNERS: &[(&str, &[&str], &str)] = &[
     ("actix_ws", WEB, "HTTP ends in http/ and gateway/"),
     ("actix_http", WEB, "HTTP ends in http/ and gateway/"),
     ("refinery", &["store/"], "migrations run in one place"),
-    ("serde_saphyr", &["domain/", "config/", "cli/", "crd/", "catalog/"], "YAML is read at the edges"),
+    ("serde_saphyr", &["domain/", "config/", "cli/", "crd/", "catalog/", "http/openapi"], "YAML is read at the edges"),
 ];
 
 /// Where actix may be named.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a subcommand talks to a person or a pipe")]
 
 mod crds;
+mod openapi;
 mod serve;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ pub struct Cli {
 enum Command {
     /// Print the definitions of the custom resources as YAML.
     Crds,
+    /// Print the description of the API as JSON.
+    Openapi,
     /// Run the server.
     Serve(Box<crate::config::Config>),
 }
@@ -29,6 +32,7 @@ enum Command {
 pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Crds => crds::run(),
+        Command::Openapi => openapi::run(),
         Command::Serve(config) => serve::run(*config),
     };
     match result {

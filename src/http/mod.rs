@@ -7,6 +7,7 @@ pub mod body;
 pub mod context;
 pub mod health;
 pub mod middleware;
+pub mod openapi;
 pub mod operation;
 pub mod page;
 pub mod problem;

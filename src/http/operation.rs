@@ -12,7 +12,10 @@ use actix_web::{
 };
 
 use super::{context::Context, middleware::policy::Policy, problem::Refusal};
-use crate::{Error, auth::Caller};
+use crate::{
+    Error,
+    auth::{Caller, Permission},
+};
 
 /// Longest time that an operation may take until its answer begins.
 pub const WITHIN: Duration = Duration::from_secs(10);
@@ -41,6 +44,9 @@ pub enum Kind {
 
 /// What has to hold before a handler is called. A handler says it with the type of its first argument.
 pub trait Guard: FromRequest<Error = Error> + 'static {
+    /// What the caller must be allowed; `None`: nothing.
+    const PERMISSION: Option<Permission>;
+
     /// Who calls, as far as the guard asks.
     fn caller(&self) -> Option<&Caller>;
 }
@@ -59,6 +65,8 @@ impl FromRequest for Public {
 }
 
 impl Guard for Public {
+    const PERMISSION: Option<Permission> = None;
+
     fn caller(&self) -> Option<&Caller> {
         None
     }
@@ -84,6 +92,15 @@ arguments! { A B C }
 arguments! { A B C D }
 arguments! { A B C D E }
 arguments! { A B C D E F }
+
+/// What a caller of `handler` must be allowed.
+pub fn permission<F, Args>(_handler: F) -> Option<Permission>
+where
+    F: actix_web::Handler<Args>,
+    Args: Arguments + 'static,
+{
+    Args::First::PERMISSION
+}
 
 /// The route of `operation`, answered by `handler` after its guard.
 pub fn route<F, Args>(operation: &'static Operation, handler: F) -> Route

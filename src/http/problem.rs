@@ -9,6 +9,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::context::Context;
 use crate::{Error, domain::fields::FieldError, engine::EngineError};
@@ -17,7 +18,7 @@ use crate::{Error, domain::fields::FieldError, engine::EngineError};
 const RETRY_AFTER_S: u64 = 1;
 
 /// An error as the caller sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// `/problems/{code}`, described in `docs/problems.md`.
@@ -43,7 +44,7 @@ pub struct Problem {
 }
 
 /// One wrong field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemField {
     /// Path of the field, such as `spec.idleTimeout`.
