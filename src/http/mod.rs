@@ -5,11 +5,14 @@
 
 pub mod body;
 pub mod context;
+pub mod etag;
 pub mod health;
+pub mod list;
 pub mod middleware;
 pub mod openapi;
 pub mod operation;
 pub mod page;
+pub mod params;
 pub mod problem;
 pub mod routes;
 pub mod server;
