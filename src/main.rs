@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use streamspace::{cli, clock::SystemClock};
 
 fn main() -> ExitCode {
-    streamspace::cli::run(streamspace::cli::Cli::parse())
+    cli::run(cli::Cli::parse(), SystemClock::shared())
 }

@@ -6,9 +6,11 @@ mod crds;
 mod openapi;
 mod serve;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
 
 /// Interactive sessions in the browser, on one machine and on Kubernetes.
 #[derive(Debug, Parser)]
@@ -28,12 +30,12 @@ enum Command {
     Serve(Box<crate::config::Config>),
 }
 
-/// Runs what the command line asks for.
-pub fn run(cli: Cli) -> ExitCode {
+/// Runs what the command line asks for, by `clock`: the host's, except where a test moves time.
+pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
     let result = match cli.command {
         Command::Crds => crds::run(),
         Command::Openapi => openapi::run(),
-        Command::Serve(config) => serve::run(*config),
+        Command::Serve(config) => serve::run(*config, clock),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,13 +1,13 @@
 //! `streamspace serve`: wires the parts together, runs until it is asked to end, and ends in order.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::CliError;
 use crate::{
-    clock::SystemClock,
+    clock::Clock,
     config::Config,
     http::{middleware::policy::Policy, server},
     telemetry::{logs, metrics, task::Tasks},
@@ -17,13 +17,13 @@ use crate::{
 const TASKS_END_WITHIN: Duration = Duration::from_secs(8);
 
 /// Runs the server until a signal or the end of an essential task.
-pub(super) fn run(config: Config) -> Result<(), CliError> {
+pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, clock))
 }
 
-async fn serve(config: Config) -> Result<(), CliError> {
-    logs::start(&config.logs.log_level, config.logs.log_format, SystemClock::shared())?;
+async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError> {
+    logs::start(&config.logs.log_level, config.logs.log_format, clock)?;
     let policy = Policy::new(&config.http)?;
     let tls = server::tls(&config.http)?;
     let sockets = server::listen(config.http.api_host, config.http.api_port, "API_PORT")?;
