@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a subcommand talks to a person or a pipe")]
 
 mod crds;
+mod migrate;
 mod openapi;
 mod serve;
 
@@ -26,6 +27,8 @@ enum Command {
     Crds,
     /// Print the description of the API as JSON.
     Openapi,
+    /// Bring the database's tables to what this version expects.
+    Migrate(Box<crate::config::Config>),
     /// Run the server.
     Serve(Box<crate::config::Config>),
 }
@@ -35,6 +38,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
     let result = match cli.command {
         Command::Crds => crds::run(),
         Command::Openapi => openapi::run(),
+        Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),
     };
     match result {

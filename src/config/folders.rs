@@ -1,4 +1,12 @@
-use std::path::PathBuf;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::geteuid;
+use sha2::{Digest, Sha256};
+
+use super::ConfigError;
 
 /// Where things lie on the host.
 #[derive(clap::Args, Clone, Debug)]
@@ -9,4 +17,75 @@ pub struct Folders {
     /// Sockets. Absent: `/run/streamspace` as root, else `streamspace` in `XDG_RUNTIME_DIR`.
     #[arg(long, env = "RUN_DIR")]
     pub run_dir: Option<PathBuf>,
+}
+
+impl Folders {
+    /// The data folder as an absolute path; it need not exist.
+    ///
+    /// # Errors
+    /// Where nothing names it: an ordinary user without `HOME`.
+    pub fn data(&self) -> Result<PathBuf, ConfigError> {
+        let folder = match &self.data_dir {
+            Some(folder) => folder.clone(),
+            None if geteuid().is_root() => PathBuf::from("/var/lib/streamspace"),
+            None => variable("XDG_DATA_HOME")
+                .map(PathBuf::from)
+                .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".local/share")))
+                .ok_or_else(|| {
+                    ConfigError::new("DATA_DIR", "neither XDG_DATA_HOME nor HOME is set: say where the data is to lie")
+                })?
+                .join("streamspace"),
+        };
+        std::path::absolute(&folder)
+            .map_err(|error| ConfigError::new("DATA_DIR", format!("{}: {error}", folder.display())))
+    }
+
+    /// The folder for the sockets of the server that owns [`Folders::data`]; it need not exist.
+    ///
+    /// Its last part is 16 hex digits made from the data folder's path: short, since a Unix path has 107 bytes, and
+    /// another one for each data folder.
+    ///
+    /// # Errors
+    /// As [`Folders::data`].
+    pub fn run(&self) -> Result<PathBuf, ConfigError> {
+        let data = self.data()?;
+        let base = match &self.run_dir {
+            Some(folder) => std::path::absolute(folder)
+                .map_err(|error| ConfigError::new("RUN_DIR", format!("{}: {error}", folder.display())))?,
+            None if geteuid().is_root() => PathBuf::from("/run/streamspace"),
+            None => match variable("XDG_RUNTIME_DIR") {
+                Some(folder) => Path::new(&folder).join("streamspace"),
+                None => data.join("run"),
+            },
+        };
+        let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
+        Ok(base.join(hex::encode(&digest[..8])))
+    }
+}
+
+/// A variable that is set and not empty.
+#[allow(clippy::disallowed_methods, reason = "this is config/")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(data: &str, run: &str) -> Folders {
+        Folders { data_dir: Some(data.into()), run_dir: Some(run.into()) }
+    }
+
+    #[test]
+    fn two_data_folders_never_share_a_folder_for_sockets() {
+        let first = folders("/srv/one", "/run/x").run().unwrap();
+        assert_ne!(first, folders("/srv/two", "/run/x").run().unwrap());
+        assert_eq!(first, folders("/srv/one", "/run/x").run().unwrap());
+    }
+
+    #[test]
+    fn the_folder_for_sockets_adds_seventeen_bytes_to_what_was_configured() {
+        assert_eq!(folders("/srv/one", "/run/x").run().unwrap().as_os_str().len(), "/run/x".len() + 17);
+    }
 }

@@ -9,12 +9,29 @@ mod logs;
 mod people;
 mod sessions;
 
-pub use database::Database;
+pub use database::{Database, SslMode};
 pub use folders::Folders;
 pub use http::Http;
 pub use logs::{LogFormat, Logs};
 pub use people::{AuthMode, People};
 pub use sessions::Sessions;
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{setting}: {message}")]
+pub struct ConfigError {
+    /// Name of the variable or of the key in the file.
+    pub setting: String,
+    /// A sentence that says how to mend it.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// `message` about `setting`.
+    pub fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { setting: setting.into(), message: message.into() }
+    }
+}
 
 /// Everything `streamspace serve` can be told.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,4 +72,11 @@ pub mod test {
     pub fn http(arguments: &[&str]) -> super::Http {
         Arguments::parse_from(std::iter::once("test").chain(arguments.iter().copied())).http
     }
+}
+
+/// The folders where programs are looked for, from `PATH`.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is config/")]
+pub fn search_path() -> Vec<std::path::PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }

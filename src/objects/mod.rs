@@ -5,6 +5,11 @@
 //! grows with the spec only, status apart from the spec, finalizers with `deletionTimestamp`, label selectors, and a
 //! watch without a gap.
 
+mod change;
+mod definition;
+mod metadata;
+pub mod postgres;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -18,6 +23,8 @@ use serde_json::Value;
 
 use crate::crd::EventType;
 pub use crate::domain::fields::FieldError;
+pub use definition::Definition;
+pub use postgres::PostgresStore;
 
 /// A custom resource that the port carries.
 pub trait Object:
@@ -30,12 +37,8 @@ pub trait Object:
     + Sync
     + 'static
 {
-    /// The checks that Kubernetes makes by the definition's schema and CEL rules, made here for stores that are not
-    /// Kubernetes. `object` is the whole object as JSON with defaults filled in, `old` what it replaces.
-    ///
-    /// # Errors
-    /// [`ObjectError::Invalid`] with one sentence for each field.
-    fn check(object: &Value, old: Option<&Value>) -> Result<(), ObjectError>;
+    /// Its definition: defaults, structure and rules, kept here for stores that are not Kubernetes.
+    fn definition() -> &'static Definition;
 }
 
 /// Why a store refused or failed.

@@ -1,4 +1,158 @@
 //! PostgreSQL: one file per table, plain SQL, a client or a transaction in, domain types out.
 
+mod binaries;
+mod connector;
+mod folder;
+mod listener;
+mod migrate;
+mod private_postgres;
+mod tls;
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+
+pub use connector::{Connector, Messages};
+pub use folder::Claim;
+pub use listener::{Listener, OBJECTS, Subscription};
+pub use migrate::migrate;
+pub use private_postgres::PrivatePostgres;
+
+use crate::config::{self, Config, ConfigError};
+
 /// Connections to the database, shared by everything.
 pub type Pool = deadpool_postgres::Pool;
+
+/// Why the database cannot be used. Written for the person who starts the server: it names the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A setting is wrong.
+    #[error("{0}")]
+    Configuration(String),
+    /// Another process uses the data folder.
+    #[error("the data folder {folder} is in use by process {process}: stop that one first, or choose another DATA_DIR")]
+    FolderInUse {
+        /// The folder.
+        folder: String,
+        /// The process number.
+        process: String,
+    },
+    /// A folder or a file cannot be used: path, reason.
+    #[error("{0}: {1}")]
+    Folder(String, String),
+    /// No usable PostgreSQL on this host.
+    #[error("there is no PostgreSQL {oldest} or later on this host: run apt-get install postgresql, or set DATABASE_URL", oldest = binaries::OLDEST)]
+    NoPostgres,
+    /// The private database was made by another major version than those installed.
+    #[error(
+        "the database in {data} was made by PostgreSQL {made_by}, and only {} is installed: run apt-get install postgresql-{made_by}, \
+         or move the database with pg_upgrade",
+        if installed.is_empty() { "none".to_owned() } else { installed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ") }
+    )]
+    PostgresVersion {
+        /// The cluster's folder.
+        data: String,
+        /// The major version that made it.
+        made_by: u32,
+        /// Usable major versions on this host.
+        installed: Vec<u32>,
+    },
+    /// The private PostgreSQL failed: what it said.
+    #[error("the private PostgreSQL failed: {0}")]
+    Postgres(String),
+    /// The database does not let us in.
+    #[error("no connection to the database: {0}")]
+    Connect(String),
+    /// A migration failed.
+    #[error("the database could not be migrated: {0}")]
+    Migration(String),
+}
+
+impl StoreError {
+    /// A failed attempt to connect, with what the server said.
+    fn connect(error: tokio_postgres::Error) -> Self {
+        Self::Connect(sentence(&error))
+    }
+}
+
+impl From<ConfigError> for StoreError {
+    fn from(error: ConfigError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
+
+/// What PostgreSQL said, or the cause in the client: its own `Display` is only "db error".
+fn sentence(error: &tokio_postgres::Error) -> String {
+    if let Some(database) = error.as_db_error() {
+        return database.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The database of a server or a subcommand.
+#[derive(Debug)]
+pub struct Database {
+    /// Connections for everybody.
+    pub pool: Pool,
+    /// How to make a connection of one's own.
+    pub connector: Connector,
+    /// The private PostgreSQL, where this process runs it.
+    pub private: Option<Arc<PrivatePostgres>>,
+}
+
+impl Database {
+    /// Stops what this process runs.
+    ///
+    /// # Errors
+    /// [`StoreError::Postgres`] where the private PostgreSQL does not end.
+    pub async fn stop(&self) -> Result<(), StoreError> {
+        self.pool.close();
+        match &self.private {
+            Some(private) => private.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Connects a server that holds `claim`; the private PostgreSQL, where it is used, is started.
+///
+/// # Errors
+/// [`StoreError`], written for the person who starts the server.
+pub async fn connect(config: &Config, claim: &Claim) -> Result<Database, StoreError> {
+    if config.database.is_external() {
+        let connector = Connector::external(&config.database)?;
+        return Ok(Database { pool: pool(&connector, &config.database)?, connector, private: None });
+    }
+    let private = PrivatePostgres::prepare(claim.data(), claim.run())?;
+    private.start().await?;
+    let connector = private.connector().clone();
+    Ok(Database { pool: pool(&connector, &config.database)?, connector, private: Some(Arc::new(private)) })
+}
+
+/// A pool of connections made by `connector`.
+///
+/// # Errors
+/// Never in practice: a runtime is given.
+pub fn pool(connector: &Connector, database: &config::Database) -> Result<Pool, StoreError> {
+    // A request waits for a place in the pool and then for the connection: together no longer than is configured.
+    let half = Duration::from_millis(database.database_wait_ms / 2);
+    let manager = Manager::from_connect(
+        tokio_postgres::Config::new(),
+        connector.clone(),
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    Pool::builder(manager)
+        .max_size(database.database_pool_size)
+        .wait_timeout(Some(half))
+        .create_timeout(Some(half))
+        .recycle_timeout(Some(half))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Configuration(error.to_string()))
+}
