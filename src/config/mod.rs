@@ -56,6 +56,13 @@ pub struct Config {
     pub logs: Logs,
 }
 
+/// The folders where programs are looked for, from `PATH`.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "this is config/")]
+pub fn search_path() -> Vec<std::path::PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 pub mod test {
     //! Configurations for tests of other modules.
@@ -72,11 +79,4 @@ pub mod test {
     pub fn http(arguments: &[&str]) -> super::Http {
         Arguments::parse_from(std::iter::once("test").chain(arguments.iter().copied())).http
     }
-}
-
-/// The folders where programs are looked for, from `PATH`.
-#[must_use]
-#[allow(clippy::disallowed_methods, reason = "this is config/")]
-pub fn search_path() -> Vec<std::path::PathBuf> {
-    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }

@@ -64,7 +64,7 @@ pub(super) fn replace_status<K: Object>(stored: &Stored, wanted: &K) -> Result<D
         Some(status) => object.insert("status".into(), status),
         None => object.remove("status"),
     };
-    put_unless_same(stored, accept::<K>(Value::Object(object), Some(&stored.object))?)
+    Ok(put_unless_same(stored, accept::<K>(Value::Object(object), Some(&stored.object))?))
 }
 
 /// Removes the object, or marks it where it has finalizers.
@@ -129,11 +129,11 @@ fn apply<K: Object>(stored: &Stored, wanted: Value) -> Result<Decision, ObjectEr
     let mut wanted = wanted;
     wanted.insert("metadata".into(), json(&meta)?);
     let wanted = Value::Object(wanted);
-    if gone { Ok(Decision::Remove(wanted)) } else { put_unless_same(stored, wanted) }
+    Ok(if gone { Decision::Remove(wanted) } else { put_unless_same(stored, wanted) })
 }
 
-fn put_unless_same(stored: &Stored, wanted: Value) -> Result<Decision, ObjectError> {
-    Ok(if wanted == stored.object { Decision::Keep } else { Decision::Put(wanted) })
+fn put_unless_same(stored: &Stored, wanted: Value) -> Decision {
+    if wanted == stored.object { Decision::Keep } else { Decision::Put(wanted) }
 }
 
 /// Fills in defaults, checks, and gives the one form in which an object is stored.

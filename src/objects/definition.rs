@@ -174,7 +174,9 @@ fn sentence(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
             format!("{value} is not of type {}", types.replace('"', "").replace("null, ", ""))
         }
         ValidationErrorKind::MaxLength { limit } => format!("at most {limit} characters"),
-        ValidationErrorKind::MinLength { limit } => format!("at least {limit} characters"),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("at least {limit} character{}", if *limit == 1 { "" } else { "s" })
+        }
         ValidationErrorKind::MaxItems { limit } => format!("at most {limit} entries"),
         ValidationErrorKind::MinItems { limit } => format!("at least {limit} entries"),
         ValidationErrorKind::Maximum { limit } => format!("{value} is more than {limit}"),
@@ -187,14 +189,18 @@ fn sentence(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
 /// `/spec/tags/3` as `spec.tags[3]`.
 fn dotted(location: &Location) -> String {
     let mut text = String::new();
-    for segment in location.iter() {
+    for segment in location {
         match segment {
             LocationSegment::Property(name) if text.is_empty() => text.push_str(&name),
             LocationSegment::Property(name) => {
                 text.push('.');
                 text.push_str(&name);
             }
-            LocationSegment::Index(index) => text.push_str(&format!("[{index}]")),
+            LocationSegment::Index(index) => {
+                text.push('[');
+                text.push_str(&index.to_string());
+                text.push(']');
+            }
         }
     }
     text
@@ -274,9 +280,14 @@ mod tests {
 
     #[test]
     fn every_definition_compiles_with_all_its_rules() {
-        for rules in [&Session::definition().rules, &Template::definition().rules] {
-            assert!(rules.compilation_errors().is_empty());
+        fn rules(node: &CompiledSchema) -> usize {
+            assert!(!node.has_errors(), "{:?}", node.compilation_errors());
+            let below =
+                node.properties.values().chain(node.items.as_deref()).chain(node.additional_properties.as_deref());
+            node.validations.len() + below.map(rules).sum::<usize>()
         }
+        assert_eq!(rules(&Session::definition().rules), 5);
+        assert_eq!(rules(&Template::definition().rules), 1);
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Task {
             Ok(Err(error)) => return Ended::NeverBegan(sentence(&error)),
             Err(_) => return Ended::NeverBegan("no answer in time".into()),
         };
-        let listen: String = CHANNELS.iter().map(|channel| format!("LISTEN {channel};")).collect();
+        let listen = format!("LISTEN {}", CHANNELS.join("; LISTEN "));
         let subscribed = tokio::select! {
             done = timeout(CONNECT_WITHIN, client.batch_execute(&listen)) => done.is_ok_and(|done| done.is_ok()),
             () = until_broken(&mut messages, |_| {}) => false,
