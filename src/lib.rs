@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error;
 pub mod http;
 pub mod objects;
+pub mod services;
 pub mod store;
 pub mod telemetry;
 

@@ -11,7 +11,11 @@ use actix_web::{
     web,
 };
 
-use super::{context::Context, middleware::policy::Policy, problem::Refusal};
+use super::{
+    context::Context,
+    middleware::{idempotency, policy::Policy},
+    problem::Refusal,
+};
 use crate::{
     Error,
     auth::{Caller, Permission},
@@ -156,7 +160,10 @@ async fn run<G: Guard>(
     let (asked, payload) = request.parts_mut();
     let guard = G::from_request(asked, payload).await?;
     count(operation, &guard, asked)?;
-    next.call(request).await
+    match idempotency::wish(operation, guard.caller(), asked.headers())? {
+        Some(key) => idempotency::once(key, request, next).await,
+        None => next.call(request).await,
+    }
 }
 
 /// Counts the request against the limits of its person, or of its address where it tries to sign in.

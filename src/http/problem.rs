@@ -152,6 +152,12 @@ pub enum Refusal {
     /// The body is of a kind that is not read here.
     #[error("send the body as {0}")]
     MediaType(&'static str),
+    /// An `Idempotency-Key` that is none.
+    #[error("an Idempotency-Key has 1 to 255 visible ASCII characters")]
+    BadKey,
+    /// An `Idempotency-Key` where no answer can be kept.
+    #[error("this cannot be repeated: send it without an Idempotency-Key")]
+    KeyRefused,
     /// It took too long.
     #[error("this took longer than {} s and was given up: try again", crate::http::operation::WITHIN.as_secs())]
     TooSlow,
@@ -174,6 +180,8 @@ impl Refusal {
             Self::CrossOrigin(_) => class("cross-origin", StatusCode::FORBIDDEN, "From another site"),
             Self::TooLarge => class("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::MediaType(_) => class("media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not that kind of body"),
+            Self::BadKey => class("bad-request", StatusCode::BAD_REQUEST, "The request cannot be read"),
+            Self::KeyRefused => class("idempotency-key-refused", StatusCode::BAD_REQUEST, "Cannot be repeated"),
             Self::TooSlow => class("too-slow", StatusCode::SERVICE_UNAVAILABLE, "It took too long"),
         }
     }
@@ -252,12 +260,12 @@ impl ResponseError for Refusal {
 }
 
 /// Turns an error answer into a whole problem object: one of ours gets the request's path and id, and one that the
-/// framework or a handler made without a body becomes one. Other answers stay as they are.
+/// framework or a handler made without a body becomes one. Other answers, and whole ones, stay as they are.
 #[must_use]
-pub fn complete(context: &Context, answer: ServiceResponse) -> (ServiceResponse, Option<Problem>) {
+pub fn complete(context: &Context, answer: ServiceResponse) -> ServiceResponse {
     let status = answer.status();
-    if !status.is_client_error() && !status.is_server_error() {
-        return (answer, None);
+    if !(status.is_client_error() || status.is_server_error()) || is_whole(&answer) {
+        return answer;
     }
     let (request, mut response) = answer.into_parts();
     let ours = response.extensions_mut().remove::<Problem>();
@@ -266,7 +274,21 @@ pub fn complete(context: &Context, answer: ServiceResponse) -> (ServiceResponse,
     problem.request_id = Some(context.id.to_string());
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(MEDIA_TYPE));
     let body = serde_json::to_vec(&problem).unwrap_or_default();
-    (ServiceResponse::new(request, response.set_body(BoxBody::new(body))), Some(problem))
+    response.extensions_mut().insert(problem);
+    ServiceResponse::new(request, response.set_body(BoxBody::new(body)))
+}
+
+/// Whether the answer is a problem object with everything in it: completed before, or told again.
+fn is_whole(answer: &ServiceResponse) -> bool {
+    let said = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == MEDIA_TYPE.as_bytes());
+    let extensions = answer.response().extensions();
+    said && extensions.get::<Problem>().is_none_or(|problem| problem.request_id.is_some())
+}
+
+/// The code of the problem that an answer carries.
+#[must_use]
+pub fn code_of(answer: &ServiceResponse) -> Option<&'static str> {
+    answer.response().extensions().get::<Problem>().map(|problem| problem.code)
 }
 
 /// The class of an error that the framework found.

@@ -3,6 +3,7 @@
 mod binaries;
 mod connector;
 mod folder;
+pub mod idempotency;
 mod listener;
 mod migrate;
 mod private_postgres;

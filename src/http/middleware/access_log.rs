@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 
-use crate::http::{context::Context, problem::Problem};
+use crate::http::context::Context;
 
 /// Label for requests that no route took; their paths are the caller's invention.
 const NO_ROUTE: &str = "none";
@@ -56,8 +56,8 @@ pub struct Line<'a> {
     pub path: &'a str,
     /// The answer's status.
     pub status: StatusCode,
-    /// The answer's problem, where it is one.
-    pub problem: Option<&'a Problem>,
+    /// The code of the answer's problem, where it is one.
+    pub problem: Option<&'static str>,
     /// What went wrong underneath, with its causes.
     pub cause: Option<String>,
     /// Until the head of the answer.
@@ -68,7 +68,7 @@ pub struct Line<'a> {
 pub fn write(line: &Line<'_>) {
     let context = line.context;
     let user = context.user.borrow();
-    let (code, address) = (line.problem.map(|problem| problem.code), context.address.map(tracing::field::display));
+    let address = context.address.map(tracing::field::display);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -82,7 +82,7 @@ pub fn write(line: &Line<'_>) {
                 duration_ms = line.took.as_secs_f64() * 1_000.0,
                 user.name = user.as_deref(),
                 client.address = address,
-                problem.code = code,
+                problem.code = line.problem,
                 error = line.cause.as_deref(),
                 "request"
             )

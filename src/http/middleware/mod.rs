@@ -6,6 +6,7 @@ pub mod access_log;
 pub mod cors;
 pub mod forwarded;
 pub mod host;
+pub mod idempotency;
 pub mod origin;
 pub mod policy;
 pub mod rate_limit;
@@ -25,10 +26,7 @@ use actix_web::{
 use tracing::Instrument;
 
 use self::policy::Policy;
-use super::{
-    context::Context,
-    problem::{self, Problem},
-};
+use super::{context::Context, problem};
 use crate::telemetry::logs;
 
 /// Names the request, lets it in or not, and completes its answer.
@@ -87,7 +85,7 @@ fn finish(
     took: Duration,
 ) -> ServiceResponse {
     let cause = answer.response().error().filter(|_| answer.status().is_server_error()).map(cause_of);
-    let (mut answer, problem) = problem::complete(context, answer);
+    let mut answer = problem::complete(context, answer);
     let headers = answer.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&context.id) {
         headers.insert(request_id::X_REQUEST_ID, id);
@@ -99,7 +97,7 @@ fn finish(
         cors::allow(origin, headers);
     }
     policy.headers.add_to(headers);
-    record(context, &answer, problem.as_ref(), cause, took);
+    record(context, &answer, cause, took);
     answer
 }
 
@@ -111,14 +109,8 @@ fn cause_of(error: &actix_web::Error) -> String {
     }
 }
 
-fn record(
-    context: &Context,
-    answer: &ServiceResponse,
-    problem: Option<&Problem>,
-    cause: Option<String>,
-    took: Duration,
-) {
-    let (request, status) = (answer.request(), answer.status());
+fn record(context: &Context, answer: &ServiceResponse, cause: Option<String>, took: Duration) {
+    let (request, status, problem) = (answer.request(), answer.status(), problem::code_of(answer));
     let method: &Method = request.method();
     access_log::count(context, method, status, took);
     access_log::write(&access_log::Line { context, method, path: request.path(), status, problem, cause, took });
