@@ -12,7 +12,7 @@ NPM ?= npm
 # Arguments for `streamspace serve`, such as `make run ARGS='--api-port 9000'`.
 ARGS ?=
 
-AREAS := unit objects engine api architecture browser
+AREAS := unit architecture documentation objects engine api browser
 BENCHES := $(patsubst bench/%/run,%,$(wildcard bench/*/run))
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts web/*.js)
 
@@ -52,7 +52,7 @@ check: setup-check web/dist/index.html ## Everything that can be checked without
 	@scripts/check
 
 .PHONY: gen
-gen: web/dist/index.html ## Write again what is generated: openapi.json and the page's API types
+gen: web/dist/index.html ## Write again what is generated: openapi.json, the page's API types, the list of settings
 	@scripts/gen
 
 .PHONY: test
@@ -66,14 +66,14 @@ test-unit: setup-test web/dist/index.html
 	$(NPM) run --silent --prefix web test
 
 # Tests at the level of a process: the real router, PostgreSQL, sandboxes.
-.PHONY: test-objects test-engine test-api test-architecture
-test-objects test-engine test-api test-architecture: test-%: setup-test web/dist/index.html
+.PHONY: test-architecture test-documentation test-objects test-engine test-api
+test-architecture test-documentation test-objects test-engine test-api: test-%: setup-test web/dist/index.html
 	@$(CARGO) test --locked --test $*
 
 # The stories in Chromium, against the real server. SPEC=name runs one file.
 .PHONY: test-browser
 test-browser: setup-test web/dist/index.html tests/browser/node_modules/.package-lock.json
-	@$(CARGO) build --locked
+	@$(CARGO) build --locked --bins --examples
 	tests/browser/run $(SPEC)
 
 test-%: ## One area of the tests, such as test-api
@@ -81,7 +81,7 @@ test-%: ## One area of the tests, such as test-api
 
 .PHONY: screenshots
 screenshots: setup-test web/dist/index.html tests/browser/node_modules/.package-lock.json ## Take the pictures in docs/screenshots again
-	@$(CARGO) build --locked
+	@$(CARGO) build --locked --bins --examples
 	SCREENSHOTS=docs/screenshots tests/browser/run
 
 # ── Measuring it, breaking it ─────────────────────────────────────────────────────────────────────────────────────

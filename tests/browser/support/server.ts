@@ -16,6 +16,8 @@ const START_WITHIN_MS = 60_000
 const STOP_WITHIN_MS = 30_000
 
 export interface ServerOptions {
+  /** Where people reach it; any free port otherwise. */
+  port?: number
   /** The program with a clock that can be moved, in place of the one that is shipped. */
   movableClock?: boolean
   /** Further settings, by the names of the environment. */
@@ -23,7 +25,7 @@ export interface ServerOptions {
 }
 
 /** A free port of this machine. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const address = probe.address()
@@ -39,6 +41,7 @@ export class Server {
   /** What the server wrote, newest last. */
   readonly output: string[] = []
   private process: ChildProcess | undefined
+  private aheadMs = 0
   private heard = new Set<() => void>()
 
   private constructor(
@@ -54,7 +57,7 @@ export class Server {
     // Readable by others: the database and the sessions have users of their own where the server is root.
     const folder = await mkdtemp(join(tmpdir(), 'streamspace-stories-'))
     await chmod(folder, 0o755)
-    const server = new Server(folder, await freePort(), await freePort(), options)
+    const server = new Server(folder, options.port ?? (await freePort()), await freePort(), options)
     await server.run()
     return server
   }
@@ -96,6 +99,8 @@ export class Server {
         RUN_DIR: join(this.folder, 'run'),
         API_PORT: String(this.port),
         MANAGEMENT_PORT: String(this.managementPort),
+        // The stories sign in more often than people do.
+        RATE_LIMIT_SIGN_IN: '0',
         ...this.options.settings,
       },
     })
@@ -117,6 +122,12 @@ export class Server {
     const from = this.output.length
     this.process?.stdin?.write(`advance ${seconds}\n`)
     await this.hear(/^clock moved/, from, 5_000)
+    this.aheadMs += seconds * 1000
+  }
+
+  /** The server's present, in milliseconds since 1970. */
+  now(): number {
+    return Date.now() + this.aheadMs
   }
 
   /** Ends the server and removes everything of it. Sessions are to be deleted before: they outlive the server. */

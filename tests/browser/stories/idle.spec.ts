@@ -1,0 +1,100 @@
+// When nobody works in a session it goes to sleep, and says so beforehand. The server's clock is moved; everything else
+// is real.
+
+import { expect, type Person, test } from '../support/stories.ts'
+import type { Server } from '../support/server.ts'
+import { Terminal } from '../support/terminal.ts'
+
+test.use({ serverOptions: { movableClock: true } })
+
+const MINUTES = 60
+/** The idle time that the stories ask for. */
+const IDLE = { idleTimeout: '30m' }
+
+/** Puts `person` in front of `name` and waits until the gateway counts the connection. */
+async function opened(person: Person, name: string) {
+  await person.page.goto(new URL(`/sessions/${name}?panel=health`, person.page.url()).href)
+  await expect.poll(async () => (await person.api.activity(name))?.connections ?? 0).toBeGreaterThan(0)
+  return person.page
+}
+
+/** Minutes from the server's present until the stop that it announces; infinite while somebody works in it. */
+async function minutesLeft(server: Server, person: Person, name: string): Promise<number> {
+  const activity = await person.api.activity(name)
+  if (!activity?.idle.stopsAt) return Number.POSITIVE_INFINITY
+  return (Date.parse(activity.idle.stopsAt) - server.now()) / 60_000
+}
+
+test('an open desktop with a moving clock on it goes to sleep on time, and the page says why', async ({ person, server }) => {
+  const { metadata } = await person.api.running('desktop', IDLE)
+  const page = await opened(person, metadata.name)
+  const screen = page.locator('canvas').first()
+  await screen.click({ position: { x: 200, y: 200 } })
+  await page.keyboard.type('while :; do clear; date; sleep 1; done')
+  await page.keyboard.press('Enter')
+
+  await server.advance(20 * MINUTES)
+  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeCloseTo(10, 0)
+  await expect(page.getByRole('complementary', { name: 'Session details' })).toContainText(/no key, mouse|no input/i)
+  expect((await person.api.session(metadata.name)).status?.phase).toBe('Running')
+
+  await server.advance(11 * MINUTES)
+  await person.api.reaches(metadata.name, 'Hibernated')
+  await expect(page.getByText('Your files are kept')).toBeVisible()
+})
+
+test('a key keeps the desktop up', async ({ person, server }) => {
+  const { metadata } = await person.api.running('desktop', IDLE)
+  const page = await opened(person, metadata.name)
+  await server.advance(25 * MINUTES)
+  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeCloseTo(5, 0)
+  await page.locator('canvas').first().focus()
+  await page.keyboard.press('a')
+  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeGreaterThan(28)
+  await server.advance(20 * MINUTES)
+  expect((await person.api.session(metadata.name)).status?.phase).toBe('Running')
+})
+
+test('a mouse that moves keeps the desktop up', async ({ person, server }) => {
+  const { metadata } = await person.api.running('desktop', IDLE)
+  const page = await opened(person, metadata.name)
+  await server.advance(25 * MINUTES)
+  const box = await page.locator('canvas').first().boundingBox()
+  if (box === null) throw new Error('no screen')
+  await page.mouse.move(box.x + 300, box.y + 300)
+  await page.mouse.move(box.x + 340, box.y + 320)
+  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeGreaterThan(28)
+})
+
+test('snoozing postpones the stop, in the page and in the truth', async ({ person, server }) => {
+  const { metadata } = await person.api.running('terminal', IDLE)
+  const page = await opened(person, metadata.name)
+  await Terminal.in(page)
+  await server.advance(26 * MINUTES)
+  await page.getByRole('banner').getByRole('button', { name: /Keep it running for/ }).click()
+  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeGreaterThan(55)
+  await server.advance(31 * MINUTES)
+  expect((await person.api.session(metadata.name)).status?.phase).toBe('Running')
+  await server.advance(31 * MINUTES)
+  await person.api.reaches(metadata.name, 'Hibernated')
+})
+
+test('an untouched JupyterLab goes to sleep although its page polls, a running cell keeps it up', async ({ person, server }) => {
+  test.setTimeout(240_000)
+  const { metadata } = await person.api.running('jupyterlab', IDLE)
+  const page = await opened(person, metadata.name)
+  const lab = page.frameLocator('iframe')
+  await lab.getByText('Python 3 (ipykernel)').first().click()
+  const cell = lab.getByRole('textbox').last()
+  await cell.click()
+  await page.keyboard.type('import time; time.sleep(45)')
+  await page.keyboard.press('Shift+Enter')
+  await expect(lab.getByText(/\[\*\]/).first()).toBeVisible()
+
+  await server.advance(29 * MINUTES)
+  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeGreaterThan(25)
+
+  await expect(lab.getByText(/\[\*\]/)).toHaveCount(0, { timeout: 60_000 })
+  await server.advance(31 * MINUTES)
+  await person.api.reaches(metadata.name, 'Hibernated')
+})
