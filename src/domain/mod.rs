@@ -7,6 +7,7 @@ pub mod fields;
 pub mod keys;
 pub mod lifecycle;
 pub mod names;
+pub mod origins;
 pub mod parameters;
 pub mod people;
 pub mod phase;

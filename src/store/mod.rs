@@ -1,6 +1,8 @@
 //! PostgreSQL: one file per table, plain SQL, a client or a transaction in, domain types out.
 
+pub mod activity;
 mod binaries;
+pub mod connections;
 mod connector;
 mod folder;
 pub mod idempotency;
