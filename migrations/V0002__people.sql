@@ -154,15 +154,21 @@ END $$;
 CREATE TRIGGER await_link AFTER INSERT ON audit_entries
     FOR EACH ROW EXECUTE FUNCTION audit_await_link();
 
--- Whoever changes what a credential gives, be it by hand, says so to every replica.
+-- Whoever changes what a credential gives, be it by hand, says so to every replica: "{id} {name}" of the account.
 CREATE FUNCTION people_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('streamspace_people', TG_ARGV[0] || ':' || CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END);
+    PERFORM pg_notify('streamspace_people', OLD.id || ' ' || OLD.name);
     RETURN NULL;
 END $$;
-CREATE TRIGGER tell AFTER DELETE OR UPDATE OF name, display_name, email, roles, disabled, epoch, deleted_at ON users
-    FOR EACH ROW EXECUTE FUNCTION people_changed('user');
+CREATE TRIGGER tell AFTER DELETE OR UPDATE OF name, roles, disabled, epoch, deleted_at ON users
+    FOR EACH ROW EXECUTE FUNCTION people_changed();
+
+CREATE FUNCTION credentials_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('streamspace_people', id || ' ' || name) FROM users WHERE id = OLD.user_id;
+    RETURN NULL;
+END $$;
 CREATE TRIGGER tell AFTER DELETE OR UPDATE OF ended_at, expires_at ON sign_ins
-    FOR EACH ROW EXECUTE FUNCTION people_changed('credential');
+    FOR EACH ROW EXECUTE FUNCTION credentials_changed();
 CREATE TRIGGER tell AFTER DELETE OR UPDATE OF revoked_at, expires_at, scopes ON api_tokens
-    FOR EACH ROW EXECUTE FUNCTION people_changed('credential');
+    FOR EACH ROW EXECUTE FUNCTION credentials_changed();

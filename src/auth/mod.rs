@@ -1,7 +1,248 @@
 //! Who is calling, and what they may do.
 
+pub mod jwt;
+pub mod known;
 pub mod password;
 pub mod permission;
 pub mod secret;
 
+use std::{path::Path, sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+
+pub use known::Identity;
 pub use permission::{Caller, Credential, Permission, Role};
+
+use self::{
+    jwt::{Keys, Kind},
+    known::{Fingerprint, Known},
+    password::Passwords,
+    secret::{SecretError, Secrets, sha256},
+};
+use crate::{
+    Error,
+    clock::Clock,
+    config::{AuthMode, Config},
+    store::{Pool, sign_ins, tokens, users},
+};
+
+/// Longest time for looking up who is calling.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// Everything that tells who is calling; a cheap handle.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Seals what the database holds.
+    pub secrets: Secrets,
+    /// Signs and verifies tokens.
+    pub keys: Keys,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Which ways to sign in are on.
+    pub mode: AuthMode,
+    /// Longest time between two requests of a browser that signed in.
+    pub idle_limit: SignedDuration,
+    /// Longest time that a browser stays signed in.
+    pub sign_in_limit: SignedDuration,
+    public_url: url::Url,
+    known: Known,
+    pool: Pool,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why sign-in cannot work at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `SECRET_KEY` or its file.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// `AUTH_MODE=none` would let strangers in.
+    #[error("AUTH_MODE=none makes everybody who reaches this server its administrator: set {0}, or switch sign-in on")]
+    OpenToStrangers(&'static str),
+    /// The signing keys.
+    #[error(transparent)]
+    Keys(#[from] jwt::KeyError),
+    /// Passwords cannot be hashed.
+    #[error("passwords cannot be hashed")]
+    Passwords(#[source] Error),
+}
+
+/// What a caller shows.
+#[derive(Clone, Copy)]
+pub enum Presented<'a> {
+    /// The cookie's value.
+    Cookie(&'a str),
+    /// What stands behind `Authorization: Bearer`.
+    Bearer(&'a str),
+}
+
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cookie(_) => "Cookie",
+            Self::Bearer(_) => "Bearer",
+        })
+    }
+}
+
+impl Auth {
+    /// Reads or makes the keys. `data_dir`: where the key file lies if `SECRET_KEY` is not set.
+    pub async fn start(
+        config: &Config,
+        data_dir: &Path,
+        pool: Pool,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let people = &config.people;
+        refuse_strangers(config)?;
+        let secrets = Secrets::load(people.secret_key.as_ref(), data_dir)?;
+        Ok(Self {
+            keys: Keys::load(pool.clone(), secrets.clone(), Arc::clone(&clock)).await?,
+            passwords: Passwords::new().map_err(StartError::Passwords)?,
+            mode: people.auth_mode,
+            idle_limit: SignedDuration::from_hours(people.sign_in_idle_hours.into()),
+            sign_in_limit: SignedDuration::from_hours(people.sign_in_max_hours.into()),
+            public_url: config.http.public_url(),
+            known: Known::default(),
+            secrets,
+            pool,
+            clock,
+        })
+    }
+
+    /// The page address of a one-time sign-in link. The secret stands in the fragment, which browsers do not send.
+    #[must_use]
+    pub fn link_url(&self, secret: &SecretString) -> SecretString {
+        let mut url = self.public_url.clone();
+        url.set_path("/sign-in");
+        url.set_fragment(Some(&format!("link={}", secret.expose_secret())));
+        String::from(url).into()
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// A connection to the database.
+    pub async fn client(&self) -> Result<deadpool_postgres::Client, Error> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    /// Who that is.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for what is nobody's, has ended or belongs to an account that is disabled.
+    pub async fn identify(&self, presented: Presented<'_>) -> Result<Arc<Identity>, Error> {
+        let now = self.clock.now();
+        let text = match presented {
+            Presented::Cookie(text) | Presented::Bearer(text) => text,
+        };
+        let fingerprint = sha256(text.as_bytes());
+        let known = self.known.get(&fingerprint).filter(|identity| self.in_time(identity));
+        let identity = match known {
+            Some(identity) => identity,
+            None => tokio::time::timeout(LOOK_UP_WITHIN, self.look_up(presented, fingerprint))
+                .await
+                .map_err(|elapsed| Error::Database(elapsed.into()))??,
+        };
+        identity.touch(now);
+        Ok(identity)
+    }
+
+    async fn look_up(&self, presented: Presented<'_>, fingerprint: Fingerprint) -> Result<Arc<Identity>, Error> {
+        let generation = self.known.generation();
+        let identity = match presented {
+            Presented::Cookie(cookie) => self.browser(cookie).await?,
+            Presented::Bearer(token) => self.program(token, &fingerprint).await?,
+        };
+        if !self.in_time(&identity) {
+            return Err(Error::Unauthenticated);
+        }
+        let identity = Arc::new(identity);
+        self.known.remember(fingerprint, Arc::clone(&identity), generation);
+        Ok(identity)
+    }
+
+    /// Whether the credential has not ended by itself.
+    fn in_time(&self, identity: &Identity) -> bool {
+        let now = self.clock.now();
+        let idle = matches!(identity.credential, Credential::SignIn(_)) && !identity.active(now, self.idle_limit);
+        identity.expires_at > now && !idle
+    }
+
+    async fn browser(&self, cookie: &str) -> Result<Identity, Error> {
+        let secret = decode_secret(cookie).ok_or(Error::Unauthenticated)?;
+        let found = sign_ins::by_secret(&self.pool.get().await?, &sha256(&secret)).await?;
+        let (sign_in, user) = found.filter(|(_, user)| !user.disabled).ok_or(Error::Unauthenticated)?;
+        let credential = Credential::SignIn(sign_in.id);
+        Ok(Identity::new(&user, credential, sign_in.expires_at, Some(sign_in.last_seen_at)))
+    }
+
+    async fn program(&self, token: &str, fingerprint: &Fingerprint) -> Result<Identity, Error> {
+        let (kind, claims) = self.keys.verify(token).await?;
+        let client = self.pool.get().await?;
+        let identity = match kind {
+            Kind::Access => {
+                let user = users::by_id(&client, claims.sub).await?;
+                let user = user.filter(|user| !user.disabled && Some(user.epoch) == claims.epoch);
+                let until = jiff::Timestamp::from_second(claims.exp).map_err(|_| Error::Unauthenticated)?;
+                user.map(|user| Identity::new(&user, Credential::Access(claims.jti), until, None))
+            }
+            Kind::Personal => {
+                let found = tokens::by_hash(&client, claims.jti, fingerprint).await?;
+                found.filter(|(_, user)| !user.disabled && user.id == claims.sub).map(|(token, user)| {
+                    let known =
+                        |words: Vec<String>| words.iter().filter_map(|word| Permission::from_word(word)).collect();
+                    Identity::new(&user, Credential::Token(token.id), token.expires_at, token.last_used_at)
+                        .narrowed(token.scopes.map(known))
+                })
+            }
+        };
+        identity.ok_or(Error::Unauthenticated)
+    }
+}
+
+/// Without sign-in nobody but this machine itself may reach the server.
+fn refuse_strangers(config: &Config) -> Result<(), StartError> {
+    if config.people.auth_mode != AuthMode::None {
+        return Ok(());
+    }
+    if !config.http.api_host.is_loopback() {
+        return Err(StartError::OpenToStrangers("API_HOST to a loopback address such as 127.0.0.1"));
+    }
+    let loopback = match config.http.public_url().host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if !loopback {
+        return Err(StartError::OpenToStrangers(
+            "PUBLIC_URL to an address of this machine such as http://localhost:8000",
+        ));
+    }
+    tracing::warn!("AUTH_MODE=none: everybody on this machine is the administrator `admin`; for development only");
+    Ok(())
+}
+
+/// A secret as people and browsers carry it: 43 characters of base64url.
+#[must_use]
+pub fn encode_secret(secret: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(secret)
+}
+
+/// The secret in `text`; `None` if there cannot be one in it.
+#[must_use]
+pub fn decode_secret(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}

@@ -29,6 +29,12 @@ macro_rules! permissions {
                 match self { $(Self::$name => $word,)+ }
             }
 
+            /// The permission of that word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|permission| permission.word() == word)
+            }
+
             /// The roles that hold it.
             #[must_use]
             pub const fn roles(self) -> &'static [Role] {
@@ -61,7 +67,7 @@ permissions! {
     /// See the templates.
     TemplatesRead = "templates:read": User Operator Auditor Admin;
     /// Create, change and delete templates.
-    TemplatesWrite = "template:write": Admin;
+    TemplatesWrite = "templates:write": Admin;
     /// See accounts.
     UsersRead = "users:read": Operator Auditor Admin;
     /// Create, change, disable and delete accounts.

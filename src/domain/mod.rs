@@ -6,6 +6,7 @@ pub mod duration;
 pub mod fields;
 pub mod keys;
 pub mod lifecycle;
+pub mod lock_out;
 pub mod names;
 pub mod origins;
 pub mod parameters;

@@ -47,7 +47,12 @@ fn if_match(text: &str) -> Result<IfMatch, Error> {
 
 /// Shows `object`: 200 with its `ETag`, or 304 to one who has that version.
 pub fn show<K: ResourceExt + Serialize>(request: &HttpRequest, object: &K) -> HttpResponse {
-    let tag = tag_of(object);
+    show_version(request, &object.resource_version().unwrap_or_default(), object)
+}
+
+/// Shows `object`, which is at `version`: 200 with its `ETag`, or 304 to one who has that version.
+pub fn show_version(request: &HttpRequest, version: &str, object: &impl Serialize) -> HttpResponse {
+    let tag = tag(version);
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     // Here a weak comparison is the rule: proxies that compress make tags weak.
     let same = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
@@ -68,9 +73,15 @@ where
         .json(object)
 }
 
+/// The `ETag` of `version`.
+#[must_use]
+pub fn tag(version: &str) -> String {
+    format!("\"{version}\"")
+}
+
 /// The quoted `resourceVersion`.
 fn tag_of(object: &impl ResourceExt) -> String {
-    format!("\"{}\"", object.resource_version().unwrap_or_default())
+    tag(&object.resource_version().unwrap_or_default())
 }
 
 /// `sessions=17`: revisions of different kinds cannot be compared, so each names its own.

@@ -3,9 +3,13 @@
 //! `routes` is the one table of URLs; `problem` is where an error meets its status; a handler parses, calls one
 //! service and shows what it answered.
 
+pub mod audit;
+pub mod auth;
 pub mod body;
 pub mod context;
+pub mod cookie;
 pub mod etag;
+pub mod guard;
 pub mod health;
 pub mod list;
 pub mod middleware;
@@ -16,3 +20,6 @@ pub mod params;
 pub mod problem;
 pub mod routes;
 pub mod server;
+pub mod tokens;
+pub mod told;
+pub mod users;

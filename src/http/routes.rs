@@ -4,10 +4,11 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    health, openapi,
+    audit, auth, health, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
+    tokens, users,
 };
 use crate::auth::Permission;
 
@@ -60,6 +61,19 @@ routes! {
     "/openapi-ui" { GET openapi::swagger_ui; }
     "/openapi-ui/{file}" { GET openapi::swagger_file; }
     "/swagger.html" { GET openapi::swagger_html; }
+    "/.well-known/jwks.json" { GET auth::jwks; }
+    "/api/v1/auth/login" { POST auth::login [SignIn]; }
+    "/api/v1/auth/link" { POST auth::link [SignIn]; }
+    "/api/v1/auth/logout" { POST auth::logout [Unrepeatable]; }
+    "/api/v1/auth/password" { POST auth::password [SignIn]; }
+    "/api/v1/users" { GET users::list_users; POST users::create_user [Unrepeatable]; }
+    "/api/v1/users/me" { GET users::me; }
+    "/api/v1/users/{name}" { GET users::get_user; PATCH users::change_user; DELETE users::delete_user; }
+    "/api/v1/users/{name}/sign-in-link" { POST users::create_sign_in_link [Unrepeatable]; }
+    "/api/v1/tokens" { GET tokens::list_tokens; POST tokens::create_token [Unrepeatable]; }
+    "/api/v1/tokens/{id}" { DELETE tokens::revoke_token; }
+    "/api/v1/audit" { GET audit::list_audit; }
+    "/api/v1/audit/head" { GET audit::audit_head; }
 }
 
 /// Registers every URL; what is not in the table is the page's or nobody's.

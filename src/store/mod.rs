@@ -1,6 +1,7 @@
 //! PostgreSQL: one file per table, plain SQL, a client or a transaction in, domain types out.
 
 pub mod activity;
+pub mod audit;
 mod binaries;
 pub mod connections;
 mod connector;
@@ -9,7 +10,15 @@ pub mod idempotency;
 mod listener;
 mod migrate;
 mod private_postgres;
+mod search;
+pub mod secrets;
+pub mod sign_in_failures;
+pub mod sign_in_links;
+pub mod sign_ins;
+pub mod signing_keys;
 mod tls;
+pub mod tokens;
+pub mod users;
 
 use std::{sync::Arc, time::Duration};
 

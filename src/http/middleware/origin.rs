@@ -74,7 +74,8 @@ impl Origins {
     }
 
     /// The public origin, or on this machine itself the very host that was asked.
-    fn is_ours(&self, origin: &str, head: &RequestHead) -> bool {
+    #[must_use]
+    pub fn is_ours(&self, origin: &str, head: &RequestHead) -> bool {
         if origin == self.public {
             return true;
         }

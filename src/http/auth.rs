@@ -1,0 +1,192 @@
+//! Signing in and out.
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    body::Body,
+    context::Context,
+    cookie,
+    guard::{Guarded, Visitor},
+    operation::Public,
+    told::Told,
+    users::Me,
+};
+use crate::{
+    Error,
+    auth::{Auth, Caller, Credential, permission::needs::SelfManage},
+    services::sign_in::{self, Grant, Granted, Origin, SignedIn},
+};
+
+/// What a sign-in is to give.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Wanted {
+    /// A cookie, for the browser.
+    #[default]
+    Cookie,
+    /// An access token, for a program: 15 minutes.
+    Token,
+}
+
+/// A name and a password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Login {
+    /// The user name.
+    username: String,
+    /// The password.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// What it is to give.
+    #[serde(default)]
+    grant: Wanted,
+}
+
+/// A one-time link.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LinkLogin {
+    /// What stands behind `#link=`.
+    #[schema(value_type = String)]
+    token: SecretString,
+    /// A new password for the account: at least 10 characters.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+    /// What it is to give.
+    #[serde(default)]
+    grant: Wanted,
+}
+
+/// An old and a new password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewPassword {
+    /// The password of today; not needed within 15 minutes after a sign-in by link.
+    #[schema(value_type = Option<String>, format = Password)]
+    current: Option<SecretString>,
+    /// At least 10 characters.
+    #[schema(value_type = String, format = Password)]
+    new: SecretString,
+}
+
+/// What a sign-in gave.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum SignInAnswer {
+    /// The cookie is in the answer's headers.
+    Browser {
+        /// Who signed in.
+        user: Me,
+    },
+    /// A token for `Authorization: Bearer`.
+    #[serde(rename_all = "camelCase")]
+    Program {
+        /// The token.
+        access_token: Told,
+        /// Always `Bearer`.
+        token_type: &'static str,
+        /// When it ends.
+        expires_at: Timestamp,
+    },
+}
+
+/// Signs in with a password. With the default grant the answer sets the cookie `streamspace_session`.
+///
+/// A wrong name and a wrong password are answered alike. After five attempts the name is locked for 30 seconds, twice
+/// as long after each further one, up to 15 minutes.
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "sign-in", request_body = Login,
+    responses((status = 200, body = SignInAnswer)))]
+pub async fn login(
+    _: Public,
+    auth: web::Data<Auth>,
+    request: HttpRequest,
+    body: Body<Login>,
+) -> Result<HttpResponse, Error> {
+    let Body(Login { username, password, grant }) = body;
+    let grant = wanted(grant, &request).await;
+    let signed_in = sign_in::with_password(&auth, &origin(&request), &username, password, grant).await?;
+    Ok(answer(&auth, &request, signed_in))
+}
+
+/// Signs in with a one-time link, which works this once. With a password it becomes the account's.
+#[utoipa::path(post, path = "/api/v1/auth/link", tag = "sign-in", request_body = LinkLogin,
+    responses((status = 200, body = SignInAnswer)))]
+pub async fn link(
+    _: Public,
+    auth: web::Data<Auth>,
+    request: HttpRequest,
+    body: Body<LinkLogin>,
+) -> Result<HttpResponse, Error> {
+    let Body(LinkLogin { token, password, grant }) = body;
+    let grant = wanted(grant, &request).await;
+    let signed_in = sign_in::with_link(&auth, &origin(&request), token.expose_secret(), password, grant).await?;
+    Ok(answer(&auth, &request, signed_in))
+}
+
+/// Signs the browser out. One that is not signed in is answered the same, so that its cookie is gone in any case.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "sign-in", responses((status = 204)))]
+pub async fn logout(visitor: Visitor, auth: web::Data<Auth>, request: HttpRequest) -> Result<HttpResponse, Error> {
+    if let Some(caller) = &visitor.0 {
+        sign_in::sign_out(&auth, caller).await?;
+    }
+    Ok(HttpResponse::NoContent().cookie(cookie::clear(&request)).finish())
+}
+
+/// Changes the caller's password; other browsers of theirs are signed out.
+#[utoipa::path(post, path = "/api/v1/auth/password", tag = "sign-in", request_body = NewPassword,
+    responses((status = 204)))]
+pub async fn password(
+    caller: Guarded<SelfManage>,
+    auth: web::Data<Auth>,
+    body: Body<NewPassword>,
+) -> Result<HttpResponse, Error> {
+    let Body(NewPassword { current, new }) = body;
+    sign_in::change_password(&auth, &caller, current, new).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The public keys that verify this server's tokens, as a JWK set (RFC 7517).
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "sign-in",
+    responses((status = 200, body = serde_json::Value)))]
+pub async fn jwks(_: Public, auth: web::Data<Auth>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(auth.keys.published())
+}
+
+/// A browser that signs in again changes its sign-in for a new one.
+async fn wanted(wanted: Wanted, request: &HttpRequest) -> Grant {
+    match wanted {
+        Wanted::Token => Grant::Token,
+        Wanted::Cookie => match super::guard::caller(request).await {
+            Ok(Caller { credential: Credential::SignIn(before), .. }) => Grant::Browser { replaces: Some(before) },
+            _ => Grant::Browser { replaces: None },
+        },
+    }
+}
+
+fn origin(request: &HttpRequest) -> Origin {
+    let context = Context::of(request);
+    Origin {
+        address: context.as_ref().and_then(|context| context.address),
+        user_agent: request.headers().get(header::USER_AGENT).and_then(|text| text.to_str().ok()).map(str::to_owned),
+        request_id: context.map(|context| context.id.to_string()),
+    }
+}
+
+fn answer(auth: &Auth, request: &HttpRequest, signed_in: SignedIn) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    let body = match signed_in.granted {
+        Granted::Browser { secret, expires_at } => {
+            answer.cookie(cookie::write(request, &secret, auth.now(), expires_at));
+            SignInAnswer::Browser { user: Me::new(&signed_in.user, None) }
+        }
+        Granted::Token { token, expires_at } => {
+            SignInAnswer::Program { access_token: token.into(), token_type: "Bearer", expires_at }
+        }
+    };
+    answer.json(body)
+}

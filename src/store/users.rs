@@ -1,0 +1,252 @@
+//! Accounts.
+
+use std::collections::BTreeSet;
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use tokio_postgres::{Row, error::SqlState, types::ToSql};
+use uuid::Uuid;
+
+use crate::{Error, domain::people::Role};
+
+/// An account that was not deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Never changes.
+    pub id: Uuid,
+    /// A DNS label; never changes, never given out again.
+    pub name: String,
+    /// What is shown; may be empty.
+    pub display_name: String,
+    /// Where the person reads mail.
+    pub email: Option<String>,
+    /// What they may do.
+    pub roles: BTreeSet<Role>,
+    /// Whether they are kept out.
+    pub disabled: bool,
+    /// Whether they can sign in with a password.
+    pub has_password: bool,
+    /// Access tokens carry it; those of an older epoch have ended.
+    pub epoch: i32,
+    /// Grows with each change that is shown.
+    pub version: i64,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// Their last sign-in; `None`: they never did.
+    pub last_sign_in_at: Option<Timestamp>,
+}
+
+/// The columns of [`User`], in a query where the table is called `u`.
+pub(super) const COLUMNS: &str = "u.id AS user_id, u.name AS user_name, u.display_name, u.email, u.roles, u.disabled, \
+    u.password_hash IS NOT NULL AS has_password, u.epoch, u.version, u.created_at AS user_created_at, u.last_sign_in_at";
+
+/// The account in `row`, which has [`COLUMNS`].
+pub(super) fn from_row(row: &Row) -> Result<User, Error> {
+    let roles: Vec<String> = row.try_get("roles")?;
+    Ok(User {
+        id: row.try_get("user_id")?,
+        name: row.try_get("user_name")?,
+        display_name: row.try_get("display_name")?,
+        email: row.try_get("email")?,
+        roles: roles.iter().filter_map(|word| Role::from_word(word)).collect(),
+        disabled: row.try_get("disabled")?,
+        has_password: row.try_get("has_password")?,
+        epoch: row.try_get("epoch")?,
+        version: row.try_get("version")?,
+        created_at: row.try_get("user_created_at")?,
+        last_sign_in_at: row.try_get("last_sign_in_at")?,
+    })
+}
+
+fn words(roles: &BTreeSet<Role>) -> Vec<&'static str> {
+    roles.iter().map(|role| role.word()).collect()
+}
+
+/// Adds an account without a password.
+///
+/// # Errors
+/// [`Error::AlreadyExists`] for a name that is or was in use.
+pub async fn insert(db: &impl GenericClient, user: &User) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached(
+            "INSERT INTO users (id, name, display_name, email, roles, disabled, epoch, version, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .await?;
+    let inserted = db
+        .execute(
+            &statement,
+            &[
+                &user.id,
+                &user.name,
+                &user.display_name,
+                &user.email,
+                &words(&user.roles),
+                &user.disabled,
+                &user.epoch,
+                &user.version,
+                &user.created_at,
+            ],
+        )
+        .await;
+    match inserted {
+        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+            Err(Error::AlreadyExists { kind: "user", name: user.name.clone() })
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+/// The account of that name.
+pub async fn by_name(db: &impl GenericClient, name: &str) -> Result<Option<User>, Error> {
+    one(db, "u.name = $1", "", &name).await
+}
+
+/// The account of that name, locked until the transaction ends.
+pub async fn by_name_locked(db: &impl GenericClient, name: &str) -> Result<Option<User>, Error> {
+    one(db, "u.name = $1", "FOR UPDATE", &name).await
+}
+
+/// The account of that id.
+pub async fn by_id(db: &impl GenericClient, id: Uuid) -> Result<Option<User>, Error> {
+    one(db, "u.id = $1", "", &id).await
+}
+
+/// The account of that id, locked until the transaction ends.
+pub async fn by_id_locked(db: &impl GenericClient, id: Uuid) -> Result<Option<User>, Error> {
+    one(db, "u.id = $1", "FOR UPDATE", &id).await
+}
+
+async fn one(
+    db: &impl GenericClient,
+    condition: &str,
+    lock: &str,
+    value: &(dyn ToSql + Sync),
+) -> Result<Option<User>, Error> {
+    let query = format!("SELECT {COLUMNS} FROM users u WHERE {condition} AND u.deleted_at IS NULL {lock}");
+    let statement = db.prepare_cached(&query).await?;
+    db.query_opt(&statement, &[value]).await?.as_ref().map(from_row).transpose()
+}
+
+/// What accounts can be sorted by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "named as the fields")]
+pub enum SortKey {
+    Name,
+    CreatedAt,
+    LastSignInAt,
+}
+
+/// Which accounts to list.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Each occurs in name, shown name or e-mail address, in any case.
+    pub words: Vec<String>,
+    /// Keys in order, `true` for descending; the name decides in the end.
+    pub sort: Vec<(SortKey, bool)>,
+    /// How many to skip.
+    pub offset: i64,
+    /// How many to return at most.
+    pub limit: i64,
+}
+
+/// A page of accounts, and how many there are in all.
+pub async fn list(db: &impl GenericClient, query: &Query) -> Result<(Vec<User>, i64), Error> {
+    let patterns = super::search::containing(&query.words);
+    let found = super::search::every_word_in("$1", &["u.name", "u.display_name", "u.email"]);
+    let from = format!("FROM users u WHERE u.deleted_at IS NULL AND {found}");
+    let order = query.sort.iter().fold(String::new(), |order, (key, descending)| {
+        let column = match key {
+            SortKey::Name => "u.name",
+            SortKey::CreatedAt => "u.created_at",
+            SortKey::LastSignInAt => "u.last_sign_in_at",
+        };
+        order + column + if *descending { " DESC NULLS LAST, " } else { " ASC NULLS FIRST, " }
+    });
+    let page = format!("SELECT {COLUMNS} {from} ORDER BY {order}u.name OFFSET $2 LIMIT $3");
+    let statement = db.prepare_cached(&page).await?;
+    let rows = db.query(&statement, &[&patterns, &query.offset, &query.limit]).await?;
+    let count = db.prepare_cached(&format!("SELECT count(*) {from}")).await?;
+    let total = db.query_one(&count, &[&patterns]).await?.try_get(0)?;
+    Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, total))
+}
+
+/// Writes what can be changed about `user`; its version becomes one more than it says.
+pub async fn update(db: &impl GenericClient, user: &User) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached(
+            "UPDATE users SET display_name = $2, email = $3, roles = $4, disabled = $5, epoch = $6, version = $7 + 1 \
+             WHERE id = $1",
+        )
+        .await?;
+    let roles = words(&user.roles);
+    let values: &[&(dyn ToSql + Sync)] =
+        &[&user.id, &user.display_name, &user.email, &roles, &user.disabled, &user.epoch, &user.version];
+    db.execute(&statement, values).await?;
+    Ok(())
+}
+
+/// Erases what is known of the person; the name stays taken.
+pub async fn erase(db: &impl GenericClient, id: Uuid, now: Timestamp) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached(
+            "UPDATE users SET display_name = '', email = NULL, roles = '{}', disabled = true, password_hash = NULL, \
+             epoch = epoch + 1, version = version + 1, deleted_at = $2 WHERE id = $1",
+        )
+        .await?;
+    db.execute(&statement, &[&id, &now]).await?;
+    Ok(())
+}
+
+/// The account of that name with the hash of its password, where it has one.
+pub async fn by_name_with_hash(db: &impl GenericClient, name: &str) -> Result<Option<(User, Option<String>)>, Error> {
+    let query = format!("SELECT {COLUMNS}, u.password_hash FROM users u WHERE u.name = $1 AND u.deleted_at IS NULL");
+    let statement = db.prepare_cached(&query).await?;
+    let row = db.query_opt(&statement, &[&name]).await?;
+    row.map(|row| Ok((from_row(&row)?, row.try_get("password_hash")?))).transpose()
+}
+
+/// Keeps a new password's hash and ends the access tokens that were issued before.
+pub async fn set_password(db: &impl GenericClient, id: Uuid, hash: &str) -> Result<(), Error> {
+    let statement = db.prepare_cached("UPDATE users SET password_hash = $2, epoch = epoch + 1 WHERE id = $1").await?;
+    db.execute(&statement, &[&id, &hash]).await?;
+    Ok(())
+}
+
+/// Keeps another hash of the same password, unless the password was changed meanwhile.
+pub async fn rehash_password(db: &impl GenericClient, id: Uuid, old: &str, new: &str) -> Result<(), Error> {
+    let statement =
+        db.prepare_cached("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2").await?;
+    db.execute(&statement, &[&id, &old, &new]).await?;
+    Ok(())
+}
+
+/// Notes a sign-in.
+pub async fn note_sign_in(db: &impl GenericClient, id: Uuid, now: Timestamp) -> Result<(), Error> {
+    let statement = db.prepare_cached("UPDATE users SET last_sign_in_at = $2 WHERE id = $1").await?;
+    db.execute(&statement, &[&id, &now]).await?;
+    Ok(())
+}
+
+/// The administrators who can sign in, locked until the transaction ends, so that two who are removed at once
+/// are removed one after the other.
+pub async fn administrators_locked(db: &impl GenericClient) -> Result<Vec<Uuid>, Error> {
+    let statement = db
+        .prepare_cached(
+            "SELECT id FROM users WHERE 'admin' = ANY(roles) AND NOT disabled AND deleted_at IS NULL \
+             ORDER BY id FOR UPDATE",
+        )
+        .await?;
+    db.query(&statement, &[]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Keeps others from making the first account until the transaction ends; then: whether there is any account, and
+/// whether anybody ever signed in.
+pub async fn beginnings_locked(db: &impl GenericClient) -> Result<(bool, bool), Error> {
+    db.batch_execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE").await?;
+    let statement = db
+        .prepare_cached("SELECT count(*) > 0, coalesce(bool_or(last_sign_in_at IS NOT NULL), false) FROM users")
+        .await?;
+    let row = db.query_one(&statement, &[]).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
