@@ -1,0 +1,85 @@
+import { useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
+import { useMemo } from 'react'
+import { isFed, putActivity, putSession, removeSession } from '~/live/cache'
+import { answer, api } from './client'
+import { keys } from './keys'
+import { meQuery, sessionQuery, templateQuery, templatesQuery } from './queries'
+import type { Me, Session, SessionPatch, Template } from './types'
+
+/** The person who is signed in. Only below the route that sends everyone else to the sign-in page. */
+export function useMe(): Me {
+  const { data } = useQuery(meQuery)
+  if (!data) throw new Error('useMe is for pages behind the sign-in')
+  return data
+}
+
+/** One session, from the list where the list has it; kept up to date by the feed. */
+export function useSession(name: string): UseQueryResult<Session> {
+  const client = useQueryClient()
+  const query = sessionQuery(name)
+  return useQuery({
+    ...query,
+    initialData: () =>
+      client.getQueryData<readonly Session[]>(keys.sessions)?.find((session) => session.metadata.name === name),
+    initialDataUpdatedAt: () => client.getQueryState(keys.sessions)?.dataUpdatedAt,
+    staleTime: () => (isFed(client, keys.sessions) ? Number.POSITIVE_INFINITY : 10_000),
+  })
+}
+
+/** One template, from the gallery's list where the list has it. */
+export function useTemplate(name: string): UseQueryResult<Template> {
+  const client = useQueryClient()
+  return useQuery({
+    ...templateQuery(name),
+    initialData: () =>
+      client.getQueryData<readonly Template[]>(keys.templates)?.find((template) => template.metadata.name === name),
+    initialDataUpdatedAt: () => client.getQueryState(keys.templates)?.dataUpdatedAt,
+  })
+}
+
+/** Templates by name, for the pages that name them beside something else. Empty until they are there. */
+export function useTemplatesByName(): ReadonlyMap<string, Template> {
+  const { data } = useQuery(templatesQuery)
+  return useMemo(() => new Map(data?.map((template) => [template.metadata.name, template])), [data])
+}
+
+const path = (id: string) => ({ params: { path: { id } } })
+
+export function usePatchSession() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: ({ name, patch }: { name: string; patch: SessionPatch }) =>
+      answer(api.PATCH('/api/v1/sessions/{id}', { ...path(name), body: patch })),
+    onSuccess: (session) => putSession(client, session),
+  })
+}
+
+export function useRestartSession() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (name: string) => answer(api.POST('/api/v1/sessions/{id}/restart', path(name))),
+    onSuccess: (session) => putSession(client, session),
+  })
+}
+
+export function useDeleteSession() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (name: string) => answer(api.DELETE('/api/v1/sessions/{id}', path(name))),
+    // The feed tells how it goes on. Without one, the list is asked again.
+    onSuccess: (_, name) => {
+      if (isFed(client, keys.sessions)) return
+      removeSession(client, name)
+      void client.invalidateQueries({ queryKey: keys.sessions })
+    },
+  })
+}
+
+export function useSnooze(name: string) {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (duration: string) =>
+      answer(api.POST('/api/v1/sessions/{id}/snooze', { ...path(name), body: { for: duration } })),
+    onSuccess: (activity) => putActivity(client, activity),
+  })
+}

@@ -1,0 +1,16 @@
+/** Keys of the query cache, in one place because the socket writes under them too. */
+export const keys = {
+  me: ['me'] as const,
+  system: ['system'] as const,
+  sessions: ['sessions'] as const,
+  session: (name: string) => ['session', name] as const,
+  lifecycle: (name: string) => ['session-detail', name, 'lifecycle'] as const,
+  events: (name: string) => ['session-detail', name, 'events'] as const,
+  connections: (name: string) => ['session-detail', name, 'connections'] as const,
+  templates: ['templates'] as const,
+  template: (name: string) => ['template', name] as const,
+  activity: ['activity'] as const,
+  users: ['users'] as const,
+  tokens: ['tokens'] as const,
+  audit: (page: number, search: string, own: boolean) => ['audit', { page, search, own }] as const,
+}

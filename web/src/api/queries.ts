@@ -1,0 +1,136 @@
+import { queryOptions, type QueryClient } from '@tanstack/react-query'
+import { isFed, newestFirst, type ActivityMap } from '~/live/cache'
+import { answer, api } from './client'
+import { keys } from './keys'
+import { Problem } from './problem'
+import type { List, Me, Session, Template } from './types'
+
+const PAGE_SIZE = 500
+/** Lists longer than this are cut: the feed brings the rest, or the person narrows the search. */
+const MOST_PAGES = 20
+
+async function allPages<Item>(get: (page: number) => Promise<List<Item>>): Promise<Item[]> {
+  const items: Item[] = []
+  for (let page = 1; page <= MOST_PAGES; page += 1) {
+    const part = await get(page)
+    items.push(...part.items)
+    if (part.items.length === 0 || items.length >= part.total) break
+  }
+  return items
+}
+
+/** What the feed holds, if it has delivered; else what `fetch` brings, unless the feed was faster. */
+async function fedOr<Data>(client: QueryClient, key: readonly unknown[], fetch: () => Promise<Data>): Promise<Data> {
+  const held = () => (isFed(client, key) ? client.getQueryData<Data>(key) : undefined)
+  return held() ?? (await fetch().then((fetched) => held() ?? fetched))
+}
+
+/** Who is signed in; null for nobody. */
+export const meQuery = queryOptions({
+  queryKey: keys.me,
+  queryFn: ({ signal }): Promise<Me | null> =>
+    answer(api.GET('/api/v1/users/me', { signal })).catch((failure: unknown) => {
+      if (failure instanceof Problem && failure.status === 401) return null
+      throw failure
+    }),
+  staleTime: 5 * 60_000,
+})
+
+export const systemQuery = queryOptions({
+  queryKey: keys.system,
+  queryFn: ({ signal }) => answer(api.GET('/api/v1/system', { signal })),
+  staleTime: 5 * 60_000,
+})
+
+export const sessionsQuery = queryOptions({
+  queryKey: keys.sessions,
+  queryFn: ({ client, signal }): Promise<readonly Session[]> =>
+    fedOr(client, keys.sessions, async () =>
+      newestFirst(
+        await allPages((page) =>
+          answer(api.GET('/api/v1/sessions', { params: { query: { page, pageSize: PAGE_SIZE } }, signal })),
+        ),
+      ),
+    ),
+  staleTime: 10_000,
+})
+
+export const sessionQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.session(name),
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/sessions/{id}', { params: { path: { id: name } }, signal })),
+    staleTime: 10_000,
+  })
+
+export const templatesQuery = queryOptions({
+  queryKey: keys.templates,
+  queryFn: ({ client, signal }): Promise<readonly Template[]> =>
+    fedOr(client, keys.templates, () =>
+      allPages((page) =>
+        answer(api.GET('/api/v1/templates', { params: { query: { page, pageSize: PAGE_SIZE } }, signal })),
+      ),
+    ),
+  staleTime: 60_000,
+})
+
+export const templateQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.template(name),
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/templates/{id}', { params: { path: { id: name } }, signal })),
+    staleTime: 60_000,
+  })
+
+export const activityQuery = queryOptions({
+  queryKey: keys.activity,
+  queryFn: async ({ signal }): Promise<ActivityMap> => {
+    const { items } = await answer(api.GET('/api/v1/activity', { signal }))
+    return Object.fromEntries(items.map((item) => [item.session, item]))
+  },
+  staleTime: 30_000,
+})
+
+const ofSession = (id: string, signal: AbortSignal) => ({ params: { path: { id } }, signal })
+
+export const lifecycleQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.lifecycle(name),
+    queryFn: ({ signal }) => answer(api.GET('/api/v1/sessions/{id}/lifecycle', ofSession(name, signal))),
+  })
+
+export const eventsQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.events(name),
+    queryFn: async ({ signal }) =>
+      (await answer(api.GET('/api/v1/sessions/{id}/events', ofSession(name, signal)))).items,
+  })
+
+export const connectionsQuery = (name: string) =>
+  queryOptions({
+    queryKey: keys.connections(name),
+    queryFn: async ({ signal }) =>
+      (await answer(api.GET('/api/v1/sessions/{id}/connections', ofSession(name, signal)))).items,
+    refetchInterval: 15_000,
+  })
+
+export const usersQuery = queryOptions({
+  queryKey: keys.users,
+  queryFn: ({ signal }) =>
+    allPages((page) => answer(api.GET('/api/v1/users', { params: { query: { page, pageSize: PAGE_SIZE } }, signal }))),
+})
+
+export const tokensQuery = queryOptions({
+  queryKey: keys.tokens,
+  queryFn: async ({ signal }) => (await answer(api.GET('/api/v1/tokens', { signal }))).items,
+})
+
+export const AUDIT_PAGE_SIZE = 50
+
+/** A page of the audit, newest first. */
+export const auditQuery = (page: number, search: string, own = false) =>
+  queryOptions({
+    queryKey: keys.audit(page, search, own),
+    queryFn: ({ signal }) => {
+      const query = { page, pageSize: AUDIT_PAGE_SIZE, sort: '-time', ...(search === '' ? {} : { search }) }
+      return answer(api.GET('/api/v1/audit', { params: { query }, signal }))
+    },
+  })

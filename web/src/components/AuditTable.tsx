@@ -1,0 +1,129 @@
+import { Code, Group, Pagination, Skeleton, Table, Text, UnstyledButton } from '@mantine/core'
+import { IconChevronRight } from '@tabler/icons-react'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { Fragment, useState } from 'react'
+import { AUDIT_PAGE_SIZE, auditQuery } from '~/api/queries'
+import type { AuditEntry } from '~/api/types'
+import { strings } from '~/strings'
+import classes from './AuditTable.module.css'
+import { ProblemAlert } from './ProblemAlert'
+import { RelativeTime } from './Time'
+
+interface Props {
+  /** Only what concerns oneself, shorter. */
+  own?: boolean
+  search?: string
+  page?: number
+  onPage?: (page: number) => void
+}
+
+const words = strings.audit
+const OWN_ROWS = 10
+
+/** What was done, by whom, on what and with which result; newest first. */
+export function AuditTable({ own = false, search = '', page = 1, onPage }: Props) {
+  const { data, error, isPending, isPlaceholderData, refetch } = useQuery({
+    ...auditQuery(page, search, own),
+    placeholderData: keepPreviousData,
+  })
+  if (isPending) return <Skeleton h={240} />
+  if (error) return <ProblemAlert problem={error} onRetry={() => void refetch()} />
+  const entries = own ? data.items.slice(0, OWN_ROWS) : data.items
+  if (entries.length === 0) return <Text size="sm">{words.empty}</Text>
+  const pages = Math.max(1, Math.ceil(data.total / AUDIT_PAGE_SIZE))
+  return (
+    <>
+      <div className={classes.frame} aria-busy={isPlaceholderData}>
+        <Table aria-label={own ? strings.profile.own : words.title} className={classes.table}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{words.time}</Table.Th>
+              <Table.Th>{words.actor}</Table.Th>
+              <Table.Th>{words.action}</Table.Th>
+              <Table.Th>{words.target}</Table.Th>
+              <Table.Th>{words.result}</Table.Th>
+              <Table.Th>{words.address}</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {entries.map((entry) => (
+              <EntryRow key={entry.id} entry={entry} />
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+      {!own && pages > 1 && (
+        <Group justify="space-between" mt="md">
+          <Text size="sm" c="dimmed">
+            {words.page(page, pages)}
+          </Text>
+          <Pagination
+            total={pages}
+            value={page}
+            onChange={(next) => onPage?.(next)}
+            getItemProps={(number) => ({ 'aria-label': words.page(number, pages) })}
+          />
+        </Group>
+      )}
+    </>
+  )
+}
+
+function EntryRow({ entry }: { entry: AuditEntry }) {
+  const [open, setOpen] = useState(false)
+  const failed = entry.result !== undefined && !/^(ok|success|allowed|2\d\d)/i.test(entry.result)
+  return (
+    <Fragment>
+      <Table.Tr>
+        <Table.Td className={classes.time}>
+          <UnstyledButton
+            className={classes.toggle}
+            aria-expanded={open}
+            aria-label={words.show}
+            onClick={() => setOpen(!open)}
+          >
+            <IconChevronRight size={14} aria-hidden />
+          </UnstyledButton>
+          <RelativeTime at={entry.time} />
+        </Table.Td>
+        <Table.Td>{entry.actor}</Table.Td>
+        <Table.Td>
+          <code className={classes.code}>{entry.action}</code>
+        </Table.Td>
+        <Table.Td>{entry.target}</Table.Td>
+        <Table.Td c={failed ? 'var(--state-bad)' : undefined}>{entry.result}</Table.Td>
+        <Table.Td>{entry.address}</Table.Td>
+      </Table.Tr>
+      {open && (
+        <Table.Tr>
+          <Table.Td colSpan={6}>
+            <EntryDetails entry={entry} />
+          </Table.Td>
+        </Table.Tr>
+      )}
+    </Fragment>
+  )
+}
+
+function EntryDetails({ entry: { before, after, requestId, time } }: { entry: AuditEntry }) {
+  return (
+    <div className={classes.details}>
+      <Text size="xs" c="dimmed">
+        {time} {requestId && ` · ${words.request} ${requestId}`}
+      </Text>
+      {before !== undefined && before !== null && <Json label={words.before} value={before} />}
+      {after !== undefined && after !== null && <Json label={words.after} value={after} />}
+    </div>
+  )
+}
+
+function Json({ label, value }: { label: string; value: unknown }) {
+  return (
+    <div>
+      <Text size="xs" fw={600}>
+        {label}
+      </Text>
+      <Code block>{JSON.stringify(value, null, 2)}</Code>
+    </div>
+  )
+}

@@ -1,0 +1,62 @@
+import {
+  IconFileText,
+  IconHome,
+  IconLayoutGrid,
+  IconListDetails,
+  IconPalette,
+  IconUsers,
+  type Icon,
+} from '@tabler/icons-react'
+import { Link, type LinkProps } from '@tanstack/react-router'
+import { useMe } from '~/api/hooks'
+import { mayReadAudit, mayReadPeople } from '~/lib/permissions'
+import { strings } from '~/strings'
+import classes from './MainNav.module.css'
+
+interface Entry {
+  to: LinkProps['to']
+  label: string
+  icon: Icon
+}
+
+const OWN: Entry[] = [
+  { to: '/', label: strings.nav.home, icon: IconHome },
+  { to: '/templates', label: strings.nav.templates, icon: IconLayoutGrid },
+  { to: '/sessions', label: strings.nav.sessions, icon: IconListDetails },
+]
+
+/** The pages that this person's roles open. */
+export function usePages(): { own: Entry[]; administration: Entry[] } {
+  const me = useMe()
+  const administration: Entry[] = []
+  if (mayReadPeople(me)) administration.push({ to: '/admin/people', label: strings.nav.people, icon: IconUsers })
+  if (mayReadAudit(me)) administration.push({ to: '/admin/audit', label: strings.nav.audit, icon: IconFileText })
+  if (import.meta.env.DEV) {
+    administration.push({ to: '/dev/components' as '/', label: strings.nav.components, icon: IconPalette })
+  }
+  return { own: OWN, administration }
+}
+
+export function MainNav({ onNavigate }: { onNavigate?: () => void }) {
+  const { own, administration } = usePages()
+  return (
+    <nav className={classes.nav} aria-label={strings.nav.label}>
+      <Entries entries={own} onNavigate={onNavigate} />
+      {administration.length > 0 && (
+        <>
+          <div className={classes.heading}>{strings.nav.administration}</div>
+          <Entries entries={administration} onNavigate={onNavigate} />
+        </>
+      )}
+    </nav>
+  )
+}
+
+function Entries({ entries, onNavigate }: { entries: Entry[]; onNavigate: (() => void) | undefined }) {
+  return entries.map(({ to, label, icon: Glyph }) => (
+    <Link key={to} to={to} className={classes.link} activeOptions={{ exact: to === '/' }} onClick={onNavigate}>
+      <Glyph size={18} stroke={1.7} aria-hidden />
+      {label}
+    </Link>
+  ))
+}

@@ -1,0 +1,181 @@
+import { Button, Checkbox, Code, CopyButton, Group, Loader, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState, type SubmitEvent } from 'react'
+import { answer, api } from '~/api/client'
+import { keys } from '~/api/keys'
+import type { User } from '~/api/types'
+import { say } from '~/lib/notices'
+import { ROLES } from '~/lib/permissions'
+import { formatExact, parseTime } from '~/lib/time'
+import { strings } from '~/strings'
+import { ProblemAlert } from './ProblemAlert'
+import { usePatchUser } from './usePatchUser'
+
+const words = strings.people
+
+/** User names are DNS labels. */
+const NAME = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
+
+interface DialogProps {
+  user: User
+  onClose: () => void
+}
+
+export function AddPersonDialog({ onClose, onAdded }: { onClose: () => void; onAdded: (user: User) => void }) {
+  const client = useQueryClient()
+  const [name, setName] = useState('')
+  const [displayName, setDisplayName] = useState('')
+  const [roles, setRoles] = useState<string[]>(['user'])
+  const bad = name !== '' && !NAME.test(name)
+  const create = useMutation({
+    mutationFn: () => {
+      const body = { name, roles, ...(displayName.trim() === '' ? {} : { displayName: displayName.trim() }) }
+      return answer(api.POST('/api/v1/users', { body }))
+    },
+    onSuccess: (user) => {
+      void client.invalidateQueries({ queryKey: keys.users })
+      say(words.created(user.displayName ?? user.name))
+      onAdded(user)
+    },
+  })
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    create.mutate()
+  }
+  return (
+    <Modal opened onClose={onClose} title={words.add}>
+      <form onSubmit={submit}>
+        <Stack>
+          <TextInput
+            data-autofocus
+            label={words.name}
+            description={words.nameHint}
+            autoCapitalize="none"
+            spellCheck={false}
+            error={bad ? words.nameBad : create.error?.about('name')}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <TextInput
+            label={words.displayName}
+            value={displayName}
+            onChange={(event) => setDisplayName(event.currentTarget.value)}
+          />
+          <RoleChoice value={roles} onChange={setRoles} />
+          {create.error && <ProblemAlert problem={create.error} />}
+          <Buttons
+            onClose={onClose}
+            label={words.create}
+            loading={create.isPending}
+            disabled={name === '' || bad || roles.length === 0}
+          />
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+export function RolesDialog({ user, onClose }: DialogProps) {
+  const [roles, setRoles] = useState<string[]>(user.roles)
+  const patch = usePatchUser()
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    const done = () => {
+      say(words.saved)
+      onClose()
+    }
+    patch.mutate({ name: user.name, change: { roles } }, { onSuccess: done })
+  }
+  return (
+    <Modal opened onClose={onClose} title={`${words.editRoles}: ${user.displayName ?? user.name}`}>
+      <form onSubmit={submit}>
+        <Stack>
+          <RoleChoice value={roles} onChange={setRoles} />
+          {patch.error && <ProblemAlert problem={patch.error} />}
+          <Buttons onClose={onClose} label={strings.save} loading={patch.isPending} disabled={roles.length === 0} />
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+export function DisableDialog({ user, onClose }: DialogProps) {
+  const patch = usePatchUser()
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    patch.mutate({ name: user.name, change: { disabled: true } }, { onSuccess: onClose })
+  }
+  return (
+    <Modal opened onClose={onClose} title={words.disableTitle(user.displayName ?? user.name)}>
+      <form onSubmit={submit}>
+        <Stack>
+          <Text size="sm">{words.disableText}</Text>
+          {patch.error && <ProblemAlert problem={patch.error} />}
+          <Buttons onClose={onClose} label={words.disable} color="red" loading={patch.isPending} />
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+/** A one-time link, made when the dialog opens and forgotten when it closes. */
+export function LinkDialog({ user, onClose }: DialogProps) {
+  const { data, error } = useQuery({
+    queryKey: ['sign-in-link-of', user.name],
+    queryFn: () => answer(api.POST('/api/v1/users/{name}/sign-in-link', { params: { path: { name: user.name } } })),
+    retry: false,
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+  const until = parseTime(data?.expiresAt)
+  return (
+    <Modal opened onClose={onClose} title={words.linkTitle(user.displayName ?? user.name)}>
+      {error && <ProblemAlert problem={error} />}
+      {!data && !error && <Loader size="sm" aria-label={strings.loading} />}
+      {data && (
+        <Stack>
+          <Text size="sm">{words.linkText(until === undefined ? '' : formatExact(until))}</Text>
+          <Code block>{data.url}</Code>
+          <Group justify="flex-end">
+            <CopyButton value={data.url}>
+              {({ copied, copy }) => <Button onClick={copy}>{copied ? strings.copied : strings.copy}</Button>}
+            </CopyButton>
+          </Group>
+        </Stack>
+      )}
+    </Modal>
+  )
+}
+
+function RoleChoice({ value, onChange }: { value: string[]; onChange: (roles: string[]) => void }) {
+  return (
+    <Checkbox.Group label={words.roles} value={value} onChange={onChange}>
+      <Group mt={6}>
+        {ROLES.map((role) => (
+          <Checkbox key={role} value={role} label={strings.roles[role]} />
+        ))}
+      </Group>
+    </Checkbox.Group>
+  )
+}
+
+interface ButtonsProps {
+  label: string
+  loading: boolean
+  disabled?: boolean
+  color?: string
+  onClose: () => void
+}
+
+function Buttons({ label, loading, disabled = false, color, onClose }: ButtonsProps) {
+  return (
+    <Group justify="flex-end" mt="sm">
+      <Button variant="default" onClick={onClose}>
+        {strings.cancel}
+      </Button>
+      <Button type="submit" color={color} loading={loading} disabled={disabled}>
+        {label}
+      </Button>
+    </Group>
+  )
+}

@@ -1,0 +1,35 @@
+import { Alert, Button, Text } from '@mantine/core'
+import { IconAlertTriangle } from '@tabler/icons-react'
+import type { Problem } from '~/api/problem'
+import { strings } from '~/strings'
+
+interface Props {
+  problem: Problem
+  /** Given where the same call can be made again. */
+  onRetry?: () => void
+}
+
+/** A failed call, in the server's words: what, why, which fields, and the request to quote when asking for help. */
+export function ProblemAlert({ problem, onRetry }: Props) {
+  const detail = problem.message === problem.title ? undefined : problem.message
+  return (
+    <Alert role="alert" color="red" variant="light" icon={<IconAlertTriangle aria-hidden />} title={problem.title}>
+      {detail && <Text size="sm">{detail}</Text>}
+      {problem.fields.map(({ field, message }) => (
+        <Text key={`${field} ${message}`} size="sm">
+          {field !== '' && <code>{field}</code>} {message}
+        </Text>
+      ))}
+      {problem.requestId && (
+        <Text size="xs" c="dimmed" mt={4}>
+          {strings.problem.request(problem.requestId)}
+        </Text>
+      )}
+      {onRetry && (
+        <Button size="xs" variant="default" mt="xs" onClick={onRetry}>
+          {strings.retry}
+        </Button>
+      )}
+    </Alert>
+  )
+}

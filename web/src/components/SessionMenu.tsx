@@ -1,0 +1,64 @@
+import { ActionIcon, Menu } from '@mantine/core'
+import { IconDotsVertical, IconMoon, IconPencil, IconPlayerPlay, IconRefresh, IconTrash } from '@tabler/icons-react'
+import { useState } from 'react'
+import type { Session, Template } from '~/api/types'
+import { canStop, canWake, isOver, phaseOf, titleOf } from '~/lib/session'
+import { strings } from '~/strings'
+import { DeleteDialog } from './DeleteDialog'
+import { RenameDialog } from './RenameDialog'
+import { useSessionActions } from './useSessionActions'
+
+interface Props {
+  session: Session
+  template: Template | undefined
+}
+
+/** Everything one can do with a session, for cards and table rows. */
+export function SessionMenu({ session, template }: Props) {
+  const [dialog, setDialog] = useState<'rename' | 'delete'>()
+  const actions = useSessionActions(session, template)
+  const phase = phaseOf(session)
+  const close = () => setDialog(undefined)
+  return (
+    <>
+      <Menu>
+        <Menu.Target>
+          <ActionIcon variant="subtle" color="gray" aria-label={strings.session.menu(titleOf(session, template))}>
+            <IconDotsVertical size={18} />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {canWake(phase) && (
+            <Menu.Item leftSection={<IconPlayerPlay size={16} />} onClick={actions.wake}>
+              {strings.session.wake}
+            </Menu.Item>
+          )}
+          {phase === 'Failed' && (
+            <Menu.Item leftSection={<IconRefresh size={16} />} onClick={actions.restart}>
+              {strings.session.restart}
+            </Menu.Item>
+          )}
+          {canStop(phase) && (
+            <Menu.Item leftSection={<IconMoon size={16} />} onClick={actions.stop}>
+              {strings.session.stop}
+            </Menu.Item>
+          )}
+          <Menu.Item leftSection={<IconPencil size={16} />} disabled={isOver(phase)} onClick={() => setDialog('rename')}>
+            {strings.session.rename}
+          </Menu.Item>
+          <Menu.Divider />
+          <Menu.Item
+            color="red"
+            leftSection={<IconTrash size={16} />}
+            disabled={phase === 'Terminating'}
+            onClick={() => setDialog('delete')}
+          >
+            {strings.session.delete}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      {dialog === 'rename' && <RenameDialog session={session} template={template} onClose={close} />}
+      {dialog === 'delete' && <DeleteDialog sessions={[session]} onClose={close} />}
+    </>
+  )
+}

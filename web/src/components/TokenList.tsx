@@ -1,0 +1,147 @@
+import { Alert, Button, Code, CopyButton, Group, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState, type SubmitEvent } from 'react'
+import { answer, api } from '~/api/client'
+import { keys } from '~/api/keys'
+import { tokensQuery } from '~/api/queries'
+import type { ApiToken } from '~/api/types'
+import { complain, say } from '~/lib/notices'
+import { strings } from '~/strings'
+import { ProblemAlert } from './ProblemAlert'
+import { RelativeTime } from './Time'
+import classes from './TokenList.module.css'
+
+const words = strings.profile
+const LIFETIMES_DAYS = [7, 30, 90, 365]
+const HOURS_A_DAY = 24
+
+/** One's API tokens: made, shown once, revoked. */
+export function TokenList() {
+  const { data, error, isPending, refetch } = useQuery(tokensQuery)
+  return (
+    <Stack gap="md">
+      <Text size="sm" c="dimmed">
+        {words.tokensText}
+      </Text>
+      {isPending && <Skeleton h={48} />}
+      {error && <ProblemAlert problem={error} onRetry={() => void refetch()} />}
+      {data?.length === 0 && <Text size="sm">{words.tokenNone}</Text>}
+      {data && data.length > 0 && (
+        <ul className={classes.list}>
+          {data.map((token) => (
+            <TokenRow key={token.id} token={token} />
+          ))}
+        </ul>
+      )}
+      <NewToken />
+    </Stack>
+  )
+}
+
+function TokenRow({ token }: { token: ApiToken }) {
+  const client = useQueryClient()
+  const revoke = useMutation({
+    mutationFn: () => answer(api.DELETE('/api/v1/tokens/{id}', { params: { path: { id: token.id } } })),
+    onSuccess: () => {
+      say(words.tokenRevoked)
+      void client.invalidateQueries({ queryKey: keys.tokens })
+    },
+    onError: complain,
+  })
+  return (
+    <li className={classes.row}>
+      <div className={classes.words}>
+        <Text size="sm" fw={600}>
+          {token.name}
+        </Text>
+        <Text size="xs" c="dimmed">
+          {token.lastUsedAt ? (
+            <>
+              {words.tokenUsed} <RelativeTime at={token.lastUsedAt} />
+            </>
+          ) : (
+            words.tokenNever
+          )}
+          {token.expiresAt && (
+            <>
+              {' · '}
+              {words.tokenEnds} <RelativeTime at={token.expiresAt} />
+            </>
+          )}
+        </Text>
+      </div>
+      <Button
+        size="compact-sm"
+        variant="default"
+        loading={revoke.isPending}
+        aria-label={words.tokenRevokeNamed(token.name)}
+        onClick={() => revoke.mutate()}
+      >
+        {words.tokenRevoke}
+      </Button>
+    </li>
+  )
+}
+
+function NewToken() {
+  const client = useQueryClient()
+  const [name, setName] = useState('')
+  const [days, setDays] = useState('30')
+  const create = useMutation({
+    mutationFn: () => {
+      const expiresIn = `${Number(days) * HOURS_A_DAY}h`
+      return answer(api.POST('/api/v1/tokens', { body: { name: name.trim(), expiresIn } }))
+    },
+    onSuccess: () => {
+      setName('')
+      void client.invalidateQueries({ queryKey: keys.tokens })
+    },
+  })
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    create.mutate()
+  }
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="sm">
+        <Group align="flex-end" gap="sm">
+          <TextInput
+            className={classes.name}
+            label={words.tokenName}
+            error={create.error?.about('name')}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <Select
+            w={120}
+            label={words.tokenExpires}
+            allowDeselect={false}
+            data={LIFETIMES_DAYS.map((value) => ({ value: String(value), label: words.days(value) }))}
+            value={days}
+            onChange={(value) => setDays(value ?? '30')}
+          />
+          <Button type="submit" variant="default" loading={create.isPending} disabled={name.trim() === ''}>
+            {words.tokenCreate}
+          </Button>
+        </Group>
+        {create.error && <ProblemAlert problem={create.error} />}
+        {create.data?.token && <FreshToken token={create.data.token} />}
+      </Stack>
+    </form>
+  )
+}
+
+function FreshToken({ token }: { token: string }) {
+  return (
+    <Alert color="green" title={words.tokenOnce} role="status">
+      <Code block>{token}</Code>
+      <CopyButton value={token}>
+        {({ copied, copy }) => (
+          <Button size="xs" mt="xs" variant="default" onClick={copy}>
+            {copied ? strings.copied : strings.copy}
+          </Button>
+        )}
+      </CopyButton>
+    </Alert>
+  )
+}

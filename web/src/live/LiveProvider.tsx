@@ -1,0 +1,72 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { createContext, use, useEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
+import { answer, api } from '~/api/client'
+import { keys } from '~/api/keys'
+import { announce } from '~/lib/notices'
+import { parseTime } from '~/lib/time'
+import { noteUsage } from '~/lib/usageHistory'
+import { applyMessage, feedsLost } from './cache'
+import { noteServerTime } from './serverTime'
+import { LiveSocket, type LiveStatus } from './socket'
+
+const LiveContext = createContext<LiveSocket | undefined>(undefined)
+
+const FEED = '/api/v1/ws/events'
+const TOPICS = ['sessions', 'notifications'] as const
+/** Subscribed to apart, so that a server without it refuses this one and not the whole socket. */
+const TEMPLATES = 'templates'
+
+/** Opens the tab's one socket while mounted, and writes what it brings into the query cache. */
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const client = useQueryClient()
+  const [socket] = useState(
+    () =>
+      new LiveSocket({
+        path: FEED,
+        topics: TOPICS,
+        onMessage: (message) => {
+          if (message.type === 'session.activity') {
+            noteServerTime(message.time)
+            noteUsage(message.activity, parseTime(message.time) ?? Date.now())
+          }
+          if (message.type === 'session.warning') announce(message)
+          applyMessage(client, message)
+        },
+        probe: () => answer(api.GET('/api/v1/system')),
+        onSignedOut: () => void client.invalidateQueries({ queryKey: keys.me }),
+      }),
+  )
+
+  useEffect(() => {
+    const stopListening = socket.listen(() => {
+      if (socket.status.state === 'lost') feedsLost(client)
+      if (socket.status.state === 'open') void client.invalidateQueries({ queryKey: keys.activity })
+    })
+    const unsubscribe = socket.subscribe(TEMPLATES, (message) => applyMessage(client, message))
+    socket.start()
+    return () => {
+      unsubscribe()
+      stopListening()
+      socket.stop()
+      feedsLost(client)
+    }
+  }, [socket, client])
+
+  return <LiveContext value={socket}>{children}</LiveContext>
+}
+
+function useSocket(): LiveSocket {
+  const socket = use(LiveContext)
+  if (!socket) throw new Error('useLive needs a LiveProvider above it')
+  return socket
+}
+
+export function useLiveStatus(): LiveStatus {
+  const socket = useSocket()
+  return useSyncExternalStore(socket.listen, () => socket.status)
+}
+
+/** The socket's own means: try again now; read a topic. */
+export function useLive(): Pick<LiveSocket, 'retryNow' | 'subscribe'> {
+  return useSocket()
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import { keys } from '~/api/keys'
+import { makeQueryClient } from '~/api/makeQueryClient'
+import type { Session } from '~/api/types'
+import { aSession, aTemplate } from '~/test/fixtures'
+import { applyMessage, feedsLost, isFed } from './cache'
+
+function cache() {
+  const client = makeQueryClient()
+  return {
+    client,
+    snapshot: (items: unknown[], resumed = false) =>
+      applyMessage(client, { type: 'snapshot', topic: 'sessions', resumed, items }),
+    updated: (session: Session) => applyMessage(client, { type: 'session.updated', session }),
+    deleted: (session: Session) => applyMessage(client, { type: 'session.deleted', session }),
+    names: () => client.getQueryData<Session[]>(keys.sessions)?.map((session) => session.metadata.name),
+    one: (name: string) =>
+      client.getQueryData<Session[]>(keys.sessions)?.find((session) => session.metadata.name === name),
+  }
+}
+
+describe('the feed in the query cache', () => {
+  it('a snapshot is the list, newest first', () => {
+    const { snapshot, names } = cache()
+    snapshot([aSession('old', { created: '2026-01-01T00:00:00Z' }), aSession('new', { created: '2026-02-01T00:00:00Z' })])
+    expect(names()).toEqual(['new', 'old'])
+  })
+
+  it('a snapshot and the deltas after it leave exactly what the server has', () => {
+    const { snapshot, updated, deleted, names, one } = cache()
+    snapshot([aSession('a'), aSession('b')])
+    updated(aSession('c', { version: 5 }))
+    updated(aSession('a', { version: 6, phase: 'Hibernated' }))
+    deleted(aSession('b', { version: 7 }))
+    expect(names()?.sort()).toEqual(['a', 'c'])
+    expect(one('a')?.status?.phase).toBe('Hibernated')
+  })
+
+  it('an older state never replaces a newer one, also beyond what a float can count', () => {
+    const { snapshot, updated, one, client } = cache()
+    snapshot([])
+    const newer = aSession('a', { phase: 'Running' })
+    newer.metadata.resourceVersion = '9007199254740993'
+    const older = aSession('a', { phase: 'Starting' })
+    older.metadata.resourceVersion = '9007199254740992'
+    updated(newer)
+    client.setQueryData(keys.session('a'), newer)
+    updated(older)
+    expect(one('a')?.status?.phase).toBe('Running')
+    expect(client.getQueryData<Session>(keys.session('a'))?.status?.phase).toBe('Running')
+  })
+
+  it('a resumed snapshot adds to what is known, a fresh one replaces it', () => {
+    const { snapshot, names } = cache()
+    snapshot([aSession('a')])
+    snapshot([aSession('b')], true)
+    expect(names()?.sort()).toEqual(['a', 'b'])
+    snapshot([aSession('c')])
+    expect(names()).toEqual(['c'])
+  })
+
+  it('what a fresh snapshot lacks is gone from its own page too', () => {
+    const { snapshot, client } = cache()
+    snapshot([aSession('a')])
+    client.setQueryData(keys.session('a'), aSession('a'))
+    snapshot([])
+    expect(client.getQueryData(keys.session('a'))).toBeUndefined()
+  })
+
+  it('the feed is the authority from its snapshot until it is lost', () => {
+    const { snapshot, client } = cache()
+    expect(isFed(client, keys.sessions)).toBe(false)
+    snapshot([])
+    expect(isFed(client, keys.sessions)).toBe(true)
+    expect(isFed(client, keys.templates)).toBe(false)
+    feedsLost(client)
+    expect(isFed(client, keys.sessions)).toBe(false)
+  })
+
+  it('templates and figures have their own places', () => {
+    const { client } = cache()
+    applyMessage(client, { type: 'snapshot', topic: 'templates', items: [aTemplate('desktop')] })
+    applyMessage(client, {
+      type: 'session.activity',
+      activity: { session: 'a', connections: 2, idle: { since: null } },
+    })
+    expect(client.getQueryData(keys.templates)).toHaveLength(1)
+    expect(client.getQueryData(keys.activity)).toHaveProperty('a.connections', 2)
+  })
+})

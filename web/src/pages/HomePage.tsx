@@ -1,0 +1,130 @@
+import { Anchor, Group, Text, Title } from '@mantine/core'
+import { IconAppWindow } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useMe, useTemplatesByName } from '~/api/hooks'
+import { activityQuery, sessionsQuery, templatesQuery } from '~/api/queries'
+import type { Session, Template } from '~/api/types'
+import { EmptyState } from '~/components/EmptyState'
+import { PageTitle } from '~/components/PageTitle'
+import { ProblemAlert } from '~/components/ProblemAlert'
+import { SessionCard, SessionCardSkeleton } from '~/components/SessionCard'
+import { TemplateTile, TemplateTileSkeleton } from '~/components/TemplateTile'
+import { isOver, phaseOf } from '~/lib/session'
+import { canLaunch } from '~/lib/template'
+import { strings } from '~/strings'
+import layout from '~/styles/layout.module.css'
+
+const MOST_SUGGESTED = 8
+
+/** One's own sessions, and what to start next. */
+export function HomePage() {
+  const me = useMe()
+  const sessions = useQuery(sessionsQuery)
+  const own = sessions.data?.filter((session) => session.spec.user === me.name)
+  const first = own?.length === 0
+  return (
+    <>
+      <PageTitle title={strings.home.title} />
+      <section className={layout.section} aria-labelledby="own">
+        <Heading id="own" text={strings.home.sessions} />
+        {sessions.error && (
+          <ProblemAlert problem={sessions.error} onRetry={() => void sessions.refetch()} />
+        )}
+        {first && (
+          <EmptyState
+            icon={<IconAppWindow size={24} stroke={1.6} />}
+            title={strings.home.welcome}
+            text={strings.home.welcomeText}
+          />
+        )}
+        <OwnSessions sessions={own} pending={sessions.isPending} />
+      </section>
+      <Suggestions sessions={own ?? []} />
+    </>
+  )
+}
+
+function OwnSessions({ sessions, pending }: { sessions: Session[] | undefined; pending: boolean }) {
+  const templates = useTemplatesByName()
+  const activity = useQuery(activityQuery).data
+  const shown = sessions?.filter((session) => !isOver(phaseOf(session)))
+  if (pending) {
+    return (
+      <div className={layout.cards}>
+        <SessionCardSkeleton />
+        <SessionCardSkeleton />
+      </div>
+    )
+  }
+  if (!sessions || sessions.length === 0) return null
+  if (shown?.length === 0) {
+    return (
+      <EmptyState
+        icon={<IconAppWindow size={24} stroke={1.6} />}
+        title={strings.home.emptyTitle}
+        text={strings.home.emptyText}
+      />
+    )
+  }
+  return (
+    <div className={layout.cards}>
+      {shown?.map((session) => (
+        <SessionCard
+          key={session.metadata.name}
+          session={session}
+          template={templates.get(session.spec.template)}
+          activity={activity?.[session.metadata.name]}
+        />
+      ))}
+    </div>
+  )
+}
+
+function Suggestions({ sessions }: { sessions: readonly Session[] }) {
+  const templates = useQuery(templatesQuery)
+  const suggested = templates.data && suggest(templates.data, sessions)
+  return (
+    <section className={layout.section} aria-labelledby="start">
+      <Group justify="space-between" align="baseline">
+        <Heading id="start" text={strings.home.suggested} />
+        <Anchor size="sm" renderRoot={(props) => <Link {...props} to="/templates" />}>
+          {strings.home.all}
+        </Anchor>
+      </Group>
+      {templates.error && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
+      {suggested?.length === 0 && (
+        <Text size="sm" c="dimmed">
+          {strings.templates.noneText}
+        </Text>
+      )}
+      <div className={layout.tiles}>
+        {templates.isPending && [1, 2, 3, 4].map((key) => <TemplateTileSkeleton key={key} />)}
+        {suggested?.map((template) => (
+          <TemplateTile key={template.metadata.name} template={template} />
+        ))}
+      </div>
+    </section>
+  )
+}
+
+/** What one used last comes first, then the rest of what runs here. */
+function suggest(templates: readonly Template[], sessions: readonly Session[]): Template[] {
+  const used = [...new Set(sessions.map((session) => session.spec.template))]
+  const rank = (template: Template) => {
+    const at = used.indexOf(template.metadata.name)
+    return at === -1 ? used.length : at
+  }
+  return templates
+    .filter(canLaunch)
+    .sort((a, b) => rank(a) - rank(b) || a.spec.displayName.localeCompare(b.spec.displayName))
+    .slice(0, MOST_SUGGESTED)
+}
+
+function Heading({ id, text }: { id: string; text: string }) {
+  return (
+    <Title id={id} order={2} fz={16} mb="sm">
+      {text}
+    </Title>
+  )
+}

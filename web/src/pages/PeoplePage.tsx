@@ -1,0 +1,146 @@
+import { ActionIcon, Button, Menu, Skeleton, Table, Text, TextInput } from '@mantine/core'
+import { IconDotsVertical, IconSearch, IconUserPlus } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { useMe } from '~/api/hooks'
+import { usersQuery } from '~/api/queries'
+import type { User } from '~/api/types'
+import { PageTitle } from '~/components/PageTitle'
+import { AddPersonDialog, DisableDialog, LinkDialog, RolesDialog } from '~/components/PeopleDialogs'
+import { usePatchUser } from '~/components/usePatchUser'
+import { ProblemAlert } from '~/components/ProblemAlert'
+import { Tags } from '~/components/Tags'
+import { RelativeTime } from '~/components/Time'
+import { complain } from '~/lib/notices'
+import { strings } from '~/strings'
+import classes from '~/components/AuditTable.module.css'
+
+const words = strings.people
+
+type Dialog = { kind: 'add' } | { kind: 'link' | 'roles' | 'disable'; user: User }
+
+/** Accounts: who there is, what they may do, and how they get in. */
+export function PeoplePage() {
+  const users = useQuery(usersQuery)
+  const [search, setSearch] = useState('')
+  const [dialog, setDialog] = useState<Dialog>()
+  const close = () => setDialog(undefined)
+  const needle = search.trim().toLocaleLowerCase()
+  const shown = users.data?.filter(({ name, displayName = '', email = '' }) =>
+    `${name} ${displayName} ${email}`.toLocaleLowerCase().includes(needle),
+  )
+  return (
+    <>
+      <PageTitle title={words.title}>
+        <Button leftSection={<IconUserPlus size={17} />} onClick={() => setDialog({ kind: 'add' })}>
+          {words.add}
+        </Button>
+      </PageTitle>
+      <TextInput
+        type="search"
+        maw={360}
+        mb="md"
+        leftSection={<IconSearch size={16} aria-hidden />}
+        aria-label={words.search}
+        placeholder={words.search}
+        value={search}
+        onChange={(event) => setSearch(event.currentTarget.value)}
+      />
+      {users.isPending && <Skeleton h={240} />}
+      {users.error && <ProblemAlert problem={users.error} onRetry={() => void users.refetch()} />}
+      {shown?.length === 0 && <Text size="sm">{words.empty}</Text>}
+      {shown && shown.length > 0 && <PeopleTable users={shown} onDialog={setDialog} />}
+      {dialog?.kind === 'add' && (
+        <AddPersonDialog onClose={close} onAdded={(user) => setDialog({ kind: 'link', user })} />
+      )}
+      {dialog?.kind === 'link' && <LinkDialog user={dialog.user} onClose={close} />}
+      {dialog?.kind === 'roles' && <RolesDialog user={dialog.user} onClose={close} />}
+      {dialog?.kind === 'disable' && <DisableDialog user={dialog.user} onClose={close} />}
+    </>
+  )
+}
+
+interface TableProps {
+  users: readonly User[]
+  onDialog: (dialog: Dialog) => void
+}
+
+function PeopleTable({ users, onDialog }: TableProps) {
+  return (
+    <div className={classes.frame}>
+      <Table aria-label={words.title} className={classes.table} verticalSpacing="sm">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{words.name}</Table.Th>
+            <Table.Th>{words.roles}</Table.Th>
+            <Table.Th>{words.status}</Table.Th>
+            <Table.Th>{words.lastSignIn}</Table.Th>
+            <Table.Th w={52}>
+              <span className="visually-hidden">{strings.columns.actions}</span>
+            </Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {users.map((user) => (
+            <PersonRow key={user.name} user={user} onDialog={onDialog} />
+          ))}
+        </Table.Tbody>
+      </Table>
+    </div>
+  )
+}
+
+function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDialog'] }) {
+  const me = useMe()
+  const patch = usePatchUser()
+  const self = user.name === me.name
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <Text size="sm" fw={600}>
+          {user.displayName ?? user.name}
+          {self && (
+            <Text span size="sm" c="dimmed" fw={400}>
+              {' '}
+              ({words.you})
+            </Text>
+          )}
+        </Text>
+        <Text size="xs" c="dimmed">
+          {user.name}
+        </Text>
+      </Table.Td>
+      <Table.Td>
+        <Tags tags={user.roles.map((role) => strings.roles[role] ?? role)} />
+      </Table.Td>
+      <Table.Td c={user.disabled ? 'var(--state-bad)' : undefined}>{user.disabled ? words.disabled : words.active}</Table.Td>
+      <Table.Td>{user.lastSignInAt ? <RelativeTime at={user.lastSignInAt} /> : words.neverSignedIn}</Table.Td>
+      <Table.Td>
+        <Menu>
+          <Menu.Target>
+            <ActionIcon variant="subtle" color="gray" aria-label={words.menu(user.displayName ?? user.name)}>
+              <IconDotsVertical size={18} />
+            </ActionIcon>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item disabled={user.disabled} onClick={() => onDialog({ kind: 'link', user })}>
+              {words.link}
+            </Menu.Item>
+            <Menu.Item onClick={() => onDialog({ kind: 'roles', user })}>{words.editRoles}</Menu.Item>
+            {user.disabled ? (
+              <Menu.Item
+                onClick={() => patch.mutate({ name: user.name, change: { disabled: false } }, { onError: complain })}
+              >
+                {words.enable}
+              </Menu.Item>
+            ) : (
+              <Menu.Item color="red" disabled={self} onClick={() => onDialog({ kind: 'disable', user })}>
+                {words.disable}
+              </Menu.Item>
+            )}
+          </Menu.Dropdown>
+        </Menu>
+      </Table.Td>
+    </Table.Tr>
+  )
+}

@@ -1,0 +1,124 @@
+import { Button, Loader } from '@mantine/core'
+import { IconMoon, IconTrash } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { getRouteApi, Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import { useSession, useTemplate } from '~/api/hooks'
+import { activityQuery } from '~/api/queries'
+import type { Session, Template } from '~/api/types'
+import { EmptyState } from '~/components/EmptyState'
+import { Missing } from '~/components/Missing'
+import { useDocumentTitle } from '~/components/PageTitle'
+import { ProblemAlert } from '~/components/ProblemAlert'
+import { StartProgress } from '~/components/StartProgress'
+import { useSessionActions } from '~/components/useSessionActions'
+import { isDesktop, phaseOf, titleOf } from '~/lib/session'
+import { SessionBar } from '~/session/SessionBar'
+import { SessionDrawer } from '~/session/SessionDrawer'
+import { Stage, type StageState } from '~/session/Stage'
+import { strings } from '~/strings'
+import type { PictureQuality } from '~/viewer/desktopLink'
+import { openAlone } from '~/viewer/openAlone'
+import classes from './SessionPage.module.css'
+
+const route = getRouteApi('/authed/sessions/$id')
+
+/** A session's window, as large as can be, under a slim bar and beside a drawer that tells everything about it. */
+export function SessionPage() {
+  const { id } = route.useParams()
+  const { data: session, error, isPending, refetch } = useSession(id)
+  if (isPending) return <Loader className={classes.alone} aria-label={strings.loading} />
+  if (error?.status === 404) return <Missing kind="session" />
+  if (!session) return <ProblemAlert problem={error} onRetry={() => void refetch()} />
+  return <Loaded key={id} session={session} />
+}
+
+function Loaded({ session }: { session: Session }) {
+  const { panel } = route.useSearch()
+  const navigate = route.useNavigate()
+  const { data: template } = useTemplate(session.spec.template)
+  const activity = useQuery(activityQuery).data?.[session.metadata.name]
+  const [stage, setStage] = useState<StageState>({})
+  const [quality, setQuality] = useState<PictureQuality>('auto')
+  const title = titleOf(session, template)
+  useDocumentTitle(title)
+  const show = (next: typeof panel) => void navigate({ search: { panel: next }, replace: true })
+  const running = phaseOf(session) === 'Running'
+  const inFrame = running && template !== undefined && !isDesktop(template)
+  return (
+    <div className={classes.page} data-drawer={panel !== undefined || undefined}>
+      <SessionBar
+        session={session}
+        template={template}
+        activity={activity}
+        desktop={stage.desktop}
+        onOpenAlone={inFrame ? () => void openAlone(session.metadata.name) : undefined}
+        roundTrip={stage.roundTrip}
+        quality={quality}
+        onQuality={setQuality}
+        drawerOpen={panel !== undefined}
+        onDrawer={() => show(panel === undefined ? 'health' : undefined)}
+      />
+      <main className={classes.stage}>
+        {running ? (
+          <Stage
+            // A new run of the program is a new connection.
+            key={session.status?.workload?.startedAt}
+            session={session}
+            template={template}
+            title={title}
+            quality={quality}
+            roundTrip={stage.roundTrip}
+            onState={setStage}
+          />
+        ) : (
+          <Waiting session={session} template={template} />
+        )}
+      </main>
+      {panel && (
+        <SessionDrawer session={session} template={template} activity={activity} panel={panel} onPanel={show} />
+      )}
+    </div>
+  )
+}
+
+interface WaitingProps {
+  session: Session
+  template: Template | undefined
+}
+
+/** In the window's place while there is none: the start as it happens, sleep, or the end. */
+function Waiting({ session, template }: WaitingProps) {
+  const actions = useSessionActions(session, template)
+  const phase = phaseOf(session)
+  if (phase === 'Hibernating' || phase === 'Hibernated') {
+    return (
+      <EmptyState
+        icon={<IconMoon size={24} stroke={1.6} />}
+        title={strings.phases[phase]}
+        text={strings.session.asleep}
+        action={
+          phase === 'Hibernated' && (
+            <Button loading={actions.busy} onClick={actions.wake}>
+              {strings.session.wake}
+            </Button>
+          )
+        }
+      />
+    )
+  }
+  if (phase === 'Terminating' || phase === 'Terminated') {
+    return (
+      <EmptyState
+        icon={<IconTrash size={24} stroke={1.6} />}
+        title={strings.phases[phase]}
+        action={<Button renderRoot={(props) => <Link {...props} to="/" />}>{strings.notFound.home}</Button>}
+      />
+    )
+  }
+  return (
+    <div className={classes.progress}>
+      <StartProgress session={session} template={template} />
+    </div>
+  )
+}

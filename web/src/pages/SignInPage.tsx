@@ -1,0 +1,127 @@
+import { Button, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { getRouteApi } from '@tanstack/react-router'
+import { useState, type SubmitEvent } from 'react'
+import logo from '~/assets/icon.svg'
+import type { Me } from '~/api/types'
+import { redeemLink, signIn } from '~/api/signIn'
+import { NewPasswordForm } from '~/components/NewPasswordForm'
+import { useDocumentTitle } from '~/components/PageTitle'
+import { ProblemAlert } from '~/components/ProblemAlert'
+import { takeLinkToken } from '~/lib/linkToken'
+import { strings } from '~/strings'
+import classes from './SignInPage.module.css'
+
+const route = getRouteApi('/sign-in')
+const words = strings.signIn
+
+/** Signs in with a password, or with the one-time link that the page was opened through. */
+export function SignInPage() {
+  const { to = '/' } = route.useSearch()
+  const navigate = route.useNavigate()
+  const [token] = useState(takeLinkToken)
+  useDocumentTitle(words.title)
+  const enter = () => void navigate({ to, replace: true })
+  return (
+    <main className={classes.page}>
+      <div className={classes.panel}>
+        <div className={classes.brand}>
+          <img src={logo} alt="" width={36} height={36} />
+          <Title order={1} fz={22}>
+            {strings.product}
+          </Title>
+          <Text size="sm" c="dimmed">
+            {words.lead}
+          </Text>
+        </div>
+        {token === undefined ? <PasswordSignIn onDone={enter} /> : <LinkSignIn token={token} onDone={enter} />}
+      </div>
+    </main>
+  )
+}
+
+function LinkSignIn({ token, onDone }: { token: string; onDone: () => void }) {
+  const client = useQueryClient()
+  const { data, error } = useQuery<Me>({
+    queryKey: ['sign-in-link', token],
+    // It works once: neither a retry nor a second look can succeed.
+    queryFn: () => redeemLink(client, token),
+    retry: false,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+  if (error) {
+    return (
+      <Stack>
+        <div role="alert">
+          <Text fw={600}>{words.linkFailed}</Text>
+          <Text size="sm" c="dimmed">
+            {error.status === 0 ? error.message : words.linkFailedDetail}
+          </Text>
+        </div>
+        <PasswordSignIn onDone={onDone} />
+      </Stack>
+    )
+  }
+  if (!data) {
+    return (
+      <div className={classes.waiting} role="status">
+        <Loader size="sm" />
+        {words.redeeming}
+      </div>
+    )
+  }
+  return <ChoosePassword me={data} onDone={onDone} />
+}
+
+function ChoosePassword({ me, onDone }: { me: Me; onDone: () => void }) {
+  return (
+    <Stack gap="sm">
+      <Text fw={600} role="status">
+        {words.welcome(me.displayName ?? me.name)}
+      </Text>
+      <Text size="sm">{words.choose}</Text>
+      <NewPasswordForm username={me.name} submitLabel={words.set} onDone={onDone} />
+      <Button variant="subtle" onClick={onDone}>
+        {words.later}
+      </Button>
+    </Stack>
+  )
+}
+
+function PasswordSignIn({ onDone }: { onDone: () => void }) {
+  const client = useQueryClient()
+  const [username, setUsername] = useState('')
+  const [password, setPassword] = useState('')
+  const attempt = useMutation({ mutationFn: () => signIn(client, username.trim(), password), onSuccess: onDone })
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    attempt.mutate()
+  }
+  return (
+    <form onSubmit={submit} aria-label={words.title}>
+      <Stack>
+        <TextInput
+          label={words.username}
+          name="username"
+          autoComplete="username"
+          autoCapitalize="none"
+          spellCheck={false}
+          autoFocus
+          value={username}
+          onChange={(event) => setUsername(event.currentTarget.value)}
+        />
+        <PasswordInput
+          label={words.password}
+          name="password"
+          autoComplete="current-password"
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+        />
+        {attempt.error && <ProblemAlert problem={attempt.error} />}
+        <Button type="submit" loading={attempt.isPending} disabled={username.trim() === '' || password === ''}>
+          {words.submit}
+        </Button>
+      </Stack>
+    </form>
+  )
+}

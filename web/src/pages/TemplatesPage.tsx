@@ -1,0 +1,161 @@
+import { Button, Chip, Group, Switch, Text } from '@mantine/core'
+import { IconLayoutGrid, IconSearch } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { getRouteApi } from '@tanstack/react-router'
+import { useDeferredValue, useMemo } from 'react'
+import { templatesQuery } from '~/api/queries'
+import type { Template } from '~/api/types'
+import { EmptyState } from '~/components/EmptyState'
+import { PageTitle } from '~/components/PageTitle'
+import { ProblemAlert } from '~/components/ProblemAlert'
+import { SearchInput } from '~/components/SearchInput'
+import { TemplateCard, TemplateCardSkeleton } from '~/components/TemplateCard'
+import { canLaunch, passes, rank, type GalleryFilter } from '~/lib/template'
+import { strings } from '~/strings'
+import layout from '~/styles/layout.module.css'
+import classes from './TemplatesPage.module.css'
+
+const route = getRouteApi('/authed/shell/templates')
+const words = strings.templates
+const MOST_TAGS = 16
+
+/** The gallery. What is searched and chosen stands in the address. */
+export function TemplatesPage() {
+  const templates = useQuery(templatesQuery)
+  const filter = useFilter()
+  const shownFor = useDeferredValue(filter)
+  const found = useMemo(
+    () => rank((templates.data ?? []).filter((template) => passes(template, shownFor)), shownFor.search),
+    [templates.data, shownFor],
+  )
+  return (
+    <>
+      <PageTitle title={words.title} />
+      {templates.error && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
+      {templates.data?.length === 0 ? (
+        <EmptyState icon={<IconLayoutGrid size={24} stroke={1.6} />} title={words.none} text={words.noneText} />
+      ) : (
+        <>
+          <Filters templates={templates.data ?? []} filter={filter} />
+          <Text size="sm" c="dimmed" role="status" mb="sm">
+            {templates.isPending ? strings.loading : words.found(found.length)}
+          </Text>
+          <div className={layout.cards}>
+            {templates.isPending && [1, 2, 3, 4, 5, 6].map((key) => <TemplateCardSkeleton key={key} />)}
+            {found.map((template) => (
+              <TemplateCard key={template.metadata.name} template={template} />
+            ))}
+          </div>
+          {templates.data && found.length === 0 && <NothingFound />}
+        </>
+      )}
+    </>
+  )
+}
+
+function useFilter(): GalleryFilter {
+  const { search = '', category, tags, here } = route.useSearch()
+  return useMemo(
+    () => ({ search, tags: tags ?? [], runsHere: here ?? false, ...(category === undefined ? {} : { category }) }),
+    [search, category, tags, here],
+  )
+}
+
+function NothingFound() {
+  const navigate = route.useNavigate()
+  return (
+    <EmptyState
+      icon={<IconSearch size={24} stroke={1.6} />}
+      title={words.empty}
+      text={words.emptyText}
+      action={
+        <Button variant="default" onClick={() => void navigate({ search: {} })}>
+          {strings.clearFilters}
+        </Button>
+      }
+    />
+  )
+}
+
+function Filters({ templates, filter }: { templates: readonly Template[]; filter: GalleryFilter }) {
+  const navigate = route.useNavigate()
+  const set = (change: Partial<ReturnType<typeof route.useSearch>>) =>
+    void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
+  const categories = count(templates, filter, 'category', ({ spec }) => (spec.category ? [spec.category] : []))
+  const tags = count(templates, filter, 'tags', ({ spec }) => spec.tags ?? [])
+  const here = templates.filter((template) => passes(template, filter, 'runsHere') && canLaunch(template)).length
+  const toggle = (tag: string) => {
+    const next = filter.tags.includes(tag) ? filter.tags.filter((other) => other !== tag) : [...filter.tags, tag]
+    set({ tags: next.length === 0 ? undefined : next })
+  }
+  return (
+    <div className={classes.filters}>
+      <Group gap="md">
+        <SearchInput
+          className={classes.search}
+          label={words.search}
+          value={filter.search}
+          onSearch={(search) => set({ search: search || undefined })}
+        />
+        <Switch
+          label={`${words.runsHere} (${here})`}
+          checked={filter.runsHere}
+          onChange={(event) => set({ here: event.currentTarget.checked || undefined })}
+        />
+      </Group>
+      <div role="group" aria-label={words.category} className={classes.facet}>
+        {categories.map(([category, number]) => (
+          <Facet
+            key={category}
+            label={category}
+            number={number}
+            checked={filter.category === category}
+            onToggle={() => set({ category: filter.category === category ? undefined : category })}
+          />
+        ))}
+      </div>
+      <div role="group" aria-label={words.tags} className={classes.facet}>
+        {tags.slice(0, MOST_TAGS).map(([tag, number]) => (
+          <Facet key={tag} label={`#${tag}`} number={number} checked={filter.tags.includes(tag)} onToggle={() => toggle(tag)} />
+        ))}
+      </div>
+    </div>
+  )
+}
+
+interface FacetProps {
+  label: string
+  number: number
+  checked: boolean
+  onToggle: () => void
+}
+
+function Facet({ label, number, checked, onToggle }: FacetProps) {
+  return (
+    <Chip size="xs" checked={checked} disabled={number === 0 && !checked} onChange={onToggle}>
+      {label} <span className={classes.number}>{number}</span>
+    </Chip>
+  )
+}
+
+/** The values of a facet, most frequent first, with how many templates choosing each would leave. */
+function count(
+  templates: readonly Template[],
+  filter: GalleryFilter,
+  facet: 'category' | 'tags',
+  valuesOf: (template: Template) => readonly string[],
+): [string, number][] {
+  const numbers = new Map<string, number>()
+  const total = new Map<string, number>()
+  for (const template of templates) {
+    // Tags add up, so a further tag counts within those chosen; categories replace each other.
+    const counted = passes(template, filter, facet === 'category' ? 'category' : undefined)
+    for (const value of valuesOf(template)) {
+      numbers.set(value, (numbers.get(value) ?? 0) + (counted ? 1 : 0))
+      total.set(value, (total.get(value) ?? 0) + 1)
+    }
+  }
+  const byTotal = ([a]: [string, number], [b]: [string, number]) =>
+    (total.get(b) ?? 0) - (total.get(a) ?? 0) || a.localeCompare(b)
+  return [...numbers].sort(byTotal)
+}

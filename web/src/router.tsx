@@ -1,0 +1,155 @@
+import type { QueryClient } from '@tanstack/react-query'
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+  type RouterHistory,
+} from '@tanstack/react-router'
+import { meQuery } from './api/queries'
+import type { Phase } from './api/types'
+import { AuthGate } from './components/AuthGate'
+import { Crashed } from './components/Crashed'
+import { Missing } from './components/Missing'
+import { Shell } from './components/Shell'
+import { SORT_KEYS, type SessionFilter, type Sort } from './lib/sessionTable'
+import { HomePage } from './pages/HomePage'
+import { TemplatesPage } from './pages/TemplatesPage'
+import { PANELS, type Panel } from './session/panels'
+import { strings } from './strings'
+
+/**
+ * What stands after the `?` comes from anywhere; each page takes only what it knows. A value that is not acceptable is
+ * set to `undefined`, because the router keeps keys that are merely left out.
+ */
+type Search = Record<string, unknown>
+const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
+const list = (value: unknown) =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : undefined
+const oneOf = <Value extends string>(value: unknown, values: readonly Value[]) =>
+  values.find((known) => known === value)
+
+const root = createRootRouteWithContext<{ client: QueryClient }>()({
+  notFoundComponent: () => <Missing kind="page" />,
+  errorComponent: Crashed,
+})
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  // Only ways into this very page: `//elsewhere` would lead away.
+  validateSearch: (search: Search): { to?: string } => ({
+    to: /^\/(?![/\\])/.test(text(search['to']) ?? '') ? text(search['to']) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/SignInPage'), 'SignInPage'),
+})
+
+const authed = createRoute({
+  getParentRoute: () => root,
+  id: 'authed',
+  beforeLoad: async ({ context, location }) => {
+    const me = await context.client.query({ ...meQuery, staleTime: 'static' })
+    if (!me) throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { to: location.href } })
+  },
+  component: AuthGate,
+})
+
+const shell = createRoute({ getParentRoute: () => authed, id: 'shell', component: Shell })
+
+const home = createRoute({ getParentRoute: () => shell, path: '/', component: HomePage })
+
+const templates = createRoute({
+  getParentRoute: () => shell,
+  path: '/templates',
+  validateSearch: (search: Search): { search?: string; category?: string; tags?: string[]; here?: boolean } => ({
+    search: text(search['search']),
+    category: text(search['category']),
+    tags: list(search['tags']),
+    here: search['here'] === true ? true : undefined,
+  }),
+  component: TemplatesPage,
+})
+
+const template = createRoute({
+  getParentRoute: () => shell,
+  path: '/templates/$name',
+  validateSearch: (search: Search): { session?: string } => ({ session: text(search['session']) }),
+  component: lazyRouteComponent(() => import('./pages/TemplatePage'), 'TemplatePage'),
+})
+
+const PHASES = Object.keys(strings.phases) as Phase[]
+const SORTS = SORT_KEYS.flatMap((key): Sort[] => [key, `-${key}`])
+
+const sessions = createRoute({
+  getParentRoute: () => shell,
+  path: '/sessions',
+  validateSearch: (search: Search): SessionFilter & { sort?: Sort } => ({
+    search: text(search['search']),
+    phase: oneOf(search['phase'], PHASES),
+    template: text(search['template']),
+    user: text(search['user']),
+    sort: oneOf(search['sort'], SORTS),
+  }),
+  component: lazyRouteComponent(() => import('./pages/SessionsPage'), 'SessionsPage'),
+})
+
+const session = createRoute({
+  getParentRoute: () => authed,
+  path: '/sessions/$id',
+  validateSearch: (search: Search): { panel?: Panel } => ({ panel: oneOf(search['panel'], PANELS) }),
+  component: lazyRouteComponent(() => import('./pages/SessionPage'), 'SessionPage'),
+})
+
+const profile = createRoute({
+  getParentRoute: () => shell,
+  path: '/profile',
+  component: lazyRouteComponent(() => import('./pages/ProfilePage'), 'ProfilePage'),
+})
+
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/people',
+  component: lazyRouteComponent(() => import('./pages/PeoplePage'), 'PeoplePage'),
+})
+
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/audit',
+  validateSearch: (search: Search): { search?: string; page?: number } => ({
+    search: text(search['search']),
+    page: typeof search['page'] === 'number' && search['page'] >= 1 ? Math.floor(search['page']) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
+})
+
+/** All components in all states, for developing; not part of what is built. */
+const components = createRoute({
+  getParentRoute: () => shell,
+  path: '/dev/components',
+  component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
+})
+
+const pages = [home, templates, template, sessions, profile, people, audit]
+const routeTree = root.addChildren([
+  signIn,
+  authed.addChildren([shell.addChildren(import.meta.env.DEV ? [...pages, components] : pages), session]),
+])
+
+/** `history`: other than the browser's own, for tests. */
+export function makeRouter(client: QueryClient, history?: RouterHistory) {
+  return createRouter({
+    routeTree,
+    history,
+    context: { client },
+    defaultPreload: 'intent',
+    defaultErrorComponent: Crashed,
+    scrollRestoration: true,
+  })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>
+  }
+}

@@ -1,0 +1,206 @@
+import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core'
+import {
+  IconDotsVertical,
+  IconExternalLink,
+  IconLayoutSidebarRight,
+  IconMaximize,
+  IconMinimize,
+  IconMoon,
+  IconPencil,
+  IconTrash,
+} from '@tabler/icons-react'
+import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import logo from '~/assets/icon.svg'
+import type { Activity, Session, Template } from '~/api/types'
+import { DeleteDialog } from '~/components/DeleteDialog'
+import { RenameDialog } from '~/components/RenameDialog'
+import { StateBadge } from '~/components/StateBadge'
+import { useSessionActions } from '~/components/useSessionActions'
+import { canStop, canWake, phaseOf, titleOf } from '~/lib/session'
+import { strings } from '~/strings'
+import type { PictureQuality } from '~/viewer/desktopLink'
+import type { DesktopHandle } from '~/viewer/DesktopViewer'
+import { ClipboardPanel } from '~/viewer/ClipboardPanel'
+import { KeysMenu } from '~/viewer/KeysMenu'
+import { useFullScreen } from '~/viewer/useFullScreen'
+import { IdleWarning } from './IdleWarning'
+import classes from './SessionBar.module.css'
+
+export interface SessionBarProps {
+  session: Session
+  template: Template | undefined
+  activity: Activity | undefined
+  /** There while a desktop is shown. */
+  desktop: DesktopHandle | undefined
+  /** There while a web app is shown. */
+  onOpenAlone: (() => void) | undefined
+  roundTrip: number | undefined
+  quality: PictureQuality
+  onQuality: (quality: PictureQuality) => void
+  drawerOpen: boolean
+  onDrawer: () => void
+}
+
+const words = strings.viewer
+
+/** The slim bar over the viewer. */
+export function SessionBar(props: SessionBarProps) {
+  const { session, template, desktop, onOpenAlone } = props
+  const actions = useSessionActions(session, template)
+  const phase = phaseOf(session)
+  return (
+    <header className={classes.bar}>
+      <Tooltip label={strings.nav.back}>
+        <Link to="/" className={classes.home} aria-label={strings.nav.back}>
+          <img src={logo} alt="" width={22} height={22} />
+        </Link>
+      </Tooltip>
+      <h1 className={classes.title}>{titleOf(session, template)}</h1>
+      <span className={classes.state}>
+        <StateBadge phase={phase} live />
+      </span>
+      <Quality desktop={desktop} roundTrip={phase === 'Running' ? props.roundTrip : undefined} />
+      <span className={classes.gap} />
+      <IdleWarning session={session} activity={props.activity} />
+      <div className={classes.tools} role="toolbar" aria-label={titleOf(session, template)}>
+        {desktop && <ClipboardPanel desktop={desktop} />}
+        {desktop && <KeysMenu link={desktop.link} />}
+        {onOpenAlone && (
+          <Tool label={words.openAlone} onClick={onOpenAlone} icon={<IconExternalLink size={18} />} />
+        )}
+        <FullScreenTool />
+        {canStop(phase) && (
+          <>
+            <Button
+              size="xs"
+              variant="default"
+              className={classes.stop}
+              leftSection={<IconMoon size={15} />}
+              loading={actions.busy}
+              onClick={actions.stop}
+            >
+              {strings.session.stop}
+            </Button>
+            <span className={classes.stopSmall}>
+              <Tool label={strings.session.stop} onClick={actions.stop} icon={<IconMoon size={18} />} />
+            </span>
+          </>
+        )}
+        {canWake(phase) && (
+          <Button size="xs" loading={actions.busy} onClick={actions.wake}>
+            {strings.session.wake}
+          </Button>
+        )}
+        <MoreMenu {...props} />
+        <Tool
+          label={props.drawerOpen ? words.hideDetails : words.details}
+          pressed={props.drawerOpen}
+          onClick={props.onDrawer}
+          icon={<IconLayoutSidebarRight size={18} />}
+        />
+      </div>
+    </header>
+  )
+}
+
+interface ToolProps {
+  label: string
+  icon: React.ReactNode
+  pressed?: boolean
+  onClick: () => void
+}
+
+function Tool({ label, icon, pressed, onClick }: ToolProps) {
+  return (
+    <Tooltip label={label}>
+      <ActionIcon
+        variant={pressed ? 'light' : 'subtle'}
+        color={pressed ? undefined : 'gray'}
+        size="lg"
+        aria-label={label}
+        aria-expanded={pressed}
+        onClick={onClick}
+      >
+        {icon}
+      </ActionIcon>
+    </Tooltip>
+  )
+}
+
+function FullScreenTool() {
+  const { full, possible, toggle } = useFullScreen()
+  if (!possible) return null
+  const Icon = full ? IconMinimize : IconMaximize
+  return <Tool label={full ? words.leaveFullScreen : words.fullScreen} onClick={toggle} icon={<Icon size={18} />} />
+}
+
+/** How good the connection is: whether there is one, and how long an answer takes. */
+function Quality({ desktop, roundTrip }: { desktop: DesktopHandle | undefined; roundTrip: number | undefined }) {
+  if (desktop && desktop.state.phase !== 'connected') {
+    return <span className={classes.quality}>{words.disconnected}</span>
+  }
+  if (roundTrip === undefined) return null
+  const grade = roundTrip < 80 ? 3 : roundTrip < 250 ? 2 : 1
+  return (
+    <Tooltip label={words.qualityLabel(roundTrip)}>
+      <span className={classes.quality} tabIndex={0} aria-label={words.qualityLabel(roundTrip)} role="img">
+        <svg width="14" height="12" viewBox="0 0 14 12" aria-hidden="true">
+          {[1, 2, 3].map((bar) => (
+            <rect key={bar} x={bar * 5 - 5} y={12 - bar * 4} width="3" height={bar * 4} rx="1" opacity={bar <= grade ? 1 : 0.25} />
+          ))}
+        </svg>
+        {words.quality(roundTrip)}
+      </span>
+    </Tooltip>
+  )
+}
+
+const QUALITIES: Record<PictureQuality, string> = {
+  auto: words.pictureAuto,
+  sharp: words.pictureSharp,
+  fast: words.pictureLight,
+}
+
+function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBarProps) {
+  const [dialog, setDialog] = useState<'rename' | 'delete'>()
+  const close = () => setDialog(undefined)
+  return (
+    <>
+      <Menu>
+        <Menu.Target>
+          <ActionIcon variant="subtle" color="gray" size="lg" aria-label={strings.more}>
+            <IconDotsVertical size={18} />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {desktop && (
+            <>
+              <Menu.Label>{words.pictureQuality}</Menu.Label>
+              {(Object.keys(QUALITIES) as PictureQuality[]).map((value) => (
+                <Menu.Item
+                  key={value}
+                  role="menuitemradio"
+                  aria-checked={quality === value}
+                  fw={quality === value ? 650 : undefined}
+                  onClick={() => onQuality(value)}
+                >
+                  {QUALITIES[value]}
+                </Menu.Item>
+              ))}
+              <Menu.Divider />
+            </>
+          )}
+          <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => setDialog('rename')}>
+            {strings.session.rename}
+          </Menu.Item>
+          <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => setDialog('delete')}>
+            {strings.session.delete}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      {dialog === 'rename' && <RenameDialog session={session} template={template} onClose={close} />}
+      {dialog === 'delete' && <DeleteDialog sessions={[session]} onClose={close} />}
+    </>
+  )
+}

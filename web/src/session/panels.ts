@@ -1,0 +1,2 @@
+export const PANELS = ['health', 'timeline', 'logs', 'usage', 'people'] as const
+export type Panel = (typeof PANELS)[number]

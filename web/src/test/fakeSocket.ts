@@ -1,0 +1,52 @@
+/** A WebSocket whose other end is the test. */
+export class FakeSocket {
+  static readonly CONNECTING = 0
+  static readonly OPEN = 1
+  static readonly CLOSED = 3
+  /** Every socket the code under test has opened, in order. */
+  static readonly all: FakeSocket[] = []
+
+  static get last(): FakeSocket {
+    const socket = FakeSocket.all.at(-1)
+    if (!socket) throw new Error('no socket was opened')
+    return socket
+  }
+
+  readonly url: URL
+  readonly sent: unknown[] = []
+  readyState = FakeSocket.CONNECTING
+  binaryType = 'blob'
+  onopen: (() => void) | null = null
+  onmessage: ((event: { data: string }) => void) | null = null
+  onclose: ((event: { code: number; reason: string }) => void) | null = null
+
+  constructor(url: string | URL) {
+    this.url = new URL(url)
+    FakeSocket.all.push(this)
+  }
+
+  send(data: string): void {
+    this.sent.push(JSON.parse(data))
+  }
+
+  close(): void {
+    this.readyState = FakeSocket.CLOSED
+  }
+
+  /** The server accepts. */
+  open(): void {
+    this.readyState = FakeSocket.OPEN
+    this.onopen?.()
+  }
+
+  /** The server sends a frame. */
+  frame(message: object): void {
+    this.onmessage?.({ data: JSON.stringify(message) })
+  }
+
+  /** The server, or the network, closes. */
+  fail(code = 1006, reason = ''): void {
+    this.readyState = FakeSocket.CLOSED
+    this.onclose?.({ code, reason })
+  }
+}

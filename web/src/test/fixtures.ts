@@ -1,0 +1,75 @@
+import type { Activity, Condition, Me, Phase, Session, SessionSpec, SessionStatus, Template, TemplateSpec } from '~/api/types'
+
+/** Small true-to-form objects for tests and for the page of all components. */
+
+export const me: Me = {
+  name: 'ada',
+  displayName: 'Ada',
+  roles: ['admin'],
+  permissions: ['sessions:own', 'sessions:read', 'sessions:read-all', 'users:read', 'users:write', 'audit:read'],
+}
+
+export function aCondition(type: string, status: Condition['status'] = 'True', message = ''): Condition {
+  return { type, status, reason: 'Test', message, lastTransitionTime: '2026-01-01T10:00:03Z' }
+}
+
+const READY = ['TemplateResolved', 'Admitted', 'HomeReady', 'WorkloadReady', 'Reachable', 'Ready']
+
+interface SessionParts {
+  phase?: Phase
+  version?: number
+  created?: string
+  spec?: Partial<SessionSpec>
+  status?: Partial<SessionStatus>
+}
+
+export function aSession(name: string, parts: SessionParts = {}): Session {
+  const { phase = 'Running', version = 1, created = '2026-01-01T10:00:00Z', spec, status } = parts
+  return {
+    apiVersion: 'stream.streamspace.io/v1alpha1',
+    kind: 'Session',
+    metadata: { name, uid: name, resourceVersion: String(version), creationTimestamp: created, generation: 1 },
+    spec: { user: 'ada', template: 'desktop', resources: { cpu: '2', memory: '2Gi' }, persistentHome: true, ...spec },
+    status: {
+      phase,
+      conditions: READY.map((type) => aCondition(type, phase === 'Running' ? 'True' : 'False')),
+      workload: { kind: 'Sandbox', name, startedAt: '2026-01-01T10:00:01Z' },
+      ...status,
+    },
+  }
+}
+
+interface TemplateParts {
+  spec?: Partial<TemplateSpec>
+  /** Why it does not run here. */
+  missing?: string
+}
+
+export function aTemplate(name: string, { spec, missing }: TemplateParts = {}): Template {
+  return {
+    apiVersion: 'stream.streamspace.io/v1alpha1',
+    kind: 'Template',
+    metadata: { name, resourceVersion: '1' },
+    spec: {
+      displayName: name.charAt(0).toUpperCase() + name.slice(1),
+      description: `All about ${name}.`,
+      category: 'Desktop',
+      tags: ['linux'],
+      defaultResources: { cpu: '1', memory: '1Gi' },
+      webapp: { enabled: true },
+      ...spec,
+    },
+    status: { valid: true, conditions: [aCondition('RunsHere', missing ? 'False' : 'True', missing)] },
+  }
+}
+
+export function anActivity(session: string, parts: Partial<Activity> = {}): Activity {
+  return {
+    session,
+    connections: 1,
+    lastActivity: '2026-01-01T10:20:00Z',
+    idle: { since: null, cause: 'Somebody is working in it.', stopsAt: null },
+    usage: { cpuMillicores: 500, memoryBytes: 2 ** 30, memoryLimitBytes: 2 ** 31 },
+    ...parts,
+  }
+}

@@ -1,0 +1,31 @@
+import '@testing-library/jest-dom/vitest'
+import { cleanup } from '@testing-library/react'
+import { afterEach, beforeEach, vi } from 'vitest'
+import { FakeSocket } from './fakeSocket'
+
+// What jsdom lacks of a browser, as far as the components touch it.
+beforeEach(() => {
+  vi.stubGlobal('WebSocket', FakeSocket)
+  vi.stubGlobal('ResizeObserver', class {
+    observe() {}
+    unobserve() {}
+    disconnect() {}
+  })
+  vi.stubGlobal('matchMedia', (media: string) => ({
+    matches: false,
+    media,
+    addEventListener() {},
+    removeEventListener() {},
+    addListener() {},
+    removeListener() {},
+  }))
+  Element.prototype.scrollIntoView = () => {}
+  window.scrollTo = () => {}
+})
+
+afterEach(() => {
+  cleanup()
+  FakeSocket.all.length = 0
+  vi.unstubAllGlobals()
+  localStorage.clear()
+})

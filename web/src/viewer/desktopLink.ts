@@ -1,0 +1,199 @@
+import RFB from '@novnc/novnc'
+import { backoff } from '~/live/backoff'
+import { readClipboard, writeClipboard, type ClipboardAccess } from './clipboard'
+import type { Key } from './keys'
+
+export interface DesktopState {
+  phase: 'connecting' | 'connected' | 'reconnecting'
+  /** The text last copied in the session, if any. */
+  received?: string
+}
+
+export type PictureQuality = 'auto' | 'sharp' | 'fast'
+
+const CONNECT_TIMEOUT_MS = 8_000
+/** A lost picture is fetched again within a second of the network's return, so for a minute it is tried that often. */
+const EAGER_ATTEMPTS = 60
+const EAGER_CAP_MS = 1_000
+
+/**
+ * The picture, keyboard and clipboard of a desktop session over a WebSocket that carries raw RFB. While the link is
+ * down the last picture stands still; it is restored by itself.
+ */
+export class DesktopLink {
+  readonly #url: string
+  readonly #screen: HTMLElement
+  readonly #still: HTMLCanvasElement
+  readonly #listeners = new Set<() => void>()
+  #state: DesktopState = { phase: 'connecting' }
+  #rfb: RFB | undefined
+  #socket: WebSocket | undefined
+  #attempt = 0
+  #alive = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #access: ClipboardAccess = 'unavailable'
+  /** What both sides are known to hold: it need not be sent again, nor come back. */
+  #shared: string | undefined
+  #quality: { qualityLevel: number; compressionLevel: number } = { qualityLevel: 7, compressionLevel: 2 }
+
+  /** `screen` receives the live picture; `still` lies over it and shows the last one while there is none. */
+  constructor(url: string, screen: HTMLElement, still: HTMLCanvasElement) {
+    this.#url = url
+    this.#screen = screen
+    this.#still = still
+  }
+
+  get state(): DesktopState {
+    return this.#state
+  }
+
+  readonly listen = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  start(): void {
+    this.#alive = true
+    addEventListener('online', this.retryNow)
+    addEventListener('offline', this.drop)
+    addEventListener('focus', this.#offer)
+    this.#screen.addEventListener('focusin', this.#offer)
+    this.#screen.addEventListener('pointerenter', this.#offer)
+    this.#connect()
+  }
+
+  stop(): void {
+    this.#alive = false
+    clearTimeout(this.#timer)
+    removeEventListener('online', this.retryNow)
+    removeEventListener('offline', this.drop)
+    removeEventListener('focus', this.#offer)
+    this.#screen.removeEventListener('focusin', this.#offer)
+    this.#screen.removeEventListener('pointerenter', this.#offer)
+    this.drop()
+  }
+
+  /** Stops waiting and tries now. Does nothing while connected or connecting. */
+  readonly retryNow = (): void => {
+    if (!this.#alive || this.#socket) return
+    clearTimeout(this.#timer)
+    this.#connect()
+  }
+
+  /** Gives up a link that is known to be dead before the browser knows. */
+  readonly drop = (): void => {
+    const socket = this.#socket
+    if (!socket) return
+    this.#rfb?.disconnect()
+    socket.close()
+    this.#lost(socket)
+  }
+
+  focus(): void {
+    this.#rfb?.focus({ preventScroll: true })
+  }
+
+  press(combination: readonly Key[]): void {
+    for (const key of combination) this.hold(key, true)
+    for (const key of combination.toReversed()) this.hold(key, false)
+  }
+
+  hold({ keysym, code }: Key, down: boolean): void {
+    this.#rfb?.sendKey(keysym, code, down)
+  }
+
+  type(keysyms: readonly number[]): void {
+    for (const keysym of keysyms) this.#rfb?.sendKey(keysym, null)
+  }
+
+  /** Puts `text` on the session's clipboard. */
+  paste(text: string): void {
+    this.#shared = text
+    this.#rfb?.clipboardPasteFrom(text)
+  }
+
+  setAccess(access: ClipboardAccess): void {
+    this.#access = access
+    this.#offer()
+  }
+
+  /** How sharp the picture is; `auto` goes by how long an answer takes, in milliseconds. */
+  setQuality(quality: PictureQuality, roundTrip: number | undefined): void {
+    this.#quality = levelsOf(quality, roundTrip)
+    if (this.#rfb) Object.assign(this.#rfb, this.#quality)
+  }
+
+  #connect(): void {
+    const socket = new WebSocket(this.#url, ['binary'])
+    socket.binaryType = 'arraybuffer'
+    this.#socket = socket
+    const timeout = setTimeout(() => socket === this.#socket && this.drop(), CONNECT_TIMEOUT_MS)
+    const rfb = new RFB(this.#screen, socket, { shared: true })
+    this.#rfb = rfb
+    rfb.scaleViewport = true
+    rfb.resizeSession = true
+    rfb.background = 'transparent'
+    Object.assign(rfb, this.#quality)
+    rfb.addEventListener('connect', () => {
+      clearTimeout(timeout)
+      this.#attempt = 0
+      this.#still.dataset['shown'] = 'false'
+      this.#become({ phase: 'connected' })
+      this.focus()
+      this.#offer()
+    })
+    rfb.addEventListener('clipboard', (event) => void this.#receive(event.detail.text))
+    rfb.addEventListener('disconnect', () => {
+      clearTimeout(timeout)
+      this.#lost(socket)
+    })
+  }
+
+  /** Keeps the last picture and plans the next attempt, once for each socket. */
+  #lost(socket: WebSocket): void {
+    if (socket !== this.#socket) return
+    if (this.#rfb && this.#state.phase === 'connected') this.#keepPicture(this.#rfb)
+    this.#socket = undefined
+    this.#rfb = undefined
+    if (!this.#alive) return
+    this.#become({ phase: this.#state.phase === 'connecting' ? 'connecting' : 'reconnecting' })
+    const wait = backoff(this.#attempt)
+    this.#attempt += 1
+    this.#timer = setTimeout(() => this.#connect(), this.#attempt <= EAGER_ATTEMPTS ? Math.min(wait, EAGER_CAP_MS) : wait)
+  }
+
+  #keepPicture(rfb: RFB): void {
+    const picture = rfb.getImageData()
+    this.#still.width = picture.width
+    this.#still.height = picture.height
+    this.#still.getContext('2d')?.putImageData(picture, 0, 0)
+    this.#still.dataset['shown'] = 'true'
+  }
+
+  async #receive(text: string): Promise<void> {
+    this.#become({ received: text })
+    if (text === this.#shared || text === '') return
+    this.#shared = text
+    await writeClipboard(text)
+  }
+
+  /** Offers this computer's clipboard to the session, where the browser lets the page read it. */
+  readonly #offer = (): void => {
+    if (this.#access !== 'granted' || this.#state.phase !== 'connected' || !document.hasFocus()) return
+    void readClipboard().then((text) => {
+      if (text !== undefined && text !== '' && text !== this.#shared) this.paste(text)
+    })
+  }
+
+  #become(change: Partial<DesktopState>): void {
+    this.#state = { ...this.#state, ...change }
+    for (const listener of [...this.#listeners]) listener()
+  }
+}
+
+/** noVNC's scales of 0 to 9: JPEG quality, and how much work the server puts into making it small. */
+function levelsOf(quality: PictureQuality, roundTrip = 0): { qualityLevel: number; compressionLevel: number } {
+  if (quality === 'sharp') return { qualityLevel: 9, compressionLevel: 1 }
+  if (quality === 'fast' || roundTrip > 250) return { qualityLevel: 2, compressionLevel: 8 }
+  return roundTrip > 80 ? { qualityLevel: 5, compressionLevel: 5 } : { qualityLevel: 8, compressionLevel: 2 }
+}
