@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     crd::{Session, Template},
     engine::Engine,
-    objects::ObjectStore,
+    objects::Cached,
     store::Pool,
 };
 
@@ -28,9 +28,9 @@ pub struct Parts {
     /// The database.
     pub pool: Pool,
     /// Sessions.
-    pub sessions: Arc<dyn ObjectStore<Session>>,
+    pub sessions: Cached<Session>,
     /// Templates.
-    pub templates: Arc<dyn ObjectStore<Template>>,
+    pub templates: Cached<Template>,
     /// What runs the programs.
     pub engine: Arc<dyn Engine>,
 }

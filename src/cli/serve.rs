@@ -1,6 +1,6 @@
 //! `streamspace serve`: wires the parts together, runs until it is asked to end, and ends in order.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     config::Config,
     http::{middleware::policy::Policy, server},
+    store::{self, Claim, Database},
     telemetry::{logs, metrics, task::Tasks},
 };
 
@@ -27,7 +28,28 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError> {
     let policy = Policy::new(&config.http)?;
     let tls = server::tls(&config.http)?;
     let sockets = server::listen(config.http.api_host, config.http.api_port, "API_PORT")?;
+    // What can fail at once has been tried by now: from here on something has to be stopped.
+    let claim = Claim::take(&config.folders)?;
+    let database = store::connect(&config, &claim).await?;
+    let ended = with_database(&config, &database, sockets, tls, policy).await;
+    database.stop().await?;
+    ended
+}
+
+/// Everything that needs the database, which outlives it.
+async fn with_database(
+    config: &Config,
+    database: &Database,
+    sockets: Vec<TcpListener>,
+    tls: Option<rustls::ServerConfig>,
+    policy: Policy,
+) -> Result<(), CliError> {
+    store::migrate(&database.connector).await?;
     let mut tasks = Tasks::new(CancellationToken::new());
+    if let Some(private) = database.private.clone() {
+        let stop = tasks.stopping();
+        tasks.start("private-postgres", async move { private.keep(stop).await });
+    }
     metrics::upkeep(metrics::registry()?, &mut tasks);
     let http = server::serve(sockets, tls, policy)?;
     let handle = http.handle();

@@ -262,6 +262,23 @@ pub enum Phase {
     Failed,
 }
 
+impl Phase {
+    /// The word of the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Starting => "Starting",
+            Self::Running => "Running",
+            Self::Hibernating => "Hibernating",
+            Self::Hibernated => "Hibernated",
+            Self::Terminating => "Terminating",
+            Self::Terminated => "Terminated",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
 /// What runs a session.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -12,7 +12,7 @@ use kube::core::cel::{self, CompiledSchema};
 use serde_json::{Map, Value, json};
 
 use super::{FieldError, Object, ObjectError};
-use crate::crd::{DNS_LABEL, DURATION, QUANTITY, Session, Template};
+use crate::crd::{DNS_LABEL, DURATION, Phase, QUANTITY, Session, Template};
 
 /// A compiled definition.
 pub struct Definition {
@@ -84,6 +84,14 @@ impl Object for Session {
             LazyLock::new(|| Definition::compile(&<Session as kube::CustomResourceExt>::crd()));
         &DEFINITION
     }
+
+    fn owner(&self) -> &str {
+        &self.spec.user
+    }
+
+    fn phase(&self) -> &'static str {
+        self.status.as_ref().map_or(Phase::Pending, |status| status.phase).as_str()
+    }
 }
 
 impl Object for Template {
@@ -91,6 +99,14 @@ impl Object for Template {
         static DEFINITION: LazyLock<Definition> =
             LazyLock::new(|| Definition::compile(&<Template as kube::CustomResourceExt>::crd()));
         &DEFINITION
+    }
+
+    fn owner(&self) -> &str {
+        ""
+    }
+
+    fn phase(&self) -> &'static str {
+        ""
     }
 }
 

@@ -5,8 +5,10 @@
 //! grows with the spec only, status apart from the spec, finalizers with `deletionTimestamp`, label selectors, and a
 //! watch without a gap.
 
+mod cached;
 mod change;
 mod definition;
+mod index;
 mod metadata;
 pub mod postgres;
 
@@ -23,6 +25,7 @@ use serde_json::Value;
 
 use crate::crd::EventType;
 pub use crate::domain::fields::FieldError;
+pub use cached::{Cached, Page};
 pub use definition::Definition;
 pub use postgres::PostgresStore;
 
@@ -39,6 +42,12 @@ pub trait Object:
 {
     /// Its definition: defaults, structure and rules, kept here for stores that are not Kubernetes.
     fn definition() -> &'static Definition;
+
+    /// Whose it is: the first part of the order in which it is listed. Empty for what belongs to nobody.
+    fn owner(&self) -> &str;
+
+    /// The phase under which it is counted; empty for what has none.
+    fn phase(&self) -> &'static str;
 }
 
 /// Why a store refused or failed.

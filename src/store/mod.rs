@@ -7,6 +7,7 @@ pub mod connections;
 mod connector;
 mod folder;
 pub mod idempotency;
+pub mod leadership;
 mod listener;
 mod migrate;
 mod private_postgres;

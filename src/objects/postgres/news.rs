@@ -98,6 +98,8 @@ impl<K: Object> Follower<K> {
             self.wakes.mark_seen();
             let link = self.link.borrow_and_update().clone();
             let Some(client) = link else {
+                // Watchers ask the table and learn from its silence that the database is away.
+                self.news.tell(Heard::Gap);
                 if self.link.changed().await.is_err() {
                     return;
                 }

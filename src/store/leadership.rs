@@ -1,0 +1,126 @@
+//! Who runs the controller: one row, an epoch that grows with every change of the holder, and a lease by the
+//! database's clock.
+//!
+//! The epoch goes with every write of the leader: a transaction that holds the row `FOR SHARE` keeps a successor
+//! waiting, and one that comes after a successor finds another epoch. So a stale leader does no harm, however wrong
+//! its clock is.
+
+use std::time::Duration;
+
+use deadpool_postgres::GenericClient;
+use tokio::{sync::watch, time::sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Pool;
+use crate::{error::Error, telemetry::task::Tasks};
+
+/// A lease lasts so long after its last renewal.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// How often it is renewed, and how often others try.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// Longest time for giving it back at a stop.
+const RELEASE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Who asks for the leadership.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    holder: String,
+    folder: Option<String>,
+}
+
+impl Candidate {
+    /// This process. `folder`: the identity of the data folder whose lock it holds; an earlier holder with the same one
+    /// has ended, so that nobody waits for its lease.
+    #[must_use]
+    pub fn new(folder: Option<String>) -> Self {
+        Self { holder: Uuid::new_v4().to_string(), folder }
+    }
+}
+
+/// A handle to this process's part in the election.
+#[derive(Clone, Debug)]
+pub struct Leadership {
+    epoch: watch::Receiver<Option<i64>>,
+}
+
+impl Leadership {
+    /// Stands for election until the tasks end, and then gives the leadership back.
+    #[must_use]
+    pub fn start(pool: Pool, candidate: Candidate, tasks: &mut Tasks) -> Self {
+        let (sender, epoch) = watch::channel(None);
+        let stop = tasks.stopping();
+        tasks.start("leadership", async move { stand(&pool, &candidate, &sender, stop).await });
+        Self { epoch }
+    }
+
+    /// The epoch under which this process leads; `None` while another does. Changes when that changes.
+    #[must_use]
+    pub fn epoch(&self) -> watch::Receiver<Option<i64>> {
+        self.epoch.clone()
+    }
+}
+
+async fn stand(pool: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<i64>>, stop: CancellationToken) {
+    loop {
+        // A renewal that hangs must not outlive the lease in silence.
+        let asked = tokio::time::timeout(RENEW_EVERY, async { acquire(&pool.get().await?, candidate).await }).await;
+        let epoch = match asked {
+            Ok(Ok(epoch)) => epoch,
+            Ok(Err(error)) => {
+                tracing::warn!(error = ?error, "the leadership could not be renewed");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the leadership could not be renewed in time");
+                None
+            }
+        };
+        sender.send_if_modified(|current| {
+            let changed = *current != epoch;
+            if changed {
+                tracing::info!(leader.epoch = epoch, "{}", if epoch.is_some() { "leading" } else { "not leading" });
+            }
+            *current = epoch;
+            changed
+        });
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = sleep(RENEW_EVERY) => {}
+        }
+    }
+    sender.send_replace(None);
+    let released = tokio::time::timeout(RELEASE_WITHIN, async { release(&pool.get().await?, candidate).await }).await;
+    if !matches!(released, Ok(Ok(()))) {
+        tracing::warn!("the leadership was not given back: a successor waits for the end of its lease");
+    }
+}
+
+/// Takes or renews the leadership and returns its epoch; `None` while another holder's lease lasts.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn acquire(client: &impl GenericClient, candidate: &Candidate) -> Result<Option<i64>, Error> {
+    let statement = client
+        .prepare_cached(
+            "UPDATE leadership
+             SET epoch = CASE WHEN holder = $1 THEN epoch ELSE epoch + 1 END, holder = $1, folder = $2,
+                 expires_at = clock_timestamp() + make_interval(secs => $3)
+             WHERE holder = $1 OR holder IS NULL OR expires_at <= clock_timestamp() OR folder = $2
+             RETURNING epoch",
+        )
+        .await?;
+    let row = client.query_opt(&statement, &[&candidate.holder, &candidate.folder, &LEASE.as_secs_f64()]).await?;
+    Ok(row.map(|row| row.get("epoch")))
+}
+
+/// Gives the leadership back, if `candidate` has it.
+///
+/// # Errors
+/// [`Error::Database`].
+pub async fn release(client: &impl GenericClient, candidate: &Candidate) -> Result<(), Error> {
+    let statement =
+        client.prepare_cached("UPDATE leadership SET holder = NULL, folder = NULL WHERE holder = $1").await?;
+    client.execute(&statement, &[&candidate.holder]).await?;
+    Ok(())
+}
