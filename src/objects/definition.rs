@@ -101,7 +101,7 @@ impl Object for Template {
         &DEFINITION
     }
 
-    fn owner(&self) -> &str {
+    fn owner(&self) -> &'static str {
         ""
     }
 

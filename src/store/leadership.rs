@@ -8,7 +8,10 @@
 use std::time::Duration;
 
 use deadpool_postgres::GenericClient;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -62,18 +65,20 @@ impl Leadership {
 }
 
 async fn stand(pool: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<i64>>, stop: CancellationToken) {
+    // By this process's own clock, counted from before the question: never later than the database's end of the lease.
+    let mut lasts_until = Instant::now();
     loop {
-        // A renewal that hangs must not outlive the lease in silence.
+        let began = Instant::now();
         let asked = tokio::time::timeout(RENEW_EVERY, async { acquire(&pool.get().await?, candidate).await }).await;
-        let epoch = match asked {
-            Ok(Ok(epoch)) => epoch,
-            Ok(Err(error)) => {
-                tracing::warn!(error = ?error, "the leadership could not be renewed");
-                None
+        let epoch = match asked.unwrap_or_else(|_| Err(Error::Unavailable("no answer in time".into()))) {
+            Ok(epoch) => {
+                lasts_until = began + LEASE;
+                epoch
             }
-            Err(_) => {
-                tracing::warn!("the leadership could not be renewed in time");
-                None
+            Err(error) => {
+                tracing::warn!(error = ?error, "the leadership could not be renewed");
+                // One failed attempt does not end a lease.
+                sender.borrow().filter(|_| Instant::now() + RENEW_EVERY < lasts_until)
             }
         };
         sender.send_if_modified(|current| {
