@@ -160,15 +160,25 @@ BEGIN
     PERFORM pg_notify('streamspace_people', OLD.id || ' ' || OLD.name);
     RETURN NULL;
 END $$;
-CREATE TRIGGER tell AFTER DELETE OR UPDATE OF name, roles, disabled, epoch, deleted_at ON users
-    FOR EACH ROW EXECUTE FUNCTION people_changed();
+CREATE TRIGGER tell_change AFTER UPDATE ON users FOR EACH ROW
+    WHEN ((OLD.name, OLD.roles, OLD.disabled, OLD.epoch, OLD.deleted_at)
+          IS DISTINCT FROM (NEW.name, NEW.roles, NEW.disabled, NEW.epoch, NEW.deleted_at))
+    EXECUTE FUNCTION people_changed();
+CREATE TRIGGER tell_end AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION people_changed();
 
 CREATE FUNCTION credentials_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('streamspace_people', id || ' ' || name) FROM users WHERE id = OLD.user_id;
     RETURN NULL;
 END $$;
-CREATE TRIGGER tell AFTER DELETE OR UPDATE OF ended_at, expires_at ON sign_ins
-    FOR EACH ROW EXECUTE FUNCTION credentials_changed();
-CREATE TRIGGER tell AFTER DELETE OR UPDATE OF revoked_at, expires_at, scopes ON api_tokens
-    FOR EACH ROW EXECUTE FUNCTION credentials_changed();
+CREATE TRIGGER tell_change AFTER UPDATE ON sign_ins FOR EACH ROW
+    WHEN ((OLD.ended_at, OLD.expires_at) IS DISTINCT FROM (NEW.ended_at, NEW.expires_at))
+    EXECUTE FUNCTION credentials_changed();
+CREATE TRIGGER tell_change AFTER UPDATE ON api_tokens FOR EACH ROW
+    WHEN ((OLD.revoked_at, OLD.expires_at, OLD.scopes) IS DISTINCT FROM (NEW.revoked_at, NEW.expires_at, NEW.scopes))
+    EXECUTE FUNCTION credentials_changed();
+-- Rows that ended long ago go without a word.
+CREATE TRIGGER tell_end AFTER DELETE ON sign_ins FOR EACH ROW
+    WHEN (OLD.ended_at IS NULL AND OLD.expires_at > clock_timestamp()) EXECUTE FUNCTION credentials_changed();
+CREATE TRIGGER tell_end AFTER DELETE ON api_tokens FOR EACH ROW
+    WHEN (OLD.revoked_at IS NULL AND OLD.expires_at > clock_timestamp()) EXECUTE FUNCTION credentials_changed();

@@ -209,7 +209,7 @@ impl Known {
         gone
     }
 
-    /// The uses to write down now; all there are where it is `at_once`.
+    /// The uses to write down now; all there are if `at_once`.
     #[must_use]
     pub fn take_uses(&self, at_once: bool) -> Uses {
         let mut uses = Uses::default();

@@ -2,15 +2,18 @@
 
 pub mod jwt;
 pub mod known;
+mod listen;
 pub mod password;
 pub mod permission;
 pub mod secret;
+mod upkeep;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::broadcast;
 
 pub use known::Identity;
 pub use permission::{Caller, Credential, Permission, Role};
@@ -25,9 +28,12 @@ use crate::{
     Error,
     clock::Clock,
     config::{AuthMode, Config},
-    store::{Pool, sign_ins, tokens, users},
+    store::{Connector, Pool, sign_ins, tokens, users},
+    telemetry::task::Tasks,
 };
 
+/// How many changes wait for a slow receiver.
+const CHANGES_KEPT: usize = 1_024;
 /// Longest time for looking up who is calling.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -48,6 +54,7 @@ pub struct Auth {
     pub sign_in_limit: SignedDuration,
     public_url: url::Url,
     known: Known,
+    changes: broadcast::Sender<String>,
     pool: Pool,
     clock: Arc<dyn Clock>,
 }
@@ -106,10 +113,26 @@ impl Auth {
             sign_in_limit: SignedDuration::from_hours(people.sign_in_max_hours.into()),
             public_url: config.http.public_url(),
             known: Known::default(),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
             secrets,
             pool,
             clock,
         })
+    }
+
+    /// Starts what keeps the memory of credentials true: without it every request asks the database.
+    pub fn keep(&self, connector: Connector, tasks: &mut Tasks) {
+        let (pool, known, changes) = (self.pool.clone(), self.known.clone(), self.changes.clone());
+        let listener = listen::Listener { connector, pool, known, changes };
+        tasks.start("people-listener", listener.run(tasks.stopping()));
+        tasks.start("people-upkeep", upkeep::run(self.clone(), tasks.stopping()));
+    }
+
+    /// Names of people whose credentials or roles changed, or ended: whatever was opened with them, such as a socket,
+    /// has to ask again. A receiver that lags behind has to take it that everybody changed.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<String> {
+        self.changes.subscribe()
     }
 
     /// The page address of a one-time sign-in link. The secret stands in the fragment, which browsers do not send.

@@ -4,9 +4,10 @@
 //! was changed, removed or put in later breaks the chain from there on. That the end was not cut off only somebody can
 //! tell who noted a head elsewhere: the log does, every hour.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error,
@@ -29,19 +30,21 @@ const UNLINKED_AGE_S: i32 = 60;
 /// What the first link follows.
 const BEGINNING: [u8; 32] = [0; 32];
 
-/// Gives entries their links until the end of the task, whichever replica's turn it is.
-pub async fn run(pool: Pool, clock: std::sync::Arc<dyn Clock>) {
+/// Gives entries their links until `stop`, whichever replica's turn it is.
+pub async fn run(pool: Pool, clock: Arc<dyn Clock>, stop: CancellationToken) {
     let mut told_at: Option<i64> = None;
     loop {
-        clock::sleep(&*clock, EVERY).await;
-        match extend(&pool).await {
-            Ok(_) => {
-                let now = clock.now().as_second();
-                if told_at.is_none_or(|told| now - told >= HEAD_EVERY_S) && tell_head(&pool).await {
-                    told_at = Some(now);
-                }
-            }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the audit could not be chained"),
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = clock::sleep(&*clock, EVERY) => {}
+        }
+        if let Err(error) = extend(&pool).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the audit could not be chained");
+            continue;
+        }
+        let now = clock.now().as_second();
+        if told_at.is_none_or(|told| now - told >= HEAD_EVERY_S) && tell_head(&pool).await {
+            told_at = Some(now);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Browsers that signed in.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -98,6 +100,12 @@ fn from_row(row: &Row) -> Result<SignIn, Error> {
         last_seen_at: row.try_get("last_seen_at")?,
         expires_at: row.try_get("expires_at")?,
     })
+}
+
+/// Which of `ids` were not ended.
+pub async fn standing(db: &impl GenericClient, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+    let statement = db.prepare_cached("SELECT id FROM sign_ins WHERE id = ANY($1) AND ended_at IS NULL").await?;
+    db.query(&statement, &[&ids]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// Ends one sign-in. `false`: it had ended.

@@ -1,5 +1,7 @@
 //! Personal API tokens.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -68,6 +70,12 @@ pub async fn by_hash(
     let statement = db.prepare_cached(&query).await?;
     let row = db.query_opt(&statement, &[&id, &token_hash.as_slice()]).await?;
     row.map(|row| Ok((from_row(&row)?, users::from_row(&row)?))).transpose()
+}
+
+/// Which of `ids` were not revoked.
+pub async fn standing(db: &impl GenericClient, ids: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+    let statement = db.prepare_cached("SELECT id FROM api_tokens WHERE id = ANY($1) AND revoked_at IS NULL").await?;
+    db.query(&statement, &[&ids]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// A page of the tokens of the person `user` that were not revoked, newest first, and how many there are in all.

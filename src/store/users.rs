@@ -128,6 +128,13 @@ async fn one(
     db.query_opt(&statement, &[value]).await?.as_ref().map(from_row).transpose()
 }
 
+/// The accounts of those ids.
+pub async fn by_ids(db: &impl GenericClient, ids: &[Uuid]) -> Result<Vec<User>, Error> {
+    let query = format!("SELECT {COLUMNS} FROM users u WHERE u.id = ANY($1) AND u.deleted_at IS NULL");
+    let statement = db.prepare_cached(&query).await?;
+    db.query(&statement, &[&ids]).await?.iter().map(from_row).collect()
+}
+
 /// What accounts can be sorted by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[allow(missing_docs, reason = "named as the fields")]
