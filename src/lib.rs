@@ -12,6 +12,7 @@ pub mod domain;
 pub mod engine;
 pub mod error;
 pub mod http;
+pub mod live;
 pub mod objects;
 pub mod services;
 pub mod store;

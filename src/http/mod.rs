@@ -20,6 +20,7 @@ pub mod params;
 pub mod problem;
 pub mod routes;
 pub mod server;
+pub mod socket;
 pub mod tokens;
 pub mod told;
 pub mod users;

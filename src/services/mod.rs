@@ -5,6 +5,5 @@ pub mod audit;
 pub mod audit_chain;
 pub mod idempotency;
 pub mod presence;
-pub mod secrets;
 pub mod sign_in;
 pub mod tokens;

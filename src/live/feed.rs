@@ -1,0 +1,304 @@
+//! One feed of objects: what is there now, and what happened lately.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use jiff::Timestamp;
+
+use super::{
+    cursor::Mark,
+    event::{Change, Style, Subject},
+    frame,
+    outbox::{Key, Queue, Verb, Weigh},
+    ring::Ring,
+};
+
+/// Pieces in which a large snapshot is sent; they are shared by everyone who sees the same sessions.
+const PIECE_BYTES: usize = 64 * 1024;
+/// A gap of more bytes than this is not sent: a snapshot says the same in less.
+const GAP_BYTES: usize = 512 * 1024;
+
+/// An object as the relay saw it.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `metadata.resourceVersion`.
+    pub number: u64,
+    /// Whose it is; `None`: everybody's.
+    pub owner: Option<Arc<str>>,
+    /// The name by which its logs are asked, where it has some.
+    pub logs: Option<Box<str>>,
+    /// The object as JSON, exactly as `GET` answers it.
+    pub json: Bytes,
+}
+
+/// Which objects a reader sees.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// All of them.
+    All,
+    /// Those of one person, and those that are everybody's.
+    Owner(Arc<str>),
+}
+
+impl Scope {
+    /// Whether it takes in what belongs to `owner`.
+    #[must_use]
+    pub fn sees(&self, owner: Option<&str>) -> bool {
+        match (self, owner) {
+            (Self::All, _) | (Self::Owner(_), None) => true,
+            (Self::Owner(user), Some(owner)) => &**user == owner,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    id: u64,
+    item: Item,
+}
+
+/// The state of a feed.
+#[derive(Debug)]
+pub struct Feed {
+    subject: Subject,
+    entries: BTreeMap<Arc<str>, Entry>,
+    ready: bool,
+    /// Number of the latest change that is taken in here.
+    head: u64,
+    /// How many places without a number were given after `head`.
+    parts: u32,
+    ring: Ring,
+    next_id: u64,
+    /// All objects, joined for snapshots; forgotten with the next change.
+    joined: Option<Arc<[Bytes]>>,
+}
+
+/// How a reader begins.
+#[derive(Debug)]
+pub enum Welcome {
+    /// The frame that says that nothing was missed but what follows, and the gap.
+    Resumed(Bytes, Vec<Arc<Change>>),
+    /// A snapshot, in pieces of one frame.
+    Snapshot(Vec<Bytes>),
+}
+
+impl Weigh for Arc<Change> {
+    fn weight(&self) -> usize {
+        self.object.len()
+    }
+}
+
+impl Feed {
+    /// An empty feed that is not ready.
+    #[must_use]
+    pub fn new(subject: Subject) -> Self {
+        Self {
+            subject,
+            entries: BTreeMap::new(),
+            ready: false,
+            head: 0,
+            parts: 0,
+            ring: Ring::default(),
+            // Even and odd, so that no session has the id of a template.
+            next_id: matches!(subject, Subject::Templates).into(),
+            joined: None,
+        }
+    }
+
+    /// Whether the objects that are there have been read.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// What the feed is about.
+    #[must_use]
+    pub const fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    /// Takes in the list of all objects as they were at `number`, and answers how it differs from what was known:
+    /// what is gone first, then the rest in the order of their numbers. Nobody can resume from within a difference.
+    pub fn reset(&mut self, mut items: Vec<Item>, number: u64, now: Timestamp) -> Vec<Arc<Change>> {
+        items.sort_by_key(|item| item.number);
+        let mut gone = std::mem::take(&mut self.entries);
+        let mut came = Vec::new();
+        for item in items {
+            // An object of that name with another uid is another object: the old one stays among those that are gone.
+            let same = gone.get(&item.name).is_some_and(|old| old.item.uid == item.uid);
+            let old = same.then(|| gone.remove(&item.name)).flatten();
+            let (id, verb) = match &old {
+                Some(old) => (old.id, Verb::Updated),
+                None => (self.new_id(), Verb::Created),
+            };
+            if old.is_none_or(|old| old.item.number < item.number) {
+                came.push(change_of(self.subject, Mark::at(item.number), Key { subject: id, verb }, &item, now));
+            }
+            self.entries.insert(item.name.clone(), Entry { id, item });
+        }
+        let mut changes = Vec::new();
+        for old in gone.into_values() {
+            let key = Key { subject: old.id, verb: Verb::Deleted };
+            changes.push(change_of(self.subject, self.next_part(), key, &old.item, now));
+        }
+        changes.extend(came);
+        self.joined = None;
+        self.advance(number);
+        self.ring.restart(self.head);
+        if std::mem::replace(&mut self.ready, true) { changes } else { Vec::new() }
+    }
+
+    /// Takes in an object as it is now. `None`: that was known.
+    pub fn apply(&mut self, item: Item, now: Timestamp) -> Option<Arc<Change>> {
+        let old = self.entries.get(&item.name);
+        if old.is_some_and(|old| old.item.number >= item.number) {
+            return None;
+        }
+        let (id, verb) = match old {
+            Some(old) => (old.id, Verb::Updated),
+            None => (self.new_id(), Verb::Created),
+        };
+        let change = self.note(Key { subject: id, verb }, &item, now);
+        self.entries.insert(item.name.clone(), Entry { id, item });
+        Some(change)
+    }
+
+    /// Takes in that an object is gone; `item.number` is the number of its removal. `None`: that was known.
+    pub fn remove(&mut self, item: &Item, now: Timestamp) -> Option<Arc<Change>> {
+        let known = self.entries.get(&item.name).is_some_and(|old| old.item.number < item.number);
+        let old = known.then(|| self.entries.remove(&item.name)).flatten()?;
+        Some(self.note(Key { subject: old.id, verb: Verb::Deleted }, item, now))
+    }
+
+    fn note(&mut self, key: Key, item: &Item, now: Timestamp) -> Arc<Change> {
+        self.joined = None;
+        self.advance(item.number);
+        let change = change_of(self.subject, Mark::at(item.number), key, item, now);
+        self.ring.push(change.clone());
+        change
+    }
+
+    fn advance(&mut self, number: u64) {
+        if number > self.head {
+            self.head = number;
+            self.parts = 0;
+        }
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 2;
+        self.next_id
+    }
+
+    fn next_part(&mut self) -> Mark {
+        self.parts += 1;
+        Mark { number: self.head, part: self.parts }
+    }
+
+    /// How a reader of that style and scope begins who has read up to `mark`.
+    pub fn welcome(&mut self, mark: Option<Mark>, style: Style, scope: &Scope) -> Welcome {
+        match mark.and_then(|mark| Some((mark, self.gap(mark, scope)?))) {
+            Some((mark, gap)) => {
+                let begin = self.snapshot_begin(style, mark, true);
+                Welcome::Resumed(frame::text(&[begin.as_bytes(), b"]}"]), gap)
+            }
+            None => Welcome::Snapshot(self.snapshot(style, scope)),
+        }
+    }
+
+    fn gap(&self, mark: Mark, scope: &Scope) -> Option<Vec<Arc<Change>>> {
+        // A replica that is behind the one the cursor came from cannot tell what it has not seen.
+        if mark.number > self.head {
+            return None;
+        }
+        let mut gap = Queue::default();
+        for change in self.ring.after(mark)?.filter(|change| scope.sees(change.owner.as_deref())) {
+            gap.push(Some(change.key), change.clone());
+        }
+        (gap.weight() <= GAP_BYTES).then(|| gap.take_all())
+    }
+
+    fn snapshot_begin(&self, style: Style, mark: Mark, resumed: bool) -> String {
+        let label = style.label(self.subject.topic());
+        let cursor = style.cursor(self.subject, mark);
+        format!("{{\"type\":\"snapshot\",{label}\"cursor\":\"{cursor}\",\"resumed\":{resumed},\"items\":[")
+    }
+
+    fn snapshot(&mut self, style: Style, scope: &Scope) -> Vec<Bytes> {
+        let begin = self.snapshot_begin(style, Mark::at(self.head), false);
+        let items = match scope {
+            Scope::All => self.everything(),
+            Scope::Owner(_) => join(self.visible(scope).map(|entry| &entry.item.json)).into(),
+        };
+        let rest = items.iter().map(Bytes::len).sum::<usize>() + 2;
+        let first = frame::text_begin(begin.as_bytes(), rest);
+        [first].into_iter().chain(items.iter().cloned()).chain([Bytes::from_static(b"]}")]).collect()
+    }
+
+    fn everything(&mut self) -> Arc<[Bytes]> {
+        let entries = &self.entries;
+        self.joined.get_or_insert_with(|| join(entries.values().map(|entry| &entry.item.json)).into()).clone()
+    }
+
+    fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Entry> {
+        self.entries.values().filter(|entry| scope.sees(entry.item.owner.as_deref()))
+    }
+
+    /// What a reader has to be told whose scope changes: what came into sight, and what went out of it.
+    pub fn rescope(&mut self, old: &Scope, new: &Scope, now: Timestamp) -> Vec<Arc<Change>> {
+        let seen = |scope: &Scope, entry: &Entry| scope.sees(entry.item.owner.as_deref());
+        let turned: Vec<_> = self
+            .entries
+            .values()
+            .filter(|entry| seen(old, entry) != seen(new, entry))
+            .map(|entry| (entry.clone(), if seen(new, entry) { Verb::Created } else { Verb::Deleted }))
+            .collect();
+        turned
+            .into_iter()
+            .map(|(entry, verb)| {
+                let key = Key { subject: entry.id, verb };
+                change_of(self.subject, self.next_part(), key, &entry.item, now)
+            })
+            .collect()
+    }
+
+    /// The id by which events about the object of that name supersede each other.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<u64> {
+        self.entries.get(name).map(|entry| entry.id)
+    }
+
+    /// The name of the session whose logs have that name, and whose it is.
+    #[must_use]
+    pub fn by_logs(&self, logs: &str) -> Option<(Arc<str>, Option<Arc<str>>)> {
+        let entry = self.entries.values().find(|entry| entry.item.logs.as_deref() == Some(logs))?;
+        Some((entry.item.name.clone(), entry.item.owner.clone()))
+    }
+}
+
+fn change_of(subject: Subject, mark: Mark, key: Key, item: &Item, now: Timestamp) -> Arc<Change> {
+    Arc::new(Change { mark, subject, key, owner: item.owner.clone(), time: now, object: item.json.clone() })
+}
+
+/// The elements of a JSON array, with commas between them, in pieces of about [`PIECE_BYTES`].
+fn join<'a>(items: impl Iterator<Item = &'a Bytes>) -> Vec<Bytes> {
+    let mut pieces = Vec::new();
+    let mut piece = BytesMut::new();
+    for (index, json) in items.enumerate() {
+        if index > 0 {
+            piece.put_u8(b',');
+        }
+        piece.put_slice(json);
+        if piece.len() >= PIECE_BYTES {
+            pieces.push(piece.split().freeze());
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push(piece.freeze());
+    }
+    pieces
+}
