@@ -5,6 +5,7 @@
 mod crds;
 mod migrate;
 mod openapi;
+mod sandbox;
 mod serve;
 
 use std::{process::ExitCode, sync::Arc};
@@ -29,6 +30,15 @@ enum Command {
     Openapi,
     /// Bring the database's tables to what this version expects.
     Migrate(Box<crate::config::Config>),
+    /// Hold the sandbox that standard input describes. Started by the server.
+    #[command(hide = true)]
+    Sandbox,
+    /// The first process of a sandbox. Started inside by its holder.
+    #[command(hide = true)]
+    SandboxInit,
+    /// Refuse routes in a sandbox's network. Started by its holder.
+    #[command(hide = true)]
+    SandboxNet,
     /// Run the server.
     Serve(Box<crate::config::Config>),
 }
@@ -40,6 +50,9 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),
+        Command::Sandbox => sandbox::hold(),
+        Command::SandboxInit => return sandbox::init(),
+        Command::SandboxNet => sandbox::net(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

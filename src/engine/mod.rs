@@ -2,6 +2,8 @@
 //!
 //! Both adapters pass the suite in `contract.rs`.
 
+pub mod local;
+
 use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;

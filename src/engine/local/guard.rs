@@ -1,0 +1,111 @@
+//! Keeps homes within their size while something runs in them.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    Inner,
+    actor::Ask,
+    homes::{self, Fullness},
+    wire::{Spec, Verdict},
+};
+use crate::{
+    clock,
+    crd::Reason,
+    engine::{HomeUsage, SessionId},
+};
+
+/// How often homes are measured.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// Which sessions run in which homes.
+#[derive(Debug, Default)]
+pub(super) struct Guard(Mutex<BTreeMap<PathBuf, Guarded>>);
+
+#[derive(Clone, Debug, Default)]
+struct Guarded {
+    sessions: Vec<SessionId>,
+    /// Bytes at the first measurement after the first of its sessions started. `None`: not measured yet.
+    at_start: Option<u64>,
+    warned: bool,
+}
+
+impl Guard {
+    pub(super) fn enter(&self, spec: &Spec) {
+        let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        homes.entry(spec.home.clone()).or_default().sessions.push(spec.workload.session.clone());
+    }
+
+    pub(super) fn leave(&self, spec: &Spec) {
+        let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(guarded) = homes.get_mut(&spec.home) {
+            guarded.sessions.retain(|session| *session != spec.workload.session);
+            if guarded.sessions.is_empty() {
+                homes.remove(&spec.home);
+            }
+        }
+    }
+
+    fn homes(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Takes a measurement; what follows from it, and for which sessions.
+    fn measured(&self, home: &PathBuf, usage: HomeUsage) -> (Fullness, Vec<SessionId>) {
+        let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(guarded) = homes.get_mut(home) else { return (Fullness::Fine, Vec::new()) };
+        let at_start = *guarded.at_start.get_or_insert(usage.used_bytes);
+        let fullness = Fullness::of(usage, at_start);
+        let repeated = fullness == Fullness::Warn && guarded.warned;
+        guarded.warned = fullness != Fullness::Fine;
+        if repeated { (Fullness::Fine, Vec::new()) } else { (fullness, guarded.sessions.clone()) }
+    }
+}
+
+/// Measures every home in use, once a minute, one after the other and off the async threads.
+pub(super) async fn watch(inner: Arc<Inner>, stop: tokio_util::sync::CancellationToken) {
+    loop {
+        for home in inner.guard.homes() {
+            look(&inner, home).await;
+        }
+        tokio::select! {
+            () = clock::sleep(inner.clock.as_ref(), INTERVAL) => {}
+            () = inner.measure_now.notified() => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn look(inner: &Arc<Inner>, home: PathBuf) {
+    let path = home.clone();
+    let Ok(Ok(used_bytes)) = tokio::task::spawn_blocking(move || homes::size(&path)).await else {
+        tracing::debug!(home = %home.display(), "a home could not be measured this time");
+        return;
+    };
+    if let Some(name) = home.strip_prefix(inner.layout.homes()).ok().and_then(|name| name.to_str()) {
+        inner.measured.set(name, used_bytes);
+    }
+    let usage = HomeUsage { used_bytes, limit_bytes: inner.options.home_limit_bytes };
+    let (fullness, sessions) = inner.guard.measured(&home, usage);
+    let percent = used_bytes.saturating_mul(100).checked_div(usage.limit_bytes).unwrap_or(0);
+    let mib = usage.limit_bytes / (1024 * 1024);
+    for session in sessions {
+        match fullness {
+            Fullness::Fine => {}
+            Fullness::Warn => {
+                let text = format!(
+                    "The home is {percent} % full of its {mib} MiB: remove what is not needed. At 110 % the session is stopped."
+                );
+                inner.ask(&session, Ask::Note(text));
+            }
+            Fullness::Stop => {
+                let message = format!("The home holds {percent} % of the {mib} MiB it may have.");
+                inner.ask(&session, Ask::Condemn(Verdict::new(Reason::DiskFull, message)));
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The local engine against real sandboxes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
+
+mod adoption;
+mod life;
+mod support;
