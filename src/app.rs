@@ -6,6 +6,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use crate::{
+    auth::Auth,
     clock::Clock,
     config::Config,
     crd::{Session, Template},
@@ -27,6 +28,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The database.
     pub pool: Pool,
+    /// Who is calling.
+    pub auth: Auth,
     /// Sessions.
     pub sessions: Cached<Session>,
     /// Templates.

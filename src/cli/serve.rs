@@ -1,17 +1,27 @@
 //! `streamspace serve`: wires the parts together, runs until it is asked to end, and ends in order.
 
+mod no_engine;
+
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::CliError;
 use crate::{
+    app::{App, Parts},
+    auth::Auth,
     clock::Clock,
     config::Config,
-    http::{middleware::policy::Policy, server},
-    store::{self, Claim, Database},
-    telemetry::{logs, metrics, task::Tasks},
+    http::{
+        middleware::{access_log, policy::Policy},
+        server::{self, Wiring},
+    },
+    objects::{Cached, postgres::PostgresStore},
+    services::{accounts, idempotency::Keys},
+    store::{self, Claim, Database, Listener},
+    telemetry::{logs, metrics, task, task::Tasks},
 };
 
 /// How long background tasks get to end.
@@ -24,25 +34,51 @@ pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError>
 }
 
 async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError> {
-    logs::start(&config.logs.log_level, config.logs.log_format, clock)?;
-    let policy = Policy::new(&config.http)?;
+    logs::start(&config.logs.log_level, config.logs.log_format, Arc::clone(&clock))?;
+    metrics::registry()?;
+    access_log::describe();
+    // What can be wrong with the settings shows before anything is started.
+    let policy = Arc::new(Policy::new(&config.http)?);
     let tls = server::tls(&config.http)?;
-    let sockets = server::listen(config.http.api_host, config.http.api_port, "API_PORT")?;
+    let sockets = Sockets::bind(&config)?;
     // What can fail at once has been tried by now: from here on something has to be stopped.
     let claim = Claim::take(&config.folders)?;
     let database = store::connect(&config, &claim).await?;
-    let ended = with_database(&config, &database, sockets, tls, policy).await;
+    let ended = with_database(config, clock, &claim, &database, Doors { policy, tls, sockets }).await;
     database.stop().await?;
     ended
 }
 
+/// Where people and machines come in, and on what terms.
+struct Doors {
+    policy: Arc<Policy>,
+    tls: Option<rustls::ServerConfig>,
+    sockets: Sockets,
+}
+
+/// The addresses, taken before anything else, so that a port that is taken is the first thing said.
+struct Sockets {
+    people: Vec<TcpListener>,
+    management: Vec<TcpListener>,
+}
+
+impl Sockets {
+    fn bind(config: &Config) -> Result<Self, server::ListenError> {
+        let http = &config.http;
+        Ok(Self {
+            people: server::listen(http.api_host, http.api_port, "API_PORT")?,
+            management: server::listen(http.api_host, http.management_port, "MANAGEMENT_PORT")?,
+        })
+    }
+}
+
 /// Everything that needs the database, which outlives it.
 async fn with_database(
-    config: &Config,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    claim: &Claim,
     database: &Database,
-    sockets: Vec<TcpListener>,
-    tls: Option<rustls::ServerConfig>,
-    policy: Policy,
+    doors: Doors,
 ) -> Result<(), CliError> {
     store::migrate(&database.connector).await?;
     let mut tasks = Tasks::new(CancellationToken::new());
@@ -50,28 +86,105 @@ async fn with_database(
         let stop = tasks.stopping();
         tasks.start("private-postgres", async move { private.keep(stop).await });
     }
+    let app = wire(config, clock, claim, database, &mut tasks).await?;
+    // The claim on the data folder says that no other process serves it.
+    let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), true);
+    tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
     metrics::upkeep(metrics::registry()?, &mut tasks);
-    let http = server::serve(sockets, tls, policy)?;
-    let handle = http.handle();
-    let mut http = std::pin::pin!(http);
-    println!("StreamSpace is ready at {}", config.http.public_url());
-    let ended = tokio::select! {
-        result = &mut http => result.map_err(CliError::from),
-        died = tasks.failure() => Err(died.into()),
-        result = asked_to_stop() => result.map_err(CliError::from),
-    };
-    // The future has to be polled for the stop to go on.
-    let ((), _) = tokio::join!(handle.stop(true), http);
+    let Doors { policy, tls, sockets } = doors;
+    let wiring = Wiring { app: app.clone(), policy, keys, stopping: CancellationToken::new() };
+    let people = server::serve(sockets.people, tls.as_ref(), &wiring)?;
+    let management = server::serve_management(sockets.management, &wiring)?;
+    greet(&app).await?;
+    let ended = until_asked(&wiring, &mut tasks, people, management).await;
     tasks.end(TASKS_END_WITHIN).await;
     ended
 }
 
-/// Returns on SIGINT and SIGTERM.
-async fn asked_to_stop() -> std::io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The parts of the server, started.
+async fn wire(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    claim: &Claim,
+    database: &Database,
+    tasks: &mut Tasks,
+) -> Result<App, CliError> {
+    let (pool, namespace) = (database.pool.clone(), config.sessions.namespace.clone());
+    let auth = Auth::start(&config, claim.data(), pool.clone(), Arc::clone(&clock)).await?;
+    auth.keep(database.connector.clone(), tasks);
+    let listener = Listener::start(database.connector.clone(), tasks);
+    let sessions = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
+    let templates = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
+    Ok(App::new(Parts {
+        sessions: Cached::start(Arc::new(sessions), tasks),
+        templates: Cached::start(Arc::new(templates), tasks),
+        engine: Arc::new(no_engine::NoEngine),
+        auth,
+        config,
+        clock,
+        pool,
+    }))
+}
+
+/// Says where the server is, and while nobody ever signed in how to.
+async fn greet(app: &App) -> Result<(), CliError> {
+    println!("\n  StreamSpace is ready at {}", app.config.http.public_url());
+    if let Some(link) = accounts::first_link(&app.auth).await? {
+        let url = app.auth.link_url(&link.secret);
+        println!("\n  Sign in as its first administrator, once, with this link (until {}):", link.expires_at);
+        println!("\n    {}", url.expose_secret());
     }
+    println!("\n  Ctrl-C stops the server; sessions go on running.\n");
     Ok(())
+}
+
+/// Serves until somebody asks the server to stop or a part of it dies; then lets requests in flight finish.
+async fn until_asked(
+    wiring: &Wiring,
+    tasks: &mut Tasks,
+    people: actix_web::dev::Server,
+    management: actix_web::dev::Server,
+) -> Result<(), CliError> {
+    let handles = [people.handle(), management.handle()];
+    let (mut people, mut management) = (task::spawn("http", people), task::spawn("http-management", management));
+    let mut signals = Signals::listen()?;
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        died = tasks.failure() => Err(died.into()),
+        _ = &mut people => Err("the HTTP server ended by itself".into()),
+        _ = &mut management => Err("the management server ended by itself".into()),
+    };
+    wiring.stopping.cancel();
+    tracing::info!("stopping: sessions go on running");
+    let [people, management] = handles;
+    let stopped = async {
+        people.stop(true).await;
+        // To the end, so that probes can see that the server is not ready.
+        management.stop(true).await;
+    };
+    tokio::select! {
+        () = stopped => {}
+        // Who asks twice does not want to wait.
+        () = signals.next() => {}
+    }
+    ended
+}
+
+/// What asks the server to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

@@ -12,6 +12,7 @@ pub mod etag;
 pub mod guard;
 pub mod health;
 pub mod list;
+pub mod management;
 pub mod middleware;
 pub mod openapi;
 pub mod operation;

@@ -55,6 +55,7 @@ macro_rules! routes {
 
 routes! {
     "/health" { GET health::health; }
+    "/ready" { GET health::ready; }
     "/version" { GET health::version; }
     "/openapi.json" { GET openapi::openapi_json; }
     "/openapi" { GET openapi::openapi; }

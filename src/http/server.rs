@@ -4,17 +4,21 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use actix_web::{App as Actix, HttpServer, dev::Server, middleware::from_fn, web};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio_util::sync::CancellationToken;
 
 use super::{
+    health::Readiness,
+    management,
     middleware::{self, policy::Policy},
     routes,
 };
-use crate::config;
+use crate::{app::App, config, services::idempotency::Keys};
 
 /// Longest wait for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -93,7 +97,7 @@ pub fn tls(config: &config::Http) -> Result<Option<rustls::ServerConfig>, Listen
         .and_then(Iterator::collect)
         .map_err(|error| tls_error("TLS_CERT_FILE", cert, &error))?;
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| tls_error("TLS_KEY_FILE", key, &error))?;
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
@@ -105,23 +109,64 @@ fn tls_error(variable: &'static str, path: &Path, reason: &dyn std::fmt::Display
     ListenError::Tls { variable, path: path.to_owned(), reason: reason.to_string() }
 }
 
+/// What the handlers are given. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Wiring {
+    /// The parts of the server.
+    pub app: App,
+    /// What requests are measured by.
+    pub policy: Arc<Policy>,
+    /// Requests that are executed once.
+    pub keys: Keys,
+    /// Fires when the server begins to stop.
+    pub stopping: CancellationToken,
+}
+
+impl Wiring {
+    fn data(&self, cfg: &mut web::ServiceConfig) {
+        cfg.app_data(web::Data::new(self.app.clone()))
+            .app_data(web::Data::new(self.app.auth.clone()))
+            .app_data(web::Data::from(Arc::clone(&self.policy)))
+            .app_data(web::Data::new(self.keys.clone()))
+            .app_data(web::Data::new(Readiness::new(self.app.clone(), self.stopping.clone())));
+    }
+}
+
 /// Serves everything people use on `sockets`. Runs when the returned future is polled; its handle stops it.
 ///
 /// # Errors
 /// What the sockets answer.
-pub fn serve(sockets: Vec<TcpListener>, tls: Option<rustls::ServerConfig>, policy: Policy) -> io::Result<Server> {
-    let policy = web::Data::new(policy);
+pub fn serve(sockets: Vec<TcpListener>, tls: Option<&rustls::ServerConfig>, wiring: &Wiring) -> io::Result<Server> {
+    let wiring = wiring.clone();
     let api = || web::scope("").wrap(from_fn(middleware::around)).configure(routes::configure);
-    let mut server = HttpServer::new(move || Actix::new().app_data(policy.clone()).service(api()))
+    let mut server = HttpServer::new(move || Actix::new().configure(|cfg| wiring.data(cfg)).service(api()))
         .client_request_timeout(HEAD_WITHIN)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(GRACE_S)
         .disable_signals();
     for socket in sockets {
-        server = match &tls {
+        server = match tls {
             Some(tls) => server.listen_rustls_0_23(socket, tls.clone())?,
             None => server.listen(socket)?,
         };
+    }
+    Ok(server.run())
+}
+
+/// Serves metrics and probes on `sockets`, for machines and not for people.
+///
+/// # Errors
+/// What the sockets answer.
+pub fn serve_management(sockets: Vec<TcpListener>, wiring: &Wiring) -> io::Result<Server> {
+    let wiring = wiring.clone();
+    let mut server =
+        HttpServer::new(move || Actix::new().configure(|cfg| wiring.data(cfg)).configure(management::configure))
+            .workers(1)
+            .client_request_timeout(HEAD_WITHIN)
+            .shutdown_timeout(1)
+            .disable_signals();
+    for socket in sockets {
+        server = server.listen(socket)?;
     }
     Ok(server.run())
 }

@@ -40,12 +40,16 @@ pub enum LogError {
     Begun(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// Crates that tell more than anybody asked at `info`; a directive of the configuration for the same crate wins.
+const QUIET: &str = "actix_server=warn,refinery_core=warn";
+
 /// Begins the log on standard error; once per process.
 ///
 /// # Errors
 /// [`LogError`] for a level that makes no sense.
 pub fn start(level: &str, format: LogFormat, clock: Arc<dyn Clock>) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.to_owned(), source })?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{level}"))
+        .map_err(|source| LogError::Level { level: level.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(filter);
     let person = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
@@ -92,20 +96,35 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut line = Map::new();
-        line.insert("timestamp".into(), self.clock.now().to_string().into());
-        line.insert("level".into(), event.metadata().level().as_str().into());
-        line.insert("target".into(), event.metadata().target().into());
+        let mut fields = Map::new();
         for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
-            if let Some(SpanFields(fields)) = span.extensions().get() {
-                line.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+            if let Some(SpanFields(inherited)) = span.extensions().get() {
+                fields.extend(inherited.iter().map(|(name, value)| (name.clone(), value.clone())));
             }
         }
-        event.record(&mut Fields(&mut line));
-        let mut text = Value::Object(line).to_string();
-        text.push('\n');
+        event.record(&mut Fields(&mut fields));
+        let line = self.line(event, fields);
         // Nobody is left to tell when the log itself cannot be written.
-        let _ = (self.out)().write_all(text.as_bytes());
+        let _ = (self.out)().write_all(line.as_bytes());
+    }
+}
+
+impl<W> JsonLines<W> {
+    /// One line; what people look for first stands first.
+    fn line(&self, event: &Event<'_>, mut fields: Map<String, Value>) -> String {
+        let metadata = event.metadata();
+        // Crates that write with `log` have their own target in a field, beside the paths of their sources.
+        let target = fields.remove("log.target").unwrap_or_else(|| metadata.target().into());
+        let message = fields.remove("message").unwrap_or_default();
+        fields.retain(|name, _| !name.starts_with("log."));
+        let rest = Value::Object(fields).to_string();
+        format!(
+            "{{\"timestamp\":\"{}\",\"level\":\"{}\",\"target\":{target},\"message\":{message}{}{}\n",
+            self.clock.now(),
+            metadata.level(),
+            if rest == "{}" { "" } else { "," },
+            &rest[1..],
+        )
     }
 }
 

@@ -1,33 +1,77 @@
-//! The real server on a real port, for one test.
+//! The real server on a real port, with a database and a clock of its own, for one test.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+};
 
 use actix_web::dev::ServerHandle;
 use clap::Parser;
 use streamspace::{
+    app::{App, Parts},
+    auth::Auth,
+    clock::MovableClock,
     config::Config,
-    http::{middleware::policy::Policy, server},
+    http::{
+        middleware::policy::Policy,
+        server::{self, Wiring},
+    },
+    objects::{Cached, postgres::PostgresStore},
+    services::idempotency::Keys,
+    store::Listener,
+    telemetry::task::{self, Tasks},
 };
+use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
+use super::{client::Client, no_engine::NoEngine, postgres::TestDatabase};
 
 /// A running server that ends with the value.
 pub struct TestApp {
+    /// What it is wired to.
+    pub app: App,
+    /// Its clock; moved by hand.
+    pub clock: Arc<MovableClock>,
     address: SocketAddr,
-    handle: ServerHandle,
+    server: Running,
+    // Ends with the value: a group of tasks that is dropped takes its tasks along.
+    _tasks: Tasks,
+    database: TestDatabase,
 }
 
 impl TestApp {
-    /// Starts a server of the test's own.
+    /// Starts a server of the test's own, with the default settings but without limits on how often one may ask.
     pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts a server with settings of the test's own, such as `--rate-limit-user=5`.
+    pub async fn with(arguments: &[&str]) -> Self {
+        Self::on(TestDatabase::create().await, arguments).await
+    }
+
+    /// Ends the server as a crash would and starts another one on the same database.
+    pub async fn restarted(self, arguments: &[&str]) -> Self {
+        let Self { database, server, _tasks: tasks, .. } = self;
+        drop((server, tasks));
+        Self::on(database, arguments).await
+    }
+
+    async fn on(database: TestDatabase, arguments: &[&str]) -> Self {
         let sockets = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, "API_PORT").expect("a free port");
         let address = sockets[0].local_addr().expect("an address");
-        let config = configuration(address, &[]);
-        let policy = Policy::new(&config.http).expect("a configuration that can be used");
-        let running = server::serve(sockets, None, policy).expect("the server starts");
-        let handle = running.handle();
-        streamspace::telemetry::task::spawn("test-server", running);
-        Self { address, handle }
+        let (clock, mut tasks) = (MovableClock::shared(), Tasks::new(CancellationToken::new()));
+        let app = wire(configuration(address, arguments), clock.clone(), &database, &mut tasks).await;
+        let wiring = Wiring {
+            policy: Arc::new(Policy::new(&app.config.http).expect("settings that can be used")),
+            keys: Keys::new(app.pool.clone(), app.clock.clone(), true),
+            stopping: CancellationToken::new(),
+            app: app.clone(),
+        };
+        let running = server::serve(sockets, None, &wiring).expect("the server starts");
+        let server = Running(running.handle());
+        task::spawn("test-server", running);
+        Self { app, clock, address, server, _tasks: tasks, database }
     }
 
     /// A client that is not signed in.
@@ -36,20 +80,46 @@ impl TestApp {
     }
 }
 
-impl Drop for TestApp {
-    fn drop(&mut self) {
-        // Sent at once; the future would only wait for the end.
-        drop(self.handle.stop(false));
-    }
+/// Seals the test's secrets.
+const SECRET_KEY: &str = "--secret-key=0123456789abcdef0123456789abcdef";
+
+async fn wire(config: Config, clock: Arc<MovableClock>, database: &TestDatabase, tasks: &mut Tasks) -> App {
+    let (pool, namespace) = (database.pool.clone(), config.sessions.namespace.clone());
+    let auth = Auth::start(&config, Path::new("/nowhere"), pool.clone(), clock.clone()).await.expect("keys");
+    auth.keep(database.connector.clone(), tasks);
+    let listener = Listener::start(database.connector.clone(), tasks);
+    let sessions = PostgresStore::start(pool.clone(), &listener, &namespace, clock.clone(), tasks);
+    let templates = PostgresStore::start(pool.clone(), &listener, &namespace, clock.clone(), tasks);
+    App::new(Parts {
+        sessions: Cached::start(Arc::new(sessions), tasks),
+        templates: Cached::start(Arc::new(templates), tasks),
+        engine: Arc::new(NoEngine),
+        auth,
+        config,
+        clock,
+        pool,
+    })
 }
 
-/// The defaults for a server on `address`, changed by `arguments`.
+/// Settings for a server on `address`, changed by `arguments`.
 fn configuration(address: SocketAddr, arguments: &[&str]) -> Config {
     #[derive(Parser)]
+    #[command(args_override_self = true)]
     struct Arguments {
         #[command(flatten)]
         config: Config,
     }
     let port = format!("--api-port={}", address.port());
-    Arguments::parse_from(["streamspace", &port].into_iter().chain(arguments.iter().copied())).config
+    let own = ["test", &port, SECRET_KEY, "--rate-limit-address=0", "--rate-limit-user=0", "--rate-limit-sign-in=0"];
+    Arguments::parse_from(own.into_iter().chain(arguments.iter().copied())).config
+}
+
+/// Stops the server when dropped.
+struct Running(ServerHandle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Sent at once; the future would only wait for the end.
+        drop(self.0.stop(false));
+    }
 }

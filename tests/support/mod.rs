@@ -1,4 +1,8 @@
 //! What the tests against a running server share.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 pub mod app;
 pub mod client;
+pub mod no_engine;
+pub mod postgres;
