@@ -304,8 +304,10 @@ fn arrows_between_modules_point_one_way() {
     let mut sources = Vec::new();
     files(&src, &src, &mut sources);
     let root = re_exports(&fs::read_to_string(src.join("lib.rs")).unwrap());
+    // A contract is a suite of tests beside the port that it is about; tests compile it, the library does not.
+    let library = sources.iter().filter(|(file, _)| !file.ends_with("/contract.rs"));
     let offences: Vec<String> =
-        sources.iter().flat_map(|(file, code)| Source::check(file, code, &root)).map(|one| one.to_string()).collect();
+        library.flat_map(|(file, code)| Source::check(file, code, &root)).map(|one| one.to_string()).collect();
     assert!(sources.len() > 20, "the files were not found");
     assert!(offences.is_empty(), "{} wrong arrows (ARCHITECTURE.md):\n{}", offences.len(), offences.join("\n"));
 }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{Credential, known::Known};
 use crate::{
     Error,
-    store::{Connector, Messages, Pool, sign_ins, tokens, users},
+    store::{self, Connector, Messages, Pool, sign_ins, tokens, users},
 };
 
 /// Where the triggers announce changes: `{id} {name}` of the account.
@@ -93,7 +93,7 @@ impl Listener {
 
     /// Lets the memory be believed for as long as the connection answers; returns why it no longer does.
     async fn keep_belief(&self, client: &Client, said: &mut bool) -> String {
-        if let Err(reason) = answer(client, &format!("LISTEN {CHANNEL}")).await {
+        if let Err(reason) = answer(store::listen(client, &[CHANNEL])).await {
             return reason;
         }
         // What was looked up before nobody would have told us of; it must not be remembered after the comparison.
@@ -109,7 +109,7 @@ impl Listener {
             self.known.trust_until(asked + BELIEVED_FOR);
             sleep(ASK_EVERY).await;
             asked = Instant::now();
-            if let Err(reason) = answer(client, "SELECT 1").await {
+            if let Err(reason) = answer(store::ping(client)).await {
                 return reason;
             }
         }
@@ -150,8 +150,8 @@ impl Listener {
     }
 }
 
-async fn answer(client: &Client, statement: &str) -> Result<(), String> {
-    match timeout(ANSWER_WITHIN, client.batch_execute(statement)).await {
+async fn answer(asked: impl Future<Output = Result<(), tokio_postgres::Error>>) -> Result<(), String> {
+    match timeout(ANSWER_WITHIN, asked).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("no answer in time".to_owned()),

@@ -182,6 +182,16 @@ fn from_parts(database: &config::Database) -> tokio_postgres::Config {
     postgres
 }
 
+/// Subscribes a connection to channels of `NOTIFY`.
+pub async fn listen(client: &Client, channels: &[&str]) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(&format!("LISTEN {}", channels.join("; LISTEN "))).await
+}
+
+/// Asks a connection whether it is there. The caller bounds the wait.
+pub async fn ping(client: &Client) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute("SELECT 1").await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 
-use super::{Connector, Messages, sentence};
+use super::{Connector, Messages, listen, sentence};
 use crate::telemetry::task::Tasks;
 
 /// The channel on which writes to objects are announced; the payload is the kind.
@@ -133,9 +133,8 @@ impl Task {
             Ok(Err(error)) => return Ended::NeverBegan(sentence(&error)),
             Err(_) => return Ended::NeverBegan("no answer in time".into()),
         };
-        let listen = format!("LISTEN {}", CHANNELS.join("; LISTEN "));
         let subscribed = tokio::select! {
-            done = timeout(CONNECT_WITHIN, client.batch_execute(&listen)) => done.is_ok_and(|done| done.is_ok()),
+            done = timeout(CONNECT_WITHIN, listen(&client, &CHANNELS)) => done.is_ok_and(|done| done.is_ok()),
             () = until_broken(&mut messages, |_| {}) => false,
         };
         if !subscribed {

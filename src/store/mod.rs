@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 
-pub use connector::{Connector, Messages};
+pub use connector::{Connector, Messages, listen, ping};
 pub use folder::Claim;
 pub use listener::{Listener, OBJECTS, Subscription};
 pub use migrate::migrate;
