@@ -5,6 +5,7 @@ CREATE TABLE connections (
     session text NOT NULL,
     session_uid text NOT NULL,
     user_name text NOT NULL,
+    user_epoch integer,
     credential text NOT NULL CHECK (credential IN ('sign-in', 'token', 'access', 'anyone')),
     credential_id uuid,
     client_address text,
@@ -23,6 +24,7 @@ CREATE UNIQUE INDEX connections_by_ticket ON connections (ticket_hash) WHERE tic
 COMMENT ON TABLE connections IS 'Connections of people to sessions. A closed one is kept for a while: the cookie of its browser may open it again';
 COMMENT ON COLUMN connections.id IS 'What the cookie on the session''s own origin stands for';
 COMMENT ON COLUMN connections.session_uid IS 'metadata.uid: a session of the same name made later is another';
+COMMENT ON COLUMN connections.user_epoch IS 'users.epoch when it was opened: what an access token opened ends with it';
 COMMENT ON COLUMN connections.credential IS 'What opened it: a browser''s sign-in, a personal token, an access token, or AUTH_MODE=none. Its end ends this';
 COMMENT ON COLUMN connections.last_heartbeat IS 'Last sign of life; 60 s without one close the connection';
 COMMENT ON COLUMN connections.ticket_hash IS 'SHA-256 of the entry ticket; null: redeemed, or none was given';

@@ -3,6 +3,7 @@
 pub mod jwt;
 pub mod known;
 mod listen;
+mod opener;
 pub mod password;
 pub mod permission;
 pub mod secret;

@@ -12,6 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::store::{activity::Note, connections::Connection};
@@ -75,10 +76,11 @@ pub struct Link {
     heartbeat_ms: AtomicI64,
     written_ms: AtomicI64,
     streams: AtomicU32,
+    cut: CancellationToken,
 }
 
 impl Link {
-    fn new(connection: Connection, open: bool) -> Self {
+    fn new(connection: Connection, open: bool, cut: CancellationToken) -> Self {
         let heartbeat = connection.last_heartbeat.as_millisecond();
         Self {
             connection,
@@ -86,7 +88,14 @@ impl Link {
             heartbeat_ms: AtomicI64::new(heartbeat),
             written_ms: AtomicI64::new(heartbeat),
             streams: AtomicU32::new(0),
+            cut,
         }
+    }
+
+    /// Fires when its streams have to end: the person may no longer, or the server stops.
+    #[must_use]
+    pub fn cut(&self) -> CancellationToken {
+        self.cut.clone()
     }
 
     /// Notes that its stream is open until the answer is dropped: meanwhile the connection needs no heartbeat.
@@ -106,6 +115,14 @@ impl Link {
 /// An open stream of a connection.
 #[derive(Debug)]
 pub struct OpenStream(Arc<Link>);
+
+impl OpenStream {
+    /// Its connection.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.0
+    }
+}
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
@@ -146,20 +163,28 @@ struct Inner {
     uses: RwLock<HashMap<String, Arc<Use>>>,
     pending: Mutex<Vec<Arc<Use>>>,
     changes: broadcast::Sender<String>,
+    stop: CancellationToken,
 }
 
-impl Default for Presence {
-    fn default() -> Self {
+impl Presence {
+    /// Nobody is there yet. All streams end with `stop`.
+    #[must_use]
+    pub fn new(stop: CancellationToken) -> Self {
         Self(Arc::new(Inner {
             links: RwLock::default(),
             uses: RwLock::default(),
             pending: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
+            stop,
         }))
     }
-}
 
-impl Presence {
+    /// Fires when the server stops.
+    #[must_use]
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stop
+    }
+
     /// The connection, where this process knows it.
     #[must_use]
     pub fn link(&self, id: Uuid) -> Option<Arc<Link>> {
@@ -169,8 +194,37 @@ impl Presence {
     /// Gets to know a connection as it stands in the database.
     pub fn admit(&self, connection: Connection, open: bool) -> Arc<Link> {
         let mut links = self.0.links.write().unwrap_or_else(PoisonError::into_inner);
-        let link = links.entry(connection.id).or_insert_with(|| Arc::new(Link::new(connection, open)));
+        let link = links
+            .entry(connection.id)
+            .or_insert_with(|| Arc::new(Link::new(connection, open, self.0.stop.child_token())));
         Arc::clone(link)
+    }
+
+    /// The latest open connection of the same person, with the same credential, to the same session.
+    #[must_use]
+    pub fn latest_like(&self, other: &Connection) -> Option<Arc<Link>> {
+        let alike = |link: &&Arc<Link>| {
+            let one = &link.connection;
+            link.open.load(Relaxed)
+                && one.session_uid == other.session_uid
+                && one.user == other.user
+                && one.opened_by == other.opened_by
+        };
+        let links = self.0.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.values().filter(alike).max_by_key(|link| link.connection.connected_at).cloned()
+    }
+
+    /// The connections that have a stream.
+    #[must_use]
+    pub fn streaming(&self) -> Vec<Arc<Link>> {
+        let links = self.0.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.values().filter(|link| link.has_streams()).cloned().collect()
+    }
+
+    /// Ends the streams of a connection whose person may no longer.
+    pub fn cut(&self, link: &Link) {
+        link.cut.cancel();
+        self.close(link.connection.id);
     }
 
     /// Notes a sign of life; a closed connection is open again.
@@ -179,7 +233,7 @@ impl Presence {
         if now - link.heartbeat_ms.load(Relaxed) >= BEAT_EVERY_MS {
             link.heartbeat_ms.store(now, Relaxed);
         }
-        if !link.open.load(Relaxed) {
+        if !link.open.load(Relaxed) && !link.cut.is_cancelled() {
             link.heartbeat_ms.store(now, Relaxed);
             // Behind its heartbeat, so that it is written soon.
             link.written_ms.store(i64::MIN, Relaxed);
@@ -191,11 +245,13 @@ impl Presence {
         }
     }
 
-    /// Closes a connection, so that it has to be opened anew to count.
+    /// Closes a connection. One that still has a stream shows life with the next beat, and is open again.
     pub fn close(&self, id: Uuid) {
-        let removed = self.0.links.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        if let Some(link) = removed {
-            link.open.store(false, Relaxed);
+        let mut links = self.0.links.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(link) = links.get(&id).cloned() else { return };
+        link.open.store(false, Relaxed);
+        if !link.has_streams() {
+            links.remove(&id);
         }
     }
 
@@ -208,6 +264,7 @@ impl Presence {
         for (id, link) in links.iter() {
             if all && link.has_streams() {
                 link.heartbeat_ms.store(now.as_millisecond(), Relaxed);
+                link.open.store(true, Relaxed);
             }
             let (beat, written) = (link.heartbeat_ms.load(Relaxed), link.written_ms.load(Relaxed));
             if beat > written && (all || written == i64::MIN) {
@@ -257,15 +314,18 @@ impl Presence {
         }
     }
 
-    /// Takes the notes that are due: at most one a session, and none that was written less than 10 s ago.
+    /// Takes the notes that are due: at most one a session, and, unless it is `all`, none that was written less than
+    /// 10 s ago.
     #[must_use]
-    pub fn due(&self, now: Timestamp) -> Vec<Note> {
+    pub fn due(&self, now: Timestamp, all: bool) -> Vec<Note> {
         let now = now.as_millisecond();
         let mut pending = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let (due, wait): (Vec<_>, Vec<_>) = std::mem::take(&mut *pending)
             .into_iter()
             // A clock that was moved back is no reason to wait for long.
-            .partition(|used| !(0..WRITTEN_EVERY_MS).contains(&now.saturating_sub(used.written_ms.load(Relaxed))));
+            .partition(|used| {
+                all || !(0..WRITTEN_EVERY_MS).contains(&now.saturating_sub(used.written_ms.load(Relaxed)))
+            });
         *pending = wait;
         drop(pending);
         let mut notes = HashMap::with_capacity(due.len());
@@ -341,45 +401,46 @@ mod tests {
             user_agent: String::new(),
             connected_at: NOON,
             last_heartbeat: NOON,
+            user_epoch: None,
         }
     }
 
     #[test]
     fn activity_is_written_at_most_every_ten_seconds_and_the_latest_of_it() {
-        let presence = Presence::default();
+        let presence = Presence::new(CancellationToken::new());
         let used = presence.used("alice-1", "uid");
         presence.note(&used, Cause::Request, NOON);
-        assert_eq!(presence.due(NOON).len(), 1);
+        assert_eq!(presence.due(NOON, false).len(), 1);
         presence.note(&used, Cause::Request, after(3));
         presence.note(&used, Cause::Data, after(7));
-        assert_eq!(presence.due(after(9)), []);
-        let due = presence.due(after(10));
+        assert_eq!(presence.due(after(9), false), []);
+        let due = presence.due(after(10), false);
         assert_eq!((due.len(), due[0].at, due[0].cause.as_str()), (1, after(7), Cause::Data.words()));
-        assert_eq!(presence.due(after(60)), []);
+        assert_eq!(presence.due(after(60), false), []);
     }
 
     #[test]
     fn a_note_that_the_database_did_not_take_is_due_again() {
-        let presence = Presence::default();
+        let presence = Presence::new(CancellationToken::new());
         presence.note(&presence.used("alice-1", "uid"), Cause::Busy, NOON);
-        let due = presence.due(NOON);
+        let due = presence.due(NOON, false);
         presence.postponed(&due);
-        assert_eq!(presence.due(after(10)), due);
+        assert_eq!(presence.due(after(10), false), due);
     }
 
     #[test]
     fn a_session_made_anew_under_the_same_name_begins_without_a_past() {
-        let presence = Presence::default();
+        let presence = Presence::new(CancellationToken::new());
         let old = presence.used("alice-1", "old");
         presence.note(&presence.used("alice-1", "new"), Cause::Data, NOON);
         presence.note(&old, Cause::Data, after(50));
-        let due = presence.due(after(60));
+        let due = presence.due(after(60), false);
         assert_eq!((due.len(), due[0].session_uid.as_str(), due[0].at), (1, "new", NOON));
     }
 
     #[test]
     fn an_open_stream_keeps_its_connection_alive_and_a_silent_one_does_not() {
-        let presence = Presence::default();
+        let presence = Presence::new(CancellationToken::new());
         let streaming = presence.admit(connection(1), true);
         presence.admit(connection(2), true);
         let stream = streaming.stream();
@@ -392,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_closed_connection_that_shows_life_is_written_at_once() {
-        let presence = Presence::default();
+        let presence = Presence::new(CancellationToken::new());
         let link = presence.admit(connection(1), true);
         presence.close(link.connection.id);
         let mut changes = presence.changes();

@@ -56,15 +56,20 @@ fn from_row(row: &Row) -> Result<ActivityRow, Error> {
 
 /// What is known of one session's use; `None`: nothing.
 pub async fn read(db: &impl GenericClient, session: &str) -> Result<Option<ActivityRow>, Error> {
+    Ok(read_some(db, &[session]).await?.pop())
+}
+
+/// What is known of the use of some sessions, by name; nothing of those that nothing is known of.
+pub async fn read_some(db: &impl GenericClient, sessions: &[&str]) -> Result<Vec<ActivityRow>, Error> {
     let statement = db
         .prepare_cached(
-            "SELECT $1::text AS session, a.session_uid, a.last_activity, coalesce(a.last_cause, '') AS last_cause, \
-             c.open, a.snoozed_until \
-             FROM (SELECT count(*) AS open FROM connections WHERE session = $1 AND closed_at IS NULL) c \
-             LEFT JOIN activity a ON a.session = $1 WHERE c.open > 0 OR a.session IS NOT NULL",
+            "SELECT s.session, a.session_uid, a.last_activity, coalesce(a.last_cause, '') AS last_cause, c.open, \
+             a.snoozed_until FROM unnest($1::text[]) AS s (session) LEFT JOIN activity a ON a.session = s.session, \
+             LATERAL (SELECT count(*) AS open FROM connections WHERE session = s.session AND closed_at IS NULL) c \
+             WHERE c.open > 0 OR a.session IS NOT NULL ORDER BY 1",
         )
         .await?;
-    db.query_opt(&statement, &[&session]).await?.as_ref().map(from_row).transpose()
+    db.query(&statement, &[&sessions]).await?.iter().map(from_row).collect()
 }
 
 /// What is known of every session's use, by name.

@@ -52,6 +52,8 @@ pub struct Connection {
     pub connected_at: Timestamp,
     /// Its last sign of life.
     pub last_heartbeat: Timestamp,
+    /// The person's epoch when it was opened: access tokens end with it.
+    pub user_epoch: Option<i32>,
 }
 
 /// An entry ticket as it is kept.
@@ -64,7 +66,7 @@ pub struct Ticket {
 }
 
 const COLUMNS: &str = "id, session, session_uid, user_name, credential, credential_id, client_address, user_agent, connected_at, \
-                       last_heartbeat";
+                       last_heartbeat, user_epoch";
 
 fn from_row(row: &Row) -> Result<Connection, Error> {
     let opened_by = match (row.try_get("credential")?, row.try_get("credential_id")?) {
@@ -84,38 +86,45 @@ fn from_row(row: &Row) -> Result<Connection, Error> {
         user_agent: row.try_get("user_agent")?,
         connected_at: row.try_get("connected_at")?,
         last_heartbeat: row.try_get("last_heartbeat")?,
+        user_epoch: row.try_get("user_epoch")?,
     })
 }
 
-/// Adds an open connection, and the ticket that leads a browser to it.
-pub async fn insert(db: &impl GenericClient, connection: &Connection, ticket: Option<&Ticket>) -> Result<(), Error> {
+/// Adds an open connection, and the ticket that leads a browser to it. Returns it as it was kept.
+pub async fn insert(
+    db: &impl GenericClient,
+    connection: &Connection,
+    ticket: Option<&Ticket>,
+) -> Result<Connection, Error> {
     let statement = db
-        .prepare_cached(
+        .prepare_cached(&format!(
             "INSERT INTO connections (id, session, session_uid, user_name, credential, credential_id, client_address, user_agent, \
-             connected_at, last_heartbeat, ticket_hash, ticket_expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
+             connected_at, last_heartbeat, ticket_hash, ticket_expires_at, user_epoch) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+             (SELECT epoch FROM users WHERE name = $4 AND deleted_at IS NULL)) RETURNING {COLUMNS}"
+        ))
         .await?;
     let (credential, credential_id) = connection.opened_by.columns();
-    db.execute(
-        &statement,
-        &[
-            &connection.id,
-            &connection.session,
-            &connection.session_uid,
-            &connection.user,
-            &credential,
-            &credential_id,
-            &connection.client_address,
-            &connection.user_agent,
-            &connection.connected_at,
-            &connection.last_heartbeat,
-            &ticket.map(|ticket| ticket.hash.to_vec()),
-            &ticket.map(|ticket| ticket.expires_at),
-        ],
-    )
-    .await?;
-    Ok(())
+    let row = db
+        .query_one(
+            &statement,
+            &[
+                &connection.id,
+                &connection.session,
+                &connection.session_uid,
+                &connection.user,
+                &credential,
+                &credential_id,
+                &connection.client_address,
+                &connection.user_agent,
+                &connection.connected_at,
+                &connection.last_heartbeat,
+                &ticket.map(|ticket| ticket.hash.to_vec()),
+                &ticket.map(|ticket| ticket.expires_at),
+            ],
+        )
+        .await?;
+    from_row(&row)
 }
 
 /// Uses a ticket up: the connection it leads to, once and in time, else `None`.

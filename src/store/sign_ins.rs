@@ -83,6 +83,18 @@ pub async fn by_secret(db: &impl GenericClient, secret_hash: &[u8; 32]) -> Resul
     Ok(Some((from_row(&row)?, users::from_row(&row)?)))
 }
 
+/// The sign-in of that id and its account, as [`by_secret`] gives it.
+pub async fn with_user(db: &impl GenericClient, id: Uuid) -> Result<Option<(SignIn, User)>, Error> {
+    let query = format!(
+        "SELECT {COLUMNS}, {} FROM sign_ins s \
+         JOIN users u ON u.id = s.user_id WHERE s.id = $1 AND s.ended_at IS NULL AND u.deleted_at IS NULL",
+        users::COLUMNS
+    );
+    let statement = db.prepare_cached(&query).await?;
+    let Some(row) = db.query_opt(&statement, &[&id]).await? else { return Ok(None) };
+    Ok(Some((from_row(&row)?, users::from_row(&row)?)))
+}
+
 /// The sign-in of that id, unless it was ended.
 pub async fn by_id(db: &impl GenericClient, id: Uuid) -> Result<Option<SignIn>, Error> {
     let query = format!("SELECT {COLUMNS} FROM sign_ins s WHERE s.id = $1 AND s.ended_at IS NULL");

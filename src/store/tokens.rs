@@ -78,6 +78,18 @@ pub async fn standing(db: &impl GenericClient, ids: &[Uuid]) -> Result<HashSet<U
     db.query(&statement, &[&ids]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
+/// The token of that id with its owner, as [`by_hash`] gives it.
+pub async fn with_user(db: &impl GenericClient, id: Uuid) -> Result<Option<(ApiToken, User)>, Error> {
+    let query = format!(
+        "SELECT {COLUMNS}, {} FROM api_tokens t JOIN users u ON u.id = t.user_id \
+         WHERE t.id = $1 AND t.revoked_at IS NULL AND u.deleted_at IS NULL",
+        users::COLUMNS
+    );
+    let statement = db.prepare_cached(&query).await?;
+    let row = db.query_opt(&statement, &[&id]).await?;
+    row.map(|row| Ok((from_row(&row)?, users::from_row(&row)?))).transpose()
+}
+
 /// A page of the tokens of the person `user` that were not revoked, newest first, and how many there are in all.
 pub async fn list(
     db: &impl GenericClient,

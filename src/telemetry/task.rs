@@ -1,7 +1,8 @@
 //! Named tasks: every task has a name and an owner who notices its death.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, panic::AssertUnwindSafe};
 
+use futures::FutureExt;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -101,6 +102,17 @@ pub fn spawn<T: Send + 'static>(
             }
         }
     })
+}
+
+/// The same for what belongs to one thread, such as the bodies of requests; for use inside an HTTP worker.
+#[allow(clippy::disallowed_methods, reason = "this is the helper that everything else uses")]
+pub fn spawn_local(name: &'static str, task: impl Future<Output = ()> + 'static) {
+    tokio::task::spawn_local(async move {
+        // What it shares is dropped with it.
+        if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+            tracing::error!(task.name = name, "a task panicked");
+        }
+    });
 }
 
 /// Aborts the inner task when the outer is aborted; does nothing once the inner has ended.
