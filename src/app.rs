@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     crd::{Session, Template},
     engine::Engine,
+    live::Hub,
     objects::Cached,
     store::Pool,
 };
@@ -36,6 +37,8 @@ pub struct Parts {
     pub templates: Cached<Template>,
     /// What runs the programs.
     pub engine: Arc<dyn Engine>,
+    /// Tells every browser what happens.
+    pub hub: Hub,
 }
 
 impl App {

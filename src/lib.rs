@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod controller;
 pub mod crd;
 pub mod domain;
 pub mod engine;

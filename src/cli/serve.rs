@@ -1,7 +1,5 @@
 //! `streamspace serve`: wires the parts together, runs until it is asked to end, and ends in order.
 
-mod no_engine;
-
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret;
@@ -14,13 +12,20 @@ use crate::{
     auth::Auth,
     clock::Clock,
     config::Config,
+    controller,
+    crd::{Session, Template},
+    engine::local::{self as engine, LocalEngine},
     http::{
         middleware::{access_log, policy::Policy},
         server::{self, Wiring},
     },
-    objects::{Cached, postgres::PostgresStore},
-    services::{accounts, idempotency::Keys},
-    store::{self, Claim, Database, Listener},
+    live::Hub,
+    objects::{Cached, ObjectStore, postgres::PostgresStore},
+    services::{accounts, idempotency::Keys, intents, templates},
+    store::{
+        self, Claim, Database, Listener,
+        leadership::{Candidate, Leadership},
+    },
     telemetry::{logs, metrics, task, task::Tasks},
 };
 
@@ -91,6 +96,8 @@ async fn with_database(
     let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), true);
     tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
     metrics::upkeep(metrics::registry()?, &mut tasks);
+    templates::install_shipped(&app).await?;
+    lead(&app, Candidate::new(Some(claim.identity())), &mut tasks);
     let Doors { policy, tls, sockets } = doors;
     let wiring = Wiring { app: app.clone(), policy, keys, stopping: CancellationToken::new() };
     let people = server::serve(sockets.people, tls.as_ref(), &wiring)?;
@@ -112,18 +119,33 @@ async fn wire(
     let (pool, namespace) = (database.pool.clone(), config.sessions.namespace.clone());
     let auth = Auth::start(&config, claim.data(), pool.clone(), Arc::clone(&clock)).await?;
     auth.keep(database.connector.clone(), tasks);
+    let options = engine::Options {
+        uid_base: config.sessions.session_uid_base,
+        home_limit_bytes: config.sessions.user_pv_size,
+        ..engine::Options::new(claim.data(), claim.run())
+    };
     let listener = Listener::start(database.connector.clone(), tasks);
     let sessions = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
     let templates = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
+    let (sessions, templates): (Arc<dyn ObjectStore<Session>>, Arc<dyn ObjectStore<Template>>) =
+        (Arc::new(sessions), Arc::new(templates));
     Ok(App::new(Parts {
-        sessions: Cached::start(Arc::new(sessions), tasks),
-        templates: Cached::start(Arc::new(templates), tasks),
-        engine: Arc::new(no_engine::NoEngine),
+        hub: Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks),
+        sessions: Cached::start(sessions, tasks),
+        templates: Cached::start(templates, tasks),
+        engine: LocalEngine::start(options, Arc::clone(&clock), tasks).await?,
         auth,
         config,
         clock,
         pool,
     }))
+}
+
+/// Starts what only one server at a time does: it stands for election and works while it leads.
+fn lead(app: &App, candidate: Candidate, tasks: &mut Tasks) {
+    let epoch = Leadership::start(app.pool.clone(), candidate, tasks).epoch();
+    tasks.start("controller", controller::run(app.clone(), epoch, tasks.stopping()));
+    tasks.start("intents-sweep", intents::sweep(app.clone(), tasks.stopping()));
 }
 
 /// Says where the server is, and while nobody ever signed in how to.

@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use crate::domain::{duration, quantity, session::Ceilings};
+
 /// What sessions get.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Sessions {
@@ -5,21 +9,34 @@ pub struct Sessions {
     #[arg(long, env = "NAMESPACE", default_value = "streamspace")]
     pub namespace: String,
     /// Idle time for templates that name none, such as `1h`; `0s` means never.
-    #[arg(long, env = "DEFAULT_IDLE_TIMEOUT", default_value = "1h")]
-    pub default_idle_timeout: String,
+    #[arg(long, env = "DEFAULT_IDLE_TIMEOUT", value_parser = duration::parse, default_value = "1h")]
+    pub default_idle_timeout: Duration,
     /// Longest idle time that may be asked for; `0s` means no bound.
-    #[arg(long, env = "MAX_IDLE_TIMEOUT", default_value = "168h")]
-    pub max_idle_timeout: String,
+    #[arg(long, env = "MAX_IDLE_TIMEOUT", value_parser = duration::parse, default_value = "168h")]
+    pub max_idle_timeout: Duration,
     /// Longest duration of a session that may be asked for; `0s` means no bound.
-    #[arg(long, env = "MAX_SESSION_DURATION", default_value = "0s")]
-    pub max_session_duration: String,
+    #[arg(long, env = "MAX_SESSION_DURATION", value_parser = duration::parse, default_value = "0s")]
+    pub max_session_duration: Duration,
     /// How long terminated sessions stay listed.
-    #[arg(long, env = "TERMINATED_TTL", default_value = "168h")]
-    pub terminated_ttl: String,
+    #[arg(long, env = "TERMINATED_TTL", value_parser = duration::parse, default_value = "168h")]
+    pub terminated_ttl: Duration,
     /// First host uid given to people's sandboxes when the server runs as root.
     #[arg(long, env = "SESSION_UID_BASE", default_value_t = 2_000_000)]
     pub session_uid_base: u32,
     /// Size of a home, such as `10Gi`.
-    #[arg(long, env = "USER_PV_SIZE", default_value = "10Gi")]
-    pub user_pv_size: String,
+    #[arg(long, env = "USER_PV_SIZE", value_parser = quantity::bytes, default_value = "10Gi")]
+    pub user_pv_size: u64,
+}
+
+impl Sessions {
+    /// What sessions may ask for.
+    #[must_use]
+    pub fn ceilings(&self) -> Ceilings {
+        let bound = |duration: Duration| (!duration.is_zero()).then_some(duration);
+        Ceilings {
+            default_idle: bound(self.default_idle_timeout),
+            idle: bound(self.max_idle_timeout),
+            duration: bound(self.max_session_duration),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,7 @@ pub(super) fn free_form(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// The desired state of a session.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DesiredState {
     /// The program runs.
@@ -109,7 +109,7 @@ pub enum DesiredState {
 }
 
 /// Requested amounts as Kubernetes quantities.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
     /// Processor time: `500m` is half a core.
@@ -177,6 +177,9 @@ pub struct SessionStatus {
     /// Where in its life the session is.
     #[serde(default)]
     pub phase: Phase,
+    /// Since when it is in that phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase_since: Option<Time>,
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
@@ -212,7 +215,7 @@ pub struct SessionStatus {
     /// Starts that failed in the last ten minutes, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Time>,
-    /// Number of the present or last run of the workload, from 1.
+    /// Number of the run of the workload that is wanted, or was last; from 1.
     #[serde(default)]
     pub run: i64,
     /// When the present run is ended by `maxSessionDuration`.
@@ -241,7 +244,21 @@ pub(super) fn conditions(generator: &mut schemars::SchemaGenerator) -> schemars:
 }
 
 /// Phases of a session; which may follow which is in `domain::phase`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    Deserialize,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    Serialize,
+    utoipa::ToSchema,
+)]
 pub enum Phase {
     /// Seen, not started: the template, admission or the home is awaited.
     #[default]
@@ -394,8 +411,8 @@ pub struct LifecycleEvent {
     /// What happened.
     #[serde(rename = "type")]
     pub type_: LifecycleType,
-    /// When.
-    pub time: Time,
+    /// When, to the microsecond; no two events of a session have the same.
+    pub time: MicroTime,
     /// A sentence.
     pub message: String,
     /// More of it; never holds a secret.
@@ -406,7 +423,7 @@ pub struct LifecycleEvent {
 }
 
 /// Kinds of lifecycle events.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize, utoipa::ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum LifecycleType {
     Created,

@@ -81,6 +81,15 @@ pub fn warning(display_name: &str, left: Duration) -> String {
     format!("“{display_name}” is idle and stops in {}; its files are kept.", spoken(left))
 }
 
+/// The sentence of the warning before the end of the longest duration.
+#[must_use]
+pub fn ending(display_name: &str, left: Duration) -> String {
+    format!(
+        "“{display_name}” has run as long as it may and ends in {}; files outside the home go with it.",
+        spoken(left)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

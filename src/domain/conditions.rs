@@ -1,7 +1,9 @@
 //! Standard conditions, kept by the Kubernetes conventions.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::time;
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub fn set(
         reason: reason.into(),
         message: message.into(),
         observed_generation: generation,
-        last_transition_time: Time(now),
+        last_transition_time: time::second(now),
     };
     match conditions.iter_mut().find(|condition| condition.type_ == type_) {
         Some(old) if old.status == fresh.status => {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
+use super::time::{micro, second};
 use crate::crd::{EventType, Lifecycle, LifecycleEvent, LifecycleType, Phase};
+use jiff::{SignedDuration, Timestamp};
 
 /// Most events kept in the status.
 const MOST: usize = 50;
@@ -18,13 +17,17 @@ pub fn event(
     time: Timestamp,
     message: impl Into<String>,
 ) -> LifecycleEvent {
-    LifecycleEvent { type_, time: Time(time), message: message.into(), details: BTreeMap::new(), event_type }
+    LifecycleEvent { type_, time: micro(time), message: message.into(), details: BTreeMap::new(), event_type }
 }
 
-/// Adds `event`, drops the oldest past the bound, and counts it.
-pub fn add(lifecycle: &mut Lifecycle, event: LifecycleEvent) {
+/// Adds `event`, drops the oldest past the bound, and counts it. What happened at the same moment as the event before
+/// gets the next microsecond, so that the order can be told from the times.
+pub fn add(lifecycle: &mut Lifecycle, mut event: LifecycleEvent) {
+    if let Some(last) = lifecycle.events.last().filter(|last| last.time >= event.time) {
+        event.time = micro(last.time.0.saturating_add(SignedDuration::from_micros(1)).unwrap_or(last.time.0));
+    }
     *lifecycle.event_counts.entry(format!("{:?}", event.type_)).or_default() += 1;
-    lifecycle.created_at.get_or_insert_with(|| event.time.clone());
+    lifecycle.created_at.get_or_insert_with(|| second(event.time.0));
     lifecycle.events.push(event);
     let surplus = lifecycle.events.len().saturating_sub(MOST);
     lifecycle.events.drain(..surplus);
@@ -50,6 +53,6 @@ mod tests {
         assert_eq!(story.events.len(), 50);
         assert_eq!(story.events[0].time.0, Timestamp::from_second(10).unwrap());
         assert_eq!(story.event_counts["Starting"], 60);
-        assert_eq!(story.created_at, Some(Time(Timestamp::UNIX_EPOCH)));
+        assert_eq!(story.created_at, Some(second(Timestamp::UNIX_EPOCH)));
     }
 }

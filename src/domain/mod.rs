@@ -2,11 +2,13 @@
 
 pub mod activity;
 pub mod conditions;
+pub mod doctor;
 pub mod duration;
 pub mod fields;
 pub mod keys;
 pub mod lifecycle;
 pub mod lock_out;
+pub mod merge;
 pub mod names;
 pub mod origins;
 pub mod parameters;
@@ -15,3 +17,4 @@ pub mod phase;
 pub mod quantity;
 pub mod session;
 pub mod template;
+pub mod time;

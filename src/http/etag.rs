@@ -11,7 +11,10 @@ use actix_web::{
 use kube::ResourceExt;
 use serde::Serialize;
 
-use crate::Error;
+use crate::{
+    Error,
+    objects::{Cached, Object},
+};
 
 /// The latest change that an answer knows of; sent with the next read, it makes another replica catch up first.
 pub const REVISION: HeaderName = HeaderName::from_static("streamspace-revision");
@@ -79,6 +82,18 @@ pub fn tag(version: &str) -> String {
     format!("\"{version}\"")
 }
 
+/// Shows what was created, and where it is from now on.
+pub fn created<K>(location: &str, object: &K) -> HttpResponse
+where
+    K: ResourceExt<DynamicType = ()> + Serialize,
+{
+    let mut answer = written(StatusCode::CREATED, object);
+    if let Ok(location) = header::HeaderValue::from_str(location) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+    answer
+}
+
 /// The quoted `resourceVersion`.
 fn tag_of(object: &impl ResourceExt) -> String {
     tag(&object.resource_version().unwrap_or_default())
@@ -87,6 +102,13 @@ fn tag_of(object: &impl ResourceExt) -> String {
 /// `sessions=17`: revisions of different kinds cannot be compared, so each names its own.
 fn revision_of<K: ResourceExt<DynamicType = ()>>(object: &K) -> String {
     format!("{}={}", K::plural(&()), object.resource_version().unwrap_or_default())
+}
+
+/// Lets memory catch up with what the caller has seen, at most a second.
+pub async fn catch_up<K: Object>(request: &HttpRequest, objects: &Cached<K>) {
+    if let Some(revision) = seen(request, &K::plural(&())) {
+        objects.wait_for(&revision).await;
+    }
 }
 
 /// The revision of `kind` (a plural, such as `sessions`) that the caller has seen.

@@ -8,7 +8,7 @@ use super::{
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
-    tokens, users,
+    sessions, templates, tokens, users,
 };
 use crate::auth::Permission;
 
@@ -73,6 +73,17 @@ routes! {
     "/api/v1/users/{name}/sign-in-link" { POST users::create_sign_in_link [Unrepeatable]; }
     "/api/v1/tokens" { GET tokens::list_tokens; POST tokens::create_token [Unrepeatable]; }
     "/api/v1/tokens/{id}" { DELETE tokens::revoke_token; }
+    "/api/v1/sessions" { GET sessions::list_sessions; POST sessions::create_session; }
+    "/api/v1/sessions/{id}" { GET sessions::get_session; PATCH sessions::change_session; DELETE sessions::delete_session; }
+    "/api/v1/sessions/{id}/restart" { POST sessions::restart_session; }
+    "/api/v1/sessions/{id}/logs" { GET sessions::session_logs; }
+    "/api/v1/sessions/{id}/events" { GET sessions::session_events; }
+    "/api/v1/sessions/{id}/lifecycle" { GET sessions::session_story; }
+    "/api/v1/templates" { GET templates::list_templates; POST templates::create_template; }
+    "/api/v1/templates/{id}" {
+        GET templates::get_template; PUT templates::replace_template; PATCH templates::change_template;
+        DELETE templates::delete_template;
+    }
     "/api/v1/audit" { GET audit::list_audit; }
     "/api/v1/audit/head" { GET audit::audit_head; }
 }

@@ -77,8 +77,14 @@ impl Entry {
 
 /// Writes down what `caller` did. Belongs into the transaction of what it tells: both happen, or neither.
 pub async fn record(db: &impl GenericClient, caller: &Caller, entry: Entry) -> Result<(), Error> {
+    audit::insert(db, &fact(caller, entry)).await
+}
+
+/// The entry as it is kept, for one who writes it down later.
+#[must_use]
+pub(super) fn fact(caller: &Caller, entry: Entry) -> Fact {
     let Entry { action, target, result, before, after } = entry;
-    let fact = Fact {
+    Fact {
         actor: Some(caller.user.clone()),
         credential: credential(&caller.credential),
         address: caller.address.map(|address| address.to_string()),
@@ -88,8 +94,7 @@ pub async fn record(db: &impl GenericClient, caller: &Caller, entry: Entry) -> R
         request_id: caller.request_id.clone(),
         before: before.map(kept),
         after: after.map(kept),
-    };
-    audit::insert(db, &fact).await
+    }
 }
 
 /// Writes down a sign-in that was refused. `user`: whose it would have been, where there is such an account; what was

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use crate::Error;
 pub const COUNTED: i64 = 10_000;
 
 /// What an entry says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Fact {
     /// Who: the person's name. `None`: somebody who is not known.
     pub actor: Option<String>,

@@ -40,8 +40,9 @@ pub enum LogError {
     Begun(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Crates that tell more than anybody asked at `info`; a directive of the configuration for the same crate wins.
-const QUIET: &str = "actix_server=warn,refinery_core=warn";
+/// Crates that tell more than anybody asked: at `info`, and, in the client of the database, the parameters of every query,
+/// which hold secrets. A directive of the configuration for the same crate wins.
+const QUIET: &str = "actix_server=warn,refinery_core=warn,tokio_postgres=warn";
 
 /// Begins the log on standard error; once per process.
 ///

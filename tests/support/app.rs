@@ -13,11 +13,13 @@ use streamspace::{
     auth::Auth,
     clock::MovableClock,
     config::Config,
+    crd::{Session, Template},
     http::{
         middleware::policy::Policy,
         server::{self, Wiring},
     },
-    objects::{Cached, postgres::PostgresStore},
+    live::Hub,
+    objects::{Cached, ObjectStore, postgres::PostgresStore},
     services::idempotency::Keys,
     store::Listener,
     telemetry::task::{self, Tasks},
@@ -90,9 +92,12 @@ async fn wire(config: Config, clock: Arc<MovableClock>, database: &TestDatabase,
     let listener = Listener::start(database.connector.clone(), tasks);
     let sessions = PostgresStore::start(pool.clone(), &listener, &namespace, clock.clone(), tasks);
     let templates = PostgresStore::start(pool.clone(), &listener, &namespace, clock.clone(), tasks);
+    let (sessions, templates): (Arc<dyn ObjectStore<Session>>, Arc<dyn ObjectStore<Template>>) =
+        (Arc::new(sessions), Arc::new(templates));
     App::new(Parts {
-        sessions: Cached::start(Arc::new(sessions), tasks),
-        templates: Cached::start(Arc::new(templates), tasks),
+        hub: Hub::start(Arc::clone(&sessions), Arc::clone(&templates), clock.clone(), tasks),
+        sessions: Cached::start(sessions, tasks),
+        templates: Cached::start(templates, tasks),
         engine: Arc::new(NoEngine),
         auth,
         config,

@@ -1,0 +1,120 @@
+//! The step that acts, in an order that can be cut off anywhere: finalizer, engine, spec, removal.
+
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::{
+    Context, ReconcileError,
+    build::{EngineCall, Wanted, Warning},
+};
+use crate::{
+    Error,
+    controller::lock,
+    crd::{Reason, Session},
+    domain::{doctor, keys},
+    engine::{EngineError, SessionId},
+    objects::{ObjectError, Precondition},
+    store,
+};
+
+/// What was done, and is to be shown.
+#[derive(Debug)]
+pub(super) struct Applied {
+    /// The object as it stands now, with the status to show; `None`: it is gone.
+    pub session: Option<Session>,
+    /// The status that stood there before.
+    pub before: Option<crate::crd::SessionStatus>,
+    /// Why the engine could not do what was asked; it will be asked again.
+    pub failed: Option<EngineError>,
+}
+
+pub(super) async fn apply(context: &Context, session: &Session, wanted: Wanted) -> Result<Applied, ReconcileError> {
+    let before = session.status.clone();
+    let mut current = session.clone();
+    if wanted.finalizer == Some(true) {
+        current = patch(context, &current, &finalizers(&current, true)).await?;
+    }
+    let failed = call(context, session, wanted.call).await.err();
+    if let (Some(change), None) = (&wanted.patch, &failed) {
+        current = patch(context, &current, change).await?;
+    }
+    if let Some(warning) = &wanted.warning {
+        warn(context, session, warning).await?;
+    }
+    if failed.is_none() && (wanted.finalizer == Some(false) || wanted.delete) {
+        leave(context, &current, wanted.finalizer == Some(false)).await?;
+        return Ok(Applied { session: None, before, failed });
+    }
+    let mut status = wanted.status;
+    if let Some(error) = &failed {
+        let (reason, message) = explain(error);
+        status.doctor = Some(doctor::verdict(reason, message, context.app.clock.now()));
+    }
+    current.status = Some(status);
+    Ok(Applied { session: Some(current), before, failed })
+}
+
+fn explain(error: &EngineError) -> (Reason, String) {
+    match error {
+        EngineError::Doctor { reason, message } => (*reason, message.clone()),
+        other => (Reason::Unknown, other.to_string()),
+    }
+}
+
+async fn call(context: &Context, session: &Session, call: Option<EngineCall>) -> Result<(), EngineError> {
+    let (engine, id) = (&context.app.engine, SessionId(session.name_any()));
+    match call {
+        None => Ok(()),
+        Some(EngineCall::Ensure(workload)) => engine.ensure(&workload).await,
+        Some(EngineCall::Stop) => engine.stop(&id).await,
+        Some(EngineCall::Remove) => engine.remove(&id).await,
+    }
+}
+
+fn finalizers(session: &Session, on: bool) -> serde_json::Value {
+    let others = session.finalizers().iter().filter(|name| *name != keys::FINALIZER).cloned();
+    let all: Vec<String> = others.chain(on.then(|| keys::FINALIZER.to_owned())).collect();
+    json!({ "metadata": { "finalizers": all } })
+}
+
+async fn patch(context: &Context, session: &Session, change: &serde_json::Value) -> Result<Session, ReconcileError> {
+    let condition = Precondition { uid: session.uid(), resource_version: session.resource_version() };
+    let changed = context.app.sessions.store().patch(&session.name_any(), change, &condition).await?;
+    context.wrote(changed.clone());
+    Ok(changed)
+}
+
+/// Takes the finalizer off, or deletes what is over.
+async fn leave(context: &Context, session: &Session, finalizer: bool) -> Result<(), ReconcileError> {
+    let store = context.app.sessions.store();
+    let condition = Precondition { uid: session.uid(), resource_version: session.resource_version() };
+    let name = session.name_any();
+    let result = if finalizer {
+        store.patch(&name, &finalizers(session, false), &condition).await.map(drop)
+    } else {
+        store.delete(&name, &condition).await.map(drop)
+    };
+    match result {
+        Ok(()) | Err(ObjectError::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if finalizer {
+        lock(&context.written).remove(&name);
+        lock(&context.warned).remove(&name);
+        let client = context.app.pool.get().await.map_err(Error::from)?;
+        store::activity::forget(&client, &name, &session.uid().unwrap_or_default()).await?;
+    }
+    Ok(())
+}
+
+/// Tells the person once for each stop.
+async fn warn(context: &Context, session: &Session, warning: &Warning) -> Result<(), ReconcileError> {
+    let name = session.name_any();
+    if lock(&context.warned).get(&name) == Some(&warning.stops_at) {
+        return Ok(());
+    }
+    let told = json!({ "reason": warning.reason, "message": warning.message, "stopsAt": warning.stops_at });
+    context.app.hub.warning(&session.spec.user, &name, &told);
+    lock(&context.warned).insert(name, warning.stops_at);
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! One session's reconciliation: `dereference → validate → build → apply → status`.
+//!
+//! Only dereference, apply and status do I/O. Level-triggered: it may run twice, at any time, for any reason, and
+//! ends in the same place.
+
+mod apply;
+mod build;
+mod dereference;
+mod draft;
+mod probe;
+mod status;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::{ResourceExt, runtime::controller::Action};
+use url::Url;
+
+use self::validate::Plan;
+use super::{Context, ReconcileError};
+use crate::{
+    crd::{Requirement, Session, Template},
+    domain::{activity::Live, session::Ceilings},
+    engine::{Stage, WorkloadState},
+    objects::Epoch,
+};
+
+/// Everything that a decision rests on, as it was found at one moment.
+#[derive(Debug)]
+struct Found {
+    now: Timestamp,
+    /// The leadership under which the decision is made; `None` where there is none to lose.
+    epoch: Option<Epoch>,
+    template: Option<Arc<Template>>,
+    /// The workload of this very session.
+    workload: Option<WorkloadState>,
+    /// Whether the workload found belongs to an earlier session of the same name.
+    foreign: bool,
+    live: Live,
+    /// Whether the program answered when it was asked just now.
+    reachable: bool,
+    /// Why the person may not have sessions.
+    user_refused: Option<String>,
+    /// Programs that the template needs and the host lacks.
+    missing: Vec<Requirement>,
+    /// Why the platform itself changed the wanted state.
+    stopped_because: Option<String>,
+    ceilings: Ceilings,
+    terminated_ttl: Duration,
+    public_url: Url,
+    apps_authority: String,
+}
+
+impl Found {
+    fn is_running(&self) -> bool {
+        self.workload.as_ref().is_some_and(|workload| matches!(workload.stage, Stage::Running { .. }))
+    }
+}
+
+/// Brings one session nearer to what is wanted.
+pub(super) async fn reconcile(session: Arc<Session>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+    let session = context.newest(session);
+    let name = session.name_any();
+    let found = dereference::dereference(&context, &session).await?;
+    let plan = validate::validate(&session, &found);
+    let wanted = build::build(&session, &plan, &found);
+    let look_again = wanted.look_again;
+    let applied = apply::apply(&context, &session, wanted).await?;
+    status::write(&context, &name, applied).await?;
+    Ok(match look_again {
+        None => Action::await_change(),
+        Some(moment) => {
+            Action::requeue(moment.duration_since(context.app.clock.now()).unsigned_abs().max(Duration::from_millis(1)))
+        }
+    })
+}

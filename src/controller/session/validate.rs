@@ -1,0 +1,125 @@
+//! The pure step that decides whether, and as what, a session may run.
+
+use std::collections::BTreeMap;
+
+use super::{Found, build::EngineCall};
+use crate::{
+    crd::{Reason, Session, Template, TemplateSpec, Verdict},
+    domain::{
+        doctor, names, parameters,
+        session::{self, Resolved},
+        template,
+    },
+    engine::{Home, Limits, SessionId, Workload},
+};
+
+/// Whether, and as what, a session may run.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// As this.
+    Run { resolved: Box<Resolved>, workload: Box<Workload>, url: String },
+    /// Not yet: something is missing that may come.
+    Wait(Verdict),
+    /// Not like that.
+    Refuse(Verdict),
+}
+
+impl Plan {
+    /// The call that brings up run `run`.
+    pub(super) fn ensure(&self, run: i64) -> Option<EngineCall> {
+        match self {
+            Self::Run { workload, .. } => Some(EngineCall::Ensure(Box::new(Workload { run, ..(**workload).clone() }))),
+            Self::Wait(_) | Self::Refuse(_) => None,
+        }
+    }
+}
+
+/// Decides; changes nothing.
+pub(super) fn validate(session: &Session, found: &Found) -> Plan {
+    let spec = &session.spec;
+    let refuse = |reason, message: String| Plan::Refuse(doctor::verdict(reason, message, found.now));
+    let Some(template) = &found.template else {
+        let message = format!("There is no template “{}”.", spec.template);
+        return Plan::Wait(doctor::verdict(Reason::ValidationFailed, message, found.now));
+    };
+    if let Some(message) = &found.user_refused {
+        return refuse(Reason::UserUnknown, message.clone());
+    }
+    let wrong = template::check(&template.spec);
+    if !wrong.is_empty() {
+        let list: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        return refuse(Reason::ValidationFailed, format!("The template is not valid: {}.", list.join("; ")));
+    }
+    if let Some(missing) = found.missing.first() {
+        return refuse(
+            Reason::ProgramMissing,
+            format!("{} is missing on this machine: {}", missing.program, missing.install),
+        );
+    }
+    match session::resolve(spec, &template.spec, &found.ceilings) {
+        Err(errors) => {
+            let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            refuse(Reason::ValidationFailed, list.join("; "))
+        }
+        Ok(resolved) => {
+            let workload = workload(session, template, &resolved);
+            let url = url(session, &template.spec, found);
+            Plan::Run { resolved: Box::new(resolved), workload: Box::new(workload), url }
+        }
+    }
+}
+
+fn url(session: &Session, spec: &TemplateSpec, found: &Found) -> String {
+    let name = session.metadata.name.as_deref().unwrap_or_default();
+    match template::view(spec) {
+        template::View::Vnc => format!("{}sessions/{name}", found.public_url),
+        template::View::Web => {
+            format!("{}://{name}.{}{}", found.public_url.scheme(), found.apps_authority, template::start_path(spec))
+        }
+    }
+}
+
+fn workload(session: &Session, template: &Template, resolved: &Resolved) -> Workload {
+    let (spec, name) = (&template.spec, session.metadata.name.clone().unwrap_or_default());
+    let user = &session.spec.user;
+    let expand = |text: &String| parameters::expand(text, &resolved.parameters, &name, user);
+    let home = if session.spec.persistent_home {
+        Home::Persistent(names::home(user, &session.spec.template, spec.home))
+    } else {
+        Home::Ephemeral
+    };
+    Workload {
+        session_uid: session.metadata.uid.clone().unwrap_or_default(),
+        user: user.clone(),
+        template: session.spec.template.clone(),
+        run: 0,
+        image: spec.base_image.clone(),
+        command: program(spec).iter().map(expand).collect(),
+        env: environment(spec).iter().map(|(name, value)| (name.clone(), expand(value))).collect(),
+        ports: template::ports(spec),
+        home,
+        home_path: template::home_path(spec).into(),
+        limits: Limits {
+            cpu_millicores: resolved.cpu_millicores,
+            memory_bytes: resolved.memory_bytes,
+            gpus: resolved.gpus,
+        },
+        network: template::can(spec, "Network"),
+        requires: spec.local.as_ref().map(|local| local.requires.clone()).unwrap_or_default(),
+        session: SessionId(name),
+    }
+}
+
+/// The program of a host, else that of the image.
+fn program(spec: &TemplateSpec) -> Vec<String> {
+    match &spec.local {
+        Some(local) if !local.command.is_empty() => [local.command.as_slice(), &local.args].concat(),
+        _ => [spec.command.as_slice(), &spec.args].concat(),
+    }
+}
+
+fn environment(spec: &TemplateSpec) -> BTreeMap<String, String> {
+    let plain = spec.env.iter().filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
+    let local = spec.local.iter().flat_map(|local| local.env.clone());
+    plain.chain(local).collect()
+}

@@ -1,0 +1,288 @@
+//! Templates, as people and administrators act on them.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::intents;
+use crate::{
+    App, Error,
+    auth::{Caller, Permission},
+    crd::{GROUP, Template, TemplateSpec, VERSION},
+    domain::{keys, names, template},
+    objects::Precondition,
+};
+
+/// Which templates are wanted; an absent part matches all.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// The category, exactly.
+    pub category: Option<String>,
+    /// A tag.
+    pub tag: Option<String>,
+}
+
+/// What a new template is, flat: its name and its spec.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(
+    dead_code,
+    reason = "it describes the request, which is taken as JSON because the object itself is welcome too"
+)]
+pub struct NewTemplate {
+    /// A DNS label.
+    pub name: String,
+    /// The fields of the spec, as in the custom resource.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub spec: TemplateSpec,
+}
+
+impl Filter {
+    /// Whether `template` is wanted.
+    #[must_use]
+    pub fn matches(&self, template: &Template) -> bool {
+        let spec = &template.spec;
+        self.category.as_ref().is_none_or(|category| *category == spec.category)
+            && self.tag.as_ref().is_none_or(|tag| spec.tags.contains(tag))
+    }
+}
+
+/// Whether every one of `words` (in lower case) occurs in name, display name, description, category or tags.
+fn mentions(template: &Template, words: &[String]) -> bool {
+    let spec = &template.spec;
+    let name = template.name_any();
+    let texts = [name.as_str(), &spec.display_name, &spec.description, &spec.category];
+    let all: Vec<String> =
+        texts.into_iter().chain(spec.tags.iter().map(String::as_str)).map(str::to_lowercase).collect();
+    words.iter().all(|word| all.iter().any(|text| text.contains(word.as_str())))
+}
+
+/// The templates that the caller may know of and wants, by display name.
+pub fn list(app: &App, caller: &Caller, filter: &Filter, words: &[String]) -> Vec<Arc<Template>> {
+    let mut items: Vec<Arc<Template>> = app.templates.snapshot(None);
+    items.retain(|template| visible(caller, template) && filter.matches(template) && mentions(template, words));
+    items.sort_by_cached_key(|template| template.spec.display_name.to_lowercase());
+    items
+}
+
+/// Whether the caller may know of the template.
+#[must_use]
+pub fn visible(caller: &Caller, template: &Template) -> bool {
+    let groups = template.spec.access.as_ref().map(|access| access.groups.as_slice()).unwrap_or_default();
+    caller.may(Permission::TemplatesRead) && (groups.is_empty() || caller.may(Permission::TemplatesWrite))
+}
+
+/// The template of that name, if the caller may know of it.
+pub async fn get(app: &App, caller: &Caller, name: &str) -> Result<Arc<Template>, Error> {
+    let template = app.templates.get(name).await?;
+    template.filter(|template| visible(caller, template)).ok_or_else(|| Error::not_found("template", name))
+}
+
+/// Creates a template from a flat request (`{"name", …spec}`) or from the object itself.
+pub async fn create(app: &App, caller: &Caller, body: Value, dry_run: bool) -> Result<Arc<Template>, Error> {
+    let (name, spec) = read(body, None)?;
+    let mut new = Template::new(&name, spec);
+    new.metadata.namespace = Some(app.config.sessions.namespace.clone());
+    if dry_run {
+        return Ok(Arc::new(new));
+    }
+    let created = app.templates.create(&new).await?;
+    intents::audit(app, caller, "template.create", &name, None::<&TemplateSpec>, Some(&created.spec)).await?;
+    Ok(created)
+}
+
+/// Replaces the whole spec.
+pub async fn replace(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    body: Value,
+    if_match: Option<String>,
+) -> Result<Arc<Template>, Error> {
+    let old = get(app, caller, name).await?;
+    let (_, spec) = read(body, Some(name))?;
+    let mut new = (*old).clone();
+    new.spec = spec;
+    new.metadata.resource_version = if_match;
+    let changed = app.templates.replace(&new).await?;
+    intents::audit(app, caller, "template.change", name, Some(&old.spec), Some(&changed.spec)).await?;
+    Ok(changed)
+}
+
+/// Changes the spec by a merge patch, flat or as the object has it.
+pub async fn change(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    patch: Value,
+    if_match: Option<String>,
+) -> Result<Arc<Template>, Error> {
+    let old = get(app, caller, name).await?;
+    let patch = match patch.get("spec") {
+        Some(spec) => spec.clone(),
+        None => patch,
+    };
+    if !patch.is_object() {
+        return Err(Error::BadRequest("a merge patch is a JSON object".into()));
+    }
+    let mut spec = serde_json::to_value(&old.spec).map_err(Error::internal)?;
+    crate::domain::merge::patch(&mut spec, &patch);
+    parse(spec)?;
+    let condition = Precondition { uid: old.uid(), resource_version: if_match };
+    let changed = app.templates.patch(name, &json!({ "spec": patch }), &condition).await?;
+    intents::audit(app, caller, "template.change", name, Some(&old.spec), Some(&changed.spec)).await?;
+    Ok(changed)
+}
+
+/// Deletes a template; sessions made from it go on until their next start.
+pub async fn delete(app: &App, caller: &Caller, name: &str, if_match: Option<String>) -> Result<(), Error> {
+    let old = get(app, caller, name).await?;
+    let condition = Precondition { uid: old.uid(), resource_version: if_match };
+    app.templates.delete(name, &condition).await?;
+    intents::audit(app, caller, "template.delete", name, Some(&old.spec), None::<&TemplateSpec>).await
+}
+
+/// Name and spec of a request, flat or as the object has it.
+fn read(body: Value, known: Option<&str>) -> Result<(String, TemplateSpec), Error> {
+    let Value::Object(mut fields) = body else {
+        return Err(Error::BadRequest("a template is a JSON object".into()));
+    };
+    let given = match fields.remove("spec") {
+        Some(spec) => {
+            let name = metadata_name(&fields)?;
+            fields = match spec {
+                Value::Object(spec) => spec,
+                _ => return Err(Error::field("spec", "must be an object")),
+            };
+            name
+        }
+        None => fields.remove("name").and_then(|name| name.as_str().map(str::to_owned)),
+    };
+    let name = match (known, given) {
+        (Some(known), Some(given)) if known != given => {
+            return Err(Error::field("name", format!("is “{known}” and cannot be changed")));
+        }
+        (Some(known), _) => known.to_owned(),
+        (None, Some(given)) if names::is_dns_label(&given) => given,
+        (None, Some(given)) => {
+            return Err(Error::field(
+                "name",
+                format!("“{given}” is no name: write lower-case letters, digits and “-”, at most 63"),
+            ));
+        }
+        (None, None) => return Err(Error::field("name", "is missing")),
+    };
+    Ok((name, parse(Value::Object(fields))?))
+}
+
+fn metadata_name(fields: &Map<String, Value>) -> Result<Option<String>, Error> {
+    let api_version = format!("{GROUP}/{VERSION}");
+    for (key, wanted) in [("apiVersion", api_version.as_str()), ("kind", "Template")] {
+        if let Some(given) = fields.get(key).filter(|given| given.as_str() != Some(wanted)) {
+            return Err(Error::field(key, format!("is {given}; only {wanted} is taken here")));
+        }
+    }
+    Ok(fields.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Value::as_str).map(str::to_owned))
+}
+
+fn parse(spec: Value) -> Result<TemplateSpec, Error> {
+    let spec: TemplateSpec =
+        serde_json::from_value(spec).map_err(|error| Error::BadRequest(format!("no template: {error}")))?;
+    let errors = template::check(&spec);
+    if errors.is_empty() { Ok(spec) } else { Err(Error::Invalid(errors)) }
+}
+
+/// The templates that come with the server, as they are in `templates-catalog/`.
+#[derive(rust_embed::Embed)]
+#[folder = "templates-catalog/"]
+struct Shipped;
+
+/// Why a shipped template cannot be read: a defect that a test finds.
+fn shipped() -> Result<Vec<Template>, Error> {
+    let files: Vec<_> = Shipped::iter().filter(|path| path.ends_with(".yaml")).collect();
+    files
+        .iter()
+        .filter_map(|path| Some((path, Shipped::get(path)?)))
+        .map(|(path, file)| {
+            serde_saphyr::from_slice(&file.data)
+                .map_err(|error| Error::internal(format!("templates-catalog/{path}: {error}")))
+        })
+        .collect()
+}
+
+/// Brings the shipped templates into the store: made where missing, replaced where they differ, removed where they
+/// are shipped no more. What an administrator made under such a name is left alone.
+pub async fn install_shipped(app: &App) -> Result<(), Error> {
+    let store = app.templates.store();
+    let shipped = shipped()?;
+    for mut wanted in shipped.clone() {
+        wanted.labels_mut().insert(keys::SHIPPED_LABEL.into(), "true".into());
+        wanted.metadata.namespace = Some(app.config.sessions.namespace.clone());
+        match store.get(&wanted.name_any()).await? {
+            None => drop(store.create(&wanted).await?),
+            Some(old) if !is_shipped(&old) || old.spec == wanted.spec => {}
+            Some(mut old) => {
+                old.spec = wanted.spec;
+                store.replace(&old).await?;
+            }
+        }
+    }
+    let ours =
+        kube::core::Selector::from_iter([kube::core::Expression::Equal(keys::SHIPPED_LABEL.into(), "true".into())]);
+    for old in store.list(&ours).await?.items {
+        if !shipped.iter().any(|wanted| wanted.name_any() == old.name_any()) {
+            store.delete(&old.name_any(), &Precondition { uid: old.uid(), resource_version: None }).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_shipped(template: &Template) -> bool {
+    template.labels().get(keys::SHIPPED_LABEL).is_some_and(|value| value == "true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fields::FieldError;
+
+    #[test]
+    fn every_shipped_template_is_valid_and_runs_without_an_image() {
+        let all = shipped().unwrap();
+        for template in &all {
+            assert_eq!(template::check(&template.spec), Vec::<FieldError>::new(), "{}", template.name_any());
+            assert!(template::is_local(&template.spec), "{}", template.name_any());
+        }
+        let names: Vec<String> = all.iter().map(ResourceExt::name_any).collect();
+        for name in ["terminal", "desktop", "browser", "jupyterlab"] {
+            assert!(names.contains(&name.to_owned()), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_flat_request_and_the_object_mean_the_same() {
+        let flat = json!({ "name": "t", "displayName": "T", "baseImage": "i", "webapp": { "port": 80 } });
+        let object = json!({ "apiVersion": "stream.streamspace.io/v1alpha1", "kind": "Template", "metadata": { "name": "t" },
+            "spec": { "displayName": "T", "baseImage": "i", "webapp": { "port": 80 } } });
+        assert_eq!(read(flat, None).unwrap(), read(object, None).unwrap());
+    }
+
+    #[test]
+    fn a_request_that_is_no_template_is_told_why() {
+        for (body, word) in [
+            (json!([]), "object"),
+            (json!({ "displayName": "T", "baseImage": "i" }), "name"),
+            (json!({ "name": "A b", "displayName": "T", "baseImage": "i" }), "name"),
+            (json!({ "name": "t", "displayName": "T", "baseImage": "i" }), "port"),
+            (json!({ "kind": "Pod", "metadata": { "name": "t" }, "spec": {} }), "kind"),
+        ] {
+            let error = read(body, None).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}
