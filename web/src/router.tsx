@@ -12,6 +12,7 @@ import type { Phase } from './api/types'
 import { AuthGate } from './components/AuthGate'
 import { Crashed } from './components/Crashed'
 import { Missing } from './components/Missing'
+import { Pending } from './components/Pending'
 import { Shell } from './components/Shell'
 import { SORT_KEYS, type SessionFilter, type Sort } from './lib/sessionTable'
 import { HomePage } from './pages/HomePage'
@@ -144,6 +145,8 @@ export function makeRouter(client: QueryClient, history?: RouterHistory) {
     context: { client },
     defaultPreload: 'intent',
     defaultErrorComponent: Crashed,
+    defaultPendingComponent: Pending,
+    defaultPendingMs: 300,
     scrollRestoration: true,
   })
 }

@@ -1,11 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { createContext, use, useEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
+import { createContext, use, useLayoutEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
 import { answer, api } from '~/api/client'
 import { keys } from '~/api/keys'
 import { announce } from '~/lib/notices'
 import { parseTime } from '~/lib/time'
 import { noteUsage } from '~/lib/usageHistory'
-import { applyMessage, feedsLost } from './cache'
+import { applyMessage, feedsAsked, feedsLost } from './cache'
 import { noteServerTime } from './serverTime'
 import { LiveSocket, type LiveStatus } from './socket'
 
@@ -37,8 +37,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       }),
   )
 
-  useEffect(() => {
+  // Before the effects of what is below, so that lists know that a feed is on its way.
+  useLayoutEffect(() => {
     const stopListening = socket.listen(() => {
+      if (socket.status.state === 'connecting') feedsAsked(client)
       if (socket.status.state === 'lost') feedsLost(client)
       if (socket.status.state === 'open') void client.invalidateQueries({ queryKey: keys.activity })
     })

@@ -32,9 +32,10 @@ export function TemplatesPage() {
     <>
       <PageTitle title={words.title} />
       {templates.error && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
-      {templates.data?.length === 0 ? (
+      {templates.data?.length === 0 && (
         <EmptyState icon={<IconLayoutGrid size={24} stroke={1.6} />} title={words.none} text={words.noneText} />
-      ) : (
+      )}
+      {(templates.isPending || (templates.data && templates.data.length > 0)) && (
         <>
           <Filters templates={templates.data ?? []} filter={filter} />
           <Text size="sm" c="dimmed" role="status" mb="sm">
