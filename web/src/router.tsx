@@ -124,17 +124,24 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
 })
 
-/** All components in all states, for developing; not part of what is built. */
-const components = createRoute({
-  getParentRoute: () => shell,
-  path: '/dev/components',
-  component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
-})
+/** Whatever else is asked for, inside the frame. */
+const elsewhere = createRoute({ getParentRoute: () => shell, path: '$', component: () => <Missing kind="page" /> })
 
-const pages = [home, templates, template, sessions, profile, people, audit]
+/** All components in all states, for developing; not part of what is built. */
+const developing = import.meta.env.DEV
+  ? [
+      createRoute({
+        getParentRoute: () => shell,
+        path: '/dev/components',
+        component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
+      }),
+    ]
+  : []
+
+const pages = [home, templates, template, sessions, profile, people, audit, elsewhere]
 const routeTree = root.addChildren([
   signIn,
-  authed.addChildren([shell.addChildren(import.meta.env.DEV ? [...pages, components] : pages), session]),
+  authed.addChildren([shell.addChildren([...pages, ...developing]), session]),
 ])
 
 /** `history`: other than the browser's own, for tests. */

@@ -12,9 +12,7 @@ import { LiveSocket, type LiveStatus } from './socket'
 const LiveContext = createContext<LiveSocket | undefined>(undefined)
 
 const FEED = '/api/v1/ws/events'
-const TOPICS = ['sessions', 'notifications'] as const
-/** Subscribed to apart, so that a server without it refuses this one and not the whole socket. */
-const TEMPLATES = 'templates'
+const TOPICS = ['sessions', 'templates', 'notifications'] as const
 
 /** Opens the tab's one socket while mounted, and writes what it brings into the query cache. */
 export function LiveProvider({ children }: { children: ReactNode }) {
@@ -44,10 +42,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       if (socket.status.state === 'lost') feedsLost(client)
       if (socket.status.state === 'open') void client.invalidateQueries({ queryKey: keys.activity })
     })
-    const unsubscribe = socket.subscribe(TEMPLATES, (message) => applyMessage(client, message))
     socket.start()
     return () => {
-      unsubscribe()
       stopListening()
       socket.stop()
       feedsLost(client)

@@ -156,7 +156,9 @@ function count(
       total.set(value, (total.get(value) ?? 0) + 1)
     }
   }
+  // A tag that a single template has tells no more than its name does.
+  const isTelling = (tag: string) => (total.get(tag) ?? 0) > 1 || filter.tags.includes(tag)
   const byTotal = ([a]: [string, number], [b]: [string, number]) =>
     (total.get(b) ?? 0) - (total.get(a) ?? 0) || a.localeCompare(b)
-  return [...numbers].sort(byTotal)
+  return [...numbers].sort(byTotal).filter(([value]) => facet === 'category' || isTelling(value))
 }

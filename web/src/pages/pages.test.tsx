@@ -77,7 +77,7 @@ describe('the home page', () => {
     expect(within(card).getByText('Running')).toBeVisible()
     expect(within(card).getByRole('meter', { name: 'CPU' })).toHaveAttribute('aria-valuetext', '0.5 of 2 cores')
     expect(screen.queryByText('Not mine')).not.toBeInTheDocument()
-    expect(screen.getByRole('link', { name: 'Launch Linux desktop' })).toBeVisible()
+    expect(screen.getByRole('link', { name: /^Launch Linux desktop/ })).toBeVisible()
     act(() =>
       FakeSocket.last.frame({
         type: 'session.updated',
@@ -300,8 +300,16 @@ describe('the palette', () => {
     await user.keyboard('{Control>}k{/Control}')
     const search = await screen.findByLabelText('Find sessions, templates, pages and actions', { selector: 'input' })
     await user.type(search, 'forec')
-    await user.keyboard('{ArrowDown}{Enter}')
+    await user.keyboard('{Enter}')
     await waitFor(() => expect(router.state.location.pathname).toBe('/sessions/s'))
+  })
+
+  it('loses nothing that is typed before it has come up', async () => {
+    fakeServer({ templates: [desktop] })
+    const { user, router } = renderPage('/')
+    await screen.findByRole('link', { name: /^Launch Linux desktop/ })
+    await user.keyboard('{Control>}k{/Control}launch linux{Enter}')
+    await waitFor(() => expect(router.state.location.pathname).toBe('/templates/desktop'))
   })
 })
 
