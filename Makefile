@@ -16,7 +16,7 @@ ARGS ?=
 INTEGRATION := $(filter-out faults,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 AREAS := unit $(INTEGRATION) browser
 BENCHES := $(patsubst bench/%/run,%,$(wildcard bench/*/run))
-WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts web/*.js)
+WEB_SOURCES := $(shell find web/src web/terminal web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts web/*.js)
 
 .PHONY: help
 help: ## List the targets
@@ -109,4 +109,4 @@ fresh: ## make run and make test on a fresh Debian, as root and as an ordinary u
 
 .PHONY: clean
 clean: ## Remove what was built (never data)
-	@rm -rf target web/dist web/node_modules tests/browser/node_modules
+	@rm -rf target web/dist web/dist-terminal web/node_modules tests/browser/node_modules

@@ -18,6 +18,7 @@ pub mod objects;
 pub mod services;
 pub mod store;
 pub mod telemetry;
+pub mod terminal;
 
 pub use app::App;
 pub use error::Error;

@@ -2,7 +2,7 @@ import reactHooks from 'eslint-plugin-react-hooks'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist', 'src/api/schema.d.ts', 'eslint.config.js'] },
+  { ignores: ['dist', 'dist-terminal', 'src/api/schema.d.ts', 'eslint.config.js'] },
   ...tseslint.configs.strictTypeChecked,
   reactHooks.configs.flat['recommended-latest'],
   {

@@ -12,6 +12,7 @@ mod migrate;
 mod openapi;
 mod sandbox;
 mod serve;
+mod terminal;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -43,6 +44,8 @@ enum Command {
     Openapi,
     /// Bring the database's tables to what this version expects.
     Migrate(Box<crate::config::Config>),
+    /// Run a shell in the browser: the app of the template `terminal`.
+    Terminal(terminal::Options),
     /// Hold the sandbox that standard input describes. Started by the server.
     #[command(hide = true)]
     Sandbox,
@@ -66,6 +69,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),
+        Command::Terminal(options) => terminal::run(options),
         Command::Sandbox => sandbox::hold(),
         Command::SandboxInit => return sandbox::init(),
         Command::SandboxNet => sandbox::net(),

@@ -5,3 +5,4 @@
 mod adoption;
 mod life;
 mod support;
+mod terminal;
