@@ -38,7 +38,9 @@ pub struct Identity {
     pub credential: Credential,
     /// When the credential ends, whatever happens.
     pub expires_at: Timestamp,
-    epoch: i32,
+    pub(super) epoch: i32,
+    /// SHA-256 of what the caller presented.
+    pub(super) fingerprint: Fingerprint,
     /// Last use, in seconds since 1970.
     used: AtomicI64,
     /// The last use that was written down.
@@ -57,13 +59,14 @@ impl Identity {
             credential,
             expires_at,
             epoch: user.epoch,
+            fingerprint: Fingerprint::default(),
             used: AtomicI64::new(used),
             noted: AtomicI64::new(used),
         }
     }
 
     /// Whoever calls where nobody has to sign in, under the name `user`.
-    pub(super) fn anyone(user: &str) -> Self {
+    pub fn anyone(user: &str) -> Self {
         Self {
             user_id: Uuid::nil(),
             user: user.to_owned(),
@@ -72,6 +75,7 @@ impl Identity {
             credential: Credential::Anyone,
             expires_at: Timestamp::MAX,
             epoch: 0,
+            fingerprint: Fingerprint::default(),
             used: AtomicI64::new(0),
             noted: AtomicI64::new(0),
         }
@@ -80,6 +84,11 @@ impl Identity {
     /// The same, narrowed to `scopes`.
     pub(super) fn narrowed(self, scopes: Option<BTreeSet<Permission>>) -> Self {
         Self { scopes, ..self }
+    }
+
+    /// The same, known by what has that fingerprint.
+    pub(super) fn shown(self, fingerprint: Fingerprint) -> Self {
+        Self { fingerprint, ..self }
     }
 
     /// The caller, without address and request.

@@ -7,6 +7,7 @@ mod opener;
 pub mod password;
 pub mod permission;
 pub mod secret;
+mod standing;
 mod upkeep;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use tokio::sync::broadcast;
 
 pub use known::Identity;
 pub use permission::{Caller, Credential, Permission, Role};
+pub use standing::{FIRST_ADMINISTRATOR, Standing};
 
 use self::{
     jwt::{Keys, Kind},
@@ -192,7 +194,7 @@ impl Auth {
         if !self.in_time(&identity) {
             return Err(Error::Unauthenticated);
         }
-        let identity = Arc::new(identity);
+        let identity = Arc::new(identity.shown(fingerprint));
         self.known.remember(fingerprint, Arc::clone(&identity), generation);
         Ok(identity)
     }

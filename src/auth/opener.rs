@@ -63,14 +63,14 @@ impl Auth {
         Ok(Some(identity))
     }
 
-    async fn signed_in(&self, id: Uuid) -> Result<Option<Identity>, Error> {
+    pub(super) async fn signed_in(&self, id: Uuid) -> Result<Option<Identity>, Error> {
         let found = sign_ins::with_user(&self.pool.get().await?, id).await?;
         Ok(found.filter(|(_, user)| !user.disabled).map(|(sign_in, user)| {
             Identity::new(&user, Credential::SignIn(id), sign_in.expires_at, Some(sign_in.last_seen_at))
         }))
     }
 
-    async fn by_token(&self, id: Uuid) -> Result<Option<Identity>, Error> {
+    pub(super) async fn by_token(&self, id: Uuid) -> Result<Option<Identity>, Error> {
         let found = tokens::with_user(&self.pool.get().await?, id).await?;
         Ok(found.filter(|(_, user)| !user.disabled).map(|(token, user)| {
             let known = |words: Vec<String>| words.iter().filter_map(|word| Permission::from_word(word)).collect();

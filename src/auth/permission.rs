@@ -64,6 +64,8 @@ permissions! {
     SessionsActAs = "sessions:act-as": Admin;
     /// Read the logs of everybody's sessions.
     LogsReadAll = "logs:read-all": Operator Auditor Admin;
+    /// Follow the logs of everybody's sessions as they are written.
+    LogsFollowAll = "logs:follow-all": Operator Admin;
     /// See the templates.
     TemplatesRead = "templates:read": User Operator Auditor Admin;
     /// Create, change and delete templates.
@@ -98,7 +100,7 @@ pub struct Caller {
 }
 
 /// How a caller is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Credential {
     /// A browser that signed in: the id of its sign-in row (not the cookie's value).
     SignIn(uuid::Uuid),

@@ -21,7 +21,7 @@ use crate::{
     },
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{accounts, idempotency::Keys, intents, templates},
+    services::{accounts, idempotency::Keys, intents, sockets, templates},
     store::{
         self, Claim, Database, Listener,
         leadership::{Candidate, Leadership},
@@ -96,6 +96,7 @@ async fn with_database(
     let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), true);
     tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
     metrics::upkeep(metrics::registry()?, &mut tasks);
+    tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
     templates::install_shipped(&app).await?;
     lead(&app, Candidate::new(Some(claim.identity())), &mut tasks);
     let Doors { policy, tls, sockets } = doors;
@@ -180,6 +181,8 @@ async fn until_asked(
     tracing::info!("stopping: sessions go on running");
     let [people, management] = handles;
     let stopped = async {
+        // The browsers take their leave first: the server waits for every connection that is left.
+        wiring.app.hub.shutdown().await;
         people.stop(true).await;
         // To the end, so that probes can see that the server is not ready.
         management.stop(true).await;

@@ -2,7 +2,6 @@
 //!
 //! Order of precedence: defaults, the YAML file, the environment, flags.
 
-mod client;
 mod database;
 mod folders;
 mod http;
@@ -10,7 +9,6 @@ mod logs;
 mod people;
 mod sessions;
 
-pub use client::client_folder;
 pub use database::{Database, SslMode};
 pub use folders::Folders;
 pub use http::Http;

@@ -1,6 +1,6 @@
 //! Who calls, and whether they may: asked before a body is read.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -13,9 +13,8 @@ use futures::future::LocalBoxFuture;
 use super::{context::Context, cookie, middleware::policy::Policy, operation::Guard};
 use crate::{
     Error,
-    auth::{Auth, Caller, Credential, Permission, Presented, Role, permission::Required},
+    auth::{Auth, Caller, FIRST_ADMINISTRATOR, Identity, Permission, Presented, Standing, permission::Required},
     config::AuthMode,
-    services::accounts::FIRST_ADMINISTRATOR,
 };
 
 /// A caller who holds the permission `P`. As the first argument of a handler it answers 401 and 403 before the body is
@@ -47,10 +46,8 @@ impl<P: Required> FromRequest for Guarded<P> {
         let request = request.clone();
         Box::pin(async move {
             let caller = caller(&request).await?;
-            if caller.may(P::PERMISSION) {
-                return Ok(Self { caller, permission: PhantomData });
-            }
-            Err(Error::Forbidden(refusal(&caller, P::PERMISSION)))
+            check(&caller, P::PERMISSION)?;
+            Ok(Self { caller, permission: PhantomData })
         })
     }
 }
@@ -91,6 +88,14 @@ impl Guard for Visitor {
     }
 }
 
+/// Whether `caller` may.
+///
+/// # Errors
+/// [`Error::Forbidden`] saying who may.
+pub fn check(caller: &Caller, permission: Permission) -> Result<(), Error> {
+    caller.may(permission).then_some(()).ok_or_else(|| Error::Forbidden(refusal(caller, permission)))
+}
+
 /// Who may, told to one who may not.
 fn refusal(caller: &Caller, permission: Permission) -> String {
     let word = permission.word();
@@ -110,8 +115,8 @@ pub async fn caller(request: &HttpRequest) -> Result<Caller, Error> {
     if let Some(known) = request.extensions().get::<Caller>() {
         return Ok(known.clone());
     }
-    let auth = request.app_data::<web::Data<Auth>>().ok_or_else(|| Error::internal("requests have no Auth"))?;
-    let found = match auth.mode {
+    let auth = auth(request)?;
+    let identity = match auth.mode {
         AuthMode::None => anyone(request)?,
         AuthMode::Jwt | AuthMode::Saml | AuthMode::Hybrid => identified(auth, request).await?,
     };
@@ -119,14 +124,25 @@ pub async fn caller(request: &HttpRequest) -> Result<Caller, Error> {
     let found = Caller {
         address: context.as_ref().and_then(|context| context.address),
         request_id: context.map(|context| context.id.to_string()),
-        ..found
+        ..identity.caller()
     };
-    request.extensions_mut().insert(found.clone());
+    let mut kept = request.extensions_mut();
+    kept.insert(identity);
+    kept.insert(found.clone());
     Ok(found)
 }
 
+/// What tells who is calling.
+///
+/// # Errors
+/// A defect of ours: requests that pass the API's stack have it.
+pub fn auth(request: &HttpRequest) -> Result<&Auth, Error> {
+    let data = request.app_data::<web::Data<Auth>>().ok_or_else(|| Error::internal("requests have no Auth"))?;
+    Ok(data)
+}
+
 /// By what the request shows. With an `Authorization` the cookie does not count: who sends one means it.
-async fn identified(auth: &Auth, request: &HttpRequest) -> Result<Caller, Error> {
+async fn identified(auth: &Auth, request: &HttpRequest) -> Result<Arc<Identity>, Error> {
     let mut authorizations = request.headers().get_all(header::AUTHORIZATION);
     let cookie;
     let presented = match (authorizations.next(), authorizations.next()) {
@@ -137,7 +153,17 @@ async fn identified(auth: &Auth, request: &HttpRequest) -> Result<Caller, Error>
         (Some(only), None) => Presented::Bearer(only.to_str().ok().and_then(bearer).ok_or(Error::Unauthenticated)?),
         (Some(_), Some(_)) => return Err(Error::Unauthenticated),
     };
-    Ok(auth.identify(presented).await?.caller())
+    auth.identify(presented).await
+}
+
+/// What is kept of the caller of `request` for as long as something that they opened goes on.
+///
+/// # Errors
+/// As [`caller`].
+pub async fn standing(request: &HttpRequest) -> Result<Standing, Error> {
+    caller(request).await?;
+    let kept = request.extensions();
+    kept.get::<Arc<Identity>>().map(|identity| Standing::of(identity)).ok_or(Error::Unauthenticated)
 }
 
 /// The token in `Bearer token`; the scheme in any case (RFC 9110, 11.1).
@@ -148,7 +174,7 @@ fn bearer(authorization: &str) -> Option<&str> {
 
 /// The administrator of `AUTH_MODE=none`: whoever sits at this machine, but no page that their browser happens to
 /// show, and nobody behind a proxy.
-fn anyone(request: &HttpRequest) -> Result<Caller, Error> {
+fn anyone(request: &HttpRequest) -> Result<Arc<Identity>, Error> {
     let refuse = |reason: &str| Err(Error::Forbidden(format!("AUTH_MODE=none: {reason}")));
     let head = request.head();
     if !request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback()) {
@@ -161,7 +187,7 @@ fn anyone(request: &HttpRequest) -> Result<Caller, Error> {
     if policy.hosts.check(head).is_err() || !of_our_page(policy, head) {
         return refuse("this request comes from another site's page");
     }
-    Ok(Caller::new(FIRST_ADMINISTRATOR, [Role::Admin], Credential::Anyone))
+    Ok(Arc::new(Identity::anyone(FIRST_ADMINISTRATOR)))
 }
 
 /// Whether the request comes from a page of ours, or from the person: an address typed, a link followed, a program

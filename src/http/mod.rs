@@ -27,3 +27,4 @@ pub mod templates;
 pub mod tokens;
 pub mod told;
 pub mod users;
+pub mod ws;

@@ -206,6 +206,12 @@ impl Problem {
         }
     }
 
+    /// The problem that tells of `error`.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        Self::new(error.class(), error, error.fields())
+    }
+
     /// The answer that carries it.
     fn answer(self, builder: &mut HttpResponseBuilder) -> HttpResponse {
         let mut response = builder
@@ -235,7 +241,7 @@ impl ResponseError for Error {
             }
             _ => {}
         }
-        Problem::new(self.class(), self, self.fields()).answer(&mut builder)
+        Problem::of(self).answer(&mut builder)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
-    sessions, templates, tokens, users,
+    sessions, templates, tokens, users, ws,
 };
 use crate::auth::Permission;
 
@@ -84,6 +84,10 @@ routes! {
         GET templates::get_template; PUT templates::replace_template; PATCH templates::change_template;
         DELETE templates::delete_template;
     }
+    "/api/v1/ws/sessions" { GET ws::ws_sessions [Unrepeatable]; }
+    "/api/v1/ws/logs/{namespace}/{pod}" { GET ws::ws_logs [Unrepeatable]; }
+    "/api/v1/ws/events" { GET ws::ws_events [Unrepeatable]; }
+    "/api/v1/ws/tickets" { POST ws::create_ticket [Unrepeatable]; }
     "/api/v1/audit" { GET audit::list_audit; }
     "/api/v1/audit/head" { GET audit::audit_head; }
 }

@@ -17,8 +17,14 @@ use futures::Stream;
 
 use crate::{
     Error,
-    live::{Conversation, Drain},
+    live::{Conversation, Drain, Line},
 };
+
+/// How frames reach the client of `request`.
+#[must_use]
+pub fn line(_request: &HttpRequest) -> Line {
+    Line::default()
+}
 
 /// Whether `request` asks for a WebSocket, in a way that can be answered.
 ///

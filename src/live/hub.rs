@@ -292,6 +292,11 @@ impl Hub {
         self.0.people.recheck(user);
     }
 
+    /// The same about everybody who is connected.
+    pub fn recheck_everybody(&self) {
+        self.0.people.recheck_everybody();
+    }
+
     /// Closes every connection with 1001 and a hint when to come back, spread so that they do not come all at once;
     /// takes no new ones. Returns when all are gone, after 3 s at most.
     pub async fn shutdown(&self) {

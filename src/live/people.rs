@@ -57,6 +57,12 @@ impl People {
         lock(&self.changed).insert(user.into());
         self.told.notify_one();
     }
+
+    pub(super) fn recheck_everybody(&self) {
+        let everybody: Vec<_> = lock(&self.connected).keys().cloned().collect();
+        lock(&self.changed).extend(everybody);
+        self.told.notify_one();
+    }
 }
 
 /// Decides again what people may read, whenever something about them changed.

@@ -27,7 +27,7 @@ use crate::crd::EventType;
 pub use crate::domain::fields::FieldError;
 pub use cached::{Cached, Page};
 pub use definition::Definition;
-pub use postgres::{PostgresStore, Retention};
+pub use postgres::PostgresStore;
 
 /// A custom resource that the port carries.
 pub trait Object:

@@ -12,6 +12,7 @@ use super::{
     audit::{self, Entry},
     sign_in,
 };
+pub use crate::auth::FIRST_ADMINISTRATOR;
 pub use crate::store::users::{Query, SortKey, User};
 use crate::{
     Error,
@@ -27,8 +28,6 @@ use crate::{
 const FIRST_LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// How long other links work: whoever gets one by mail reads it the next day.
 const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-/// The account that the first start makes.
-pub const FIRST_ADMINISTRATOR: &str = "admin";
 
 /// What an account is to look like.
 #[derive(Clone, Debug)]

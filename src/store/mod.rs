@@ -19,6 +19,7 @@ pub mod sign_in_failures;
 pub mod sign_in_links;
 pub mod sign_ins;
 pub mod signing_keys;
+pub mod socket_tickets;
 mod tls;
 pub mod tokens;
 pub mod users;

@@ -20,7 +20,7 @@ use streamspace::{
     },
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::idempotency::Keys,
+    services::{idempotency::Keys, sockets},
     store::Listener,
     telemetry::task::{self, Tasks},
 };
@@ -64,6 +64,7 @@ impl TestApp {
         let address = sockets[0].local_addr().expect("an address");
         let (clock, mut tasks) = (MovableClock::shared(), Tasks::new(CancellationToken::new()));
         let app = wire(configuration(address, arguments), clock.clone(), &database, &mut tasks).await;
+        tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
         let wiring = Wiring {
             policy: Arc::new(Policy::new(&app.config.http).expect("settings that can be used")),
             keys: Keys::new(app.pool.clone(), app.clock.clone(), true),

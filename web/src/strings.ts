@@ -42,7 +42,7 @@ export const strings = {
     components: 'Components',
     administration: 'Administration',
     menu: 'Open the menu',
-    account: 'Account',
+    account: (name: string) => `Account of ${name}`,
     signOut: 'Sign out',
     find: 'Find',
     back: 'Back to home',
@@ -477,7 +477,7 @@ export const strings = {
     empty: 'No entry matches',
     page: (page: number, pages: number) => `Page ${numbers.format(page)} of ${numbers.format(pages)}`,
     show: 'Show details',
-    controls: { first: 'First page', previous: 'Previous page', next: 'Next page', last: 'Last page' },
+    pages: 'Pages of the audit log',
   },
 
   palette: {

@@ -62,7 +62,8 @@ impl Origins {
         let reads = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         let opens_socket = head.headers.contains_key(header::UPGRADE);
         let exempt = EXEMPT.contains(&head.uri.path());
-        if (reads && !opens_socket) || exempt || head.headers.contains_key(header::AUTHORIZATION) {
+        let shown = head.headers.contains_key(header::AUTHORIZATION) || shows_ticket(head);
+        if (reads && !opens_socket) || exempt || shown {
             return Ok(());
         }
         let origin = head.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
@@ -83,6 +84,16 @@ impl Origins {
         let asked = authority(head).unwrap_or_default();
         is_loopback(without_port(asked)) && origin_authority.eq_ignore_ascii_case(asked)
     }
+}
+
+/// Where a ticket stands in the URL, and nothing but the ticket counts there.
+const TICKETS: &str = "/api/v1/ws/";
+
+/// Whether the request proves its right with a one-time ticket, which no other site's page can have.
+fn shows_ticket(head: &RequestHead) -> bool {
+    let query = head.uri.query().unwrap_or_default();
+    head.uri.path().starts_with(TICKETS)
+        && url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "ticket")
 }
 
 #[cfg(test)]
@@ -124,6 +135,17 @@ mod tests {
         assert!(allowed(Method::GET, &[host, ("origin", "https://evil.test")]));
         assert!(!allowed(Method::GET, &[host, ("origin", "https://evil.test"), ("upgrade", "websocket")]));
         assert!(allowed(Method::GET, &[host, ("origin", "https://platform.test"), ("upgrade", "websocket")]));
+    }
+
+    #[test]
+    fn a_ticket_needs_no_origin_and_counts_for_feeds_alone() {
+        let opens = |uri: &str| {
+            let request = TestRequest::with_uri(uri).append_header(("upgrade", "websocket"));
+            origins().check(request.append_header(("host", "platform.test")).to_http_request().head()).is_ok()
+        };
+        assert!(opens("/api/v1/ws/events?topics=sessions&ticket=abc"));
+        assert!(!opens("/api/v1/ws/events?topics=sessions"));
+        assert!(!opens("/api/v1/sessions/a/vnc?ticket=abc"));
     }
 
     #[test]

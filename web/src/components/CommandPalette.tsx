@@ -1,8 +1,8 @@
-import { Combobox, Modal, Text, TextInput, useCombobox, useMantineColorScheme } from '@mantine/core'
+import { Combobox, Modal, ScrollArea, Text, TextInput, useCombobox, useMantineColorScheme } from '@mantine/core'
 import { IconArrowRight, IconMoon, IconPlayerPlay, IconSearch, IconSunMoon } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, type LinkProps } from '@tanstack/react-router'
-import { useEffect, useEffectEvent, type ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { usePatchSession } from '~/api/hooks'
 import { sessionsQuery, templatesQuery } from '~/api/queries'
 import { complain } from '~/lib/notices'
@@ -32,37 +32,18 @@ interface Group {
 const MOST_PER_GROUP = 8
 const words = strings.palette
 
-interface Props {
-  search: string
-  onSearch: (search: string) => void
-  /** Whether Enter was pressed before the palette had come up. */
-  entered: boolean
-  /** Called once what is typed arrives in the field. */
-  onReady: () => void
-  onClose: () => void
-}
-
 /** Finds sessions, templates, pages and actions by typing; works from the keyboard alone. */
-export default function CommandPalette({ search, onSearch, entered, onReady, onClose }: Props) {
+export default function CommandPalette({ onClose }: { onClose: () => void }) {
+  const [search, setSearch] = useState('')
   const combobox = useCombobox({ defaultOpened: true })
   const groups = useCommands()
     .map((group) => ({ ...group, commands: group.commands.filter(matching(search)).slice(0, MOST_PER_GROUP) }))
     .filter((group) => group.commands.length > 0)
   const all = groups.flatMap((group) => group.commands)
-  const submit = (id: string | undefined) => {
+  const submit = (id: string) => {
     onClose()
     all.find((command) => command.id === id)?.run()
   }
-  const first = all[0]?.id
-  const run = useEffectEvent(submit)
-  useEffect(() => {
-    if (entered && first !== undefined) run(first)
-  }, [entered, first])
-  // Enter takes the first that fits, without an arrow key before it.
-  const { selectFirstOption } = combobox
-  useEffect(() => {
-    selectFirstOption()
-  }, [search, all.length, selectFirstOption])
   return (
     <Modal opened onClose={onClose} withCloseButton={false} padding={0} size={560} yOffset="12vh" centered={false}>
       <Combobox store={combobox} onOptionSubmit={submit}>
@@ -76,13 +57,15 @@ export default function CommandPalette({ search, onSearch, entered, onReady, onC
             aria-label={words.label}
             placeholder={words.placeholder}
             value={search}
-            onFocus={onReady}
-            onChange={(event) => onSearch(event.currentTarget.value)}
+            onChange={(event) => {
+              setSearch(event.currentTarget.value)
+              combobox.updateSelectedOptionIndex()
+            }}
           />
         </Combobox.EventsTarget>
         <div className={classes.results}>
           <Combobox.Options aria-label={words.label}>
-            <div className={classes.scroll}>
+            <ScrollArea.Autosize mah="56vh" type="scroll">
               {groups.map((group) => (
                 <Combobox.Group key={group.label} label={group.label}>
                   {group.commands.map((command) => (
@@ -97,7 +80,7 @@ export default function CommandPalette({ search, onSearch, entered, onReady, onC
                 </Combobox.Group>
               ))}
               {all.length === 0 && <Combobox.Empty>{words.empty}</Combobox.Empty>}
-            </div>
+            </ScrollArea.Autosize>
           </Combobox.Options>
         </div>
       </Combobox>

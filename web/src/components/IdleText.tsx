@@ -1,3 +1,4 @@
+import { Tooltip } from '@mantine/core'
 import type { Activity, Session } from '~/api/types'
 import { formatDuration } from '~/lib/duration'
 import { phaseOf } from '~/lib/session'
@@ -28,9 +29,11 @@ export function IdleText({ session, activity }: Props) {
       ? strings.session.idleSince(formatRelative(since, now))
       : strings.session.stopsIn(countdown(stopsAt - now))
   return (
-    <span className={classes.text} data-soon={soon || undefined} title={idle?.cause ?? undefined}>
-      {text}
-    </span>
+    <Tooltip label={idle?.cause} disabled={!idle?.cause} multiline maw={280}>
+      <span className={classes.text} data-soon={soon || undefined} tabIndex={idle?.cause ? 0 : undefined}>
+        {text}
+      </span>
+    </Tooltip>
   )
 }
 

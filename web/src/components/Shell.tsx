@@ -40,14 +40,12 @@ export function Shell() {
         <MainNav />
         <AccountMenu />
       </aside>
-      <Drawer opened={menuOpen} onClose={menu.close} size={280} title={<Brand />} classNames={{ body: classes.menu }}>
+      <Drawer opened={menuOpen} onClose={menu.close} size={280} title={<Brand />} padding="md">
         <MainNav onNavigate={menu.close} />
         <AccountMenu onNavigate={menu.close} />
       </Drawer>
       <main id="content" className={classes.content} tabIndex={-1}>
-        <div className={classes.inner}>
-          <Outlet />
-        </div>
+        <Outlet />
       </main>
     </div>
   )

@@ -23,9 +23,7 @@ export function SizeChoice({ template, value, onChange }: Props) {
               <span>
                 <span className={classes.name}>{strings.launch.sizes[size]}</span>
                 <Input.Description component="span">
-                  {coresInWords(cpu)}
-                  <br />
-                  {memoryInWords(memory)}
+                  {strings.launch.sizeText(coresInWords(cpu), memoryInWords(memory))}
                 </Input.Description>
               </span>
             </Radio.Card>

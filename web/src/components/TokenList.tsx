@@ -1,4 +1,4 @@
-import { Button, Code, CopyButton, Group, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Code, CopyButton, Group, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { answer, api } from '~/api/client'
@@ -133,13 +133,8 @@ function NewToken() {
 
 function FreshToken({ token }: { token: string }) {
   return (
-    <div className={classes.fresh} role="status">
-      <Text size="sm" fw={600} mb={6}>
-        {words.tokenOnce}
-      </Text>
-      <Code block className={classes.token}>
-        {token}
-      </Code>
+    <Alert color="green" title={words.tokenOnce} role="status">
+      <Code block>{token}</Code>
       <CopyButton value={token}>
         {({ copied, copy }) => (
           <Button size="xs" mt="xs" variant="default" onClick={copy}>
@@ -147,6 +142,6 @@ function FreshToken({ token }: { token: string }) {
           </Button>
         )}
       </CopyButton>
-    </div>
+    </Alert>
   )
 }

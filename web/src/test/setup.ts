@@ -26,7 +26,6 @@ beforeEach(() => {
 afterEach(() => {
   cleanup()
   FakeSocket.all.length = 0
-  FakeSocket.greet = undefined
   vi.unstubAllGlobals()
   localStorage.clear()
 })

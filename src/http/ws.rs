@@ -1,0 +1,290 @@
+//! The feeds: what happens, over WebSockets.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web};
+use async_trait::async_trait;
+use futures::future::LocalBoxFuture;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{
+    guard::{self, Guarded},
+    operation::Guard,
+    params::{self, Params},
+    problem::Problem,
+    socket,
+    told::Told,
+};
+use crate::{
+    App, Error,
+    auth::{
+        Auth, Caller, Permission, Standing,
+        permission::{
+            Required,
+            needs::{SelfManage, SessionsRead},
+        },
+    },
+    live::{Access, Conversation, Cursor, Drain, Gate, LogWish, Scope, Subject, Topic},
+    services::sockets,
+};
+
+/// Most of the lines that exist which are sent first.
+const TAIL_MAX: usize = 10_000;
+/// Query parameters in which clients of other servers send a token.
+const TOKENS: &[&str] = &["token", "access_token", "jwt", "bearer", "authorization", "api_key", "apikey"];
+/// Said to a client that does so.
+const TOKEN_IN_URL: &str = "a URL is no place for a token, since it is written down everywhere: send an Authorization \
+     header, or get a one-time ticket with POST /api/v1/ws/tickets and send that as ?ticket=";
+
+/// Who opens a WebSocket: known by cookie, `Authorization` or one-time ticket, and holding the permission `P`.
+pub struct SocketCaller<P> {
+    caller: Caller,
+    standing: Standing,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Required> fmt::Debug for SocketCaller<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketCaller").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+impl<P: Required> FromRequest for SocketCaller<P> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let (caller, standing) = identify(&request).await?;
+            guard::check(&caller, P::PERMISSION)?;
+            Ok(Self { caller, standing, permission: PhantomData })
+        })
+    }
+}
+
+impl<P: Required> Guard for SocketCaller<P> {
+    const PERMISSION: Option<Permission> = Some(P::PERMISSION);
+
+    fn caller(&self) -> Option<&Caller> {
+        Some(&self.caller)
+    }
+}
+
+/// What may stand in the URL of any socket.
+#[derive(Deserialize)]
+struct Shown {
+    ticket: Option<SecretString>,
+}
+
+/// With a ticket in the URL nothing else counts: such a request did not have to say which page it comes from.
+async fn identify(request: &HttpRequest) -> Result<(Caller, Standing), Error> {
+    let query = request.query_string();
+    if url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| TOKENS.contains(&&*name.to_lowercase())) {
+        return Err(Error::BadRequest(TOKEN_IN_URL.to_owned()));
+    }
+    let Some(ticket) = params::parse::<Shown>(query)?.ticket else {
+        return Ok((guard::caller(request).await?, guard::standing(request).await?));
+    };
+    // A ticket is not used up by a request that could not have been answered.
+    socket::check_handshake(request)?;
+    sockets::redeem(guard::auth(request)?, &ticket).await
+}
+
+/// What `caller` may read.
+fn access(caller: &Caller) -> Access {
+    let user: Arc<str> = caller.user.as_str().into();
+    let scope = |all| if caller.may(all) { Scope::All } else { Scope::Owner(user.clone()) };
+    let own = caller.may(Permission::SessionsRead);
+    Access {
+        sessions: own.then(|| scope(Permission::SessionsReadAll)),
+        logs: own.then(|| scope(Permission::LogsFollowAll)),
+        templates: caller.may(Permission::TemplatesRead),
+        notifications: caller.may(Permission::SelfManage),
+        user,
+    }
+}
+
+/// Answers for the caller as long as the socket is open.
+struct Keeper {
+    auth: Auth,
+    standing: Standing,
+}
+
+#[async_trait]
+impl Gate for Keeper {
+    async fn access(&self) -> Result<Option<Access>, Error> {
+        Ok(self.auth.holder(&self.standing).await?.as_ref().map(access))
+    }
+
+    fn problem(&self, error: &Error) -> Value {
+        serde_json::to_value(Problem::of(error)).unwrap_or_default()
+    }
+}
+
+fn open<P>(app: &App, caller: &SocketCaller<P>, request: &HttpRequest, labelled: bool) -> Result<Drain, Error> {
+    socket::check_handshake(request)?;
+    let keeper = Keeper { auth: app.auth.clone(), standing: caller.standing.clone() };
+    app.hub.open(access(&caller.caller), Box::new(keeper), labelled, socket::line(request))
+}
+
+fn switch(app: &App, request: &HttpRequest, payload: web::Payload, drain: Drain) -> HttpResponse {
+    let (engine, clock) = (Arc::clone(&app.engine), Arc::clone(&app.clock));
+    let conversation = Conversation::new(app.hub.clone(), Arc::clone(drain.socket()), engine, clock);
+    socket::switch(request, payload.into_inner(), drain, conversation)
+}
+
+/// Where to go on.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Resume {
+    /// The latest cursor that was read: the server sends what was missed since, or a snapshot where it cannot.
+    cursor: Option<String>,
+    /// A one-time ticket from `POST /api/v1/ws/tickets`, for clients that can send neither cookie nor header.
+    #[serde(rename = "ticket")]
+    _ticket: Option<String>,
+}
+
+impl Resume {
+    fn cursor(&self) -> Cursor {
+        Cursor::parse(self.cursor.as_deref().unwrap_or_default())
+    }
+}
+
+/// The sessions that the caller may see, as they change: a snapshot, then `session.created`, `session.updated`,
+/// `session.deleted`, `session.activity` and, for one's own, `session.warning`.
+#[utoipa::path(get, path = "/api/v1/ws/sessions", tag = "feeds", params(Resume),
+    responses((status = 101, description = "Frames follow, one JSON object each")))]
+pub async fn ws_sessions(
+    caller: SocketCaller<SessionsRead>,
+    request: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    resume: Params<Resume>,
+) -> Result<HttpResponse, Error> {
+    let drain = open(&app, &caller, &request, false)?;
+    let subscribe =
+        |topic: Topic| app.hub.subscribe(drain.socket(), &app.engine, &topic, resume.0.cursor(), LogWish::default());
+    subscribe(Topic::Feed(Subject::Sessions))?;
+    if caller.caller.may(Permission::SelfManage) {
+        subscribe(Topic::Notifications)?;
+    }
+    Ok(switch(&app, &request, payload, drain))
+}
+
+/// Which lines are wanted.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogQuery {
+    /// Only so many of the last lines that exist; 100 unless told otherwise, at most 10000.
+    tail: Option<usize>,
+    /// Whether lines to come are wanted too; `true` unless told otherwise.
+    follow: Option<bool>,
+    /// Whether lines carry their time; `true` unless told otherwise.
+    timestamps: Option<bool>,
+    /// The container, where a workload has several. On one machine it has none.
+    container: Option<String>,
+    /// A one-time ticket from `POST /api/v1/ws/tickets`.
+    #[serde(rename = "ticket")]
+    _ticket: Option<String>,
+}
+
+impl LogQuery {
+    fn wish(&self) -> Result<LogWish, Error> {
+        if self.container.as_deref().is_some_and(|name| !name.is_empty()) {
+            return Err(Error::field("container", "a workload on this machine has no containers: leave it out"));
+        }
+        let usual = LogWish::default();
+        Ok(LogWish {
+            tail: self.tail.unwrap_or(usual.tail).min(TAIL_MAX),
+            follow: self.follow.unwrap_or(usual.follow),
+            timestamps: self.timestamps.unwrap_or(usual.timestamps),
+        })
+    }
+}
+
+/// The output of a workload: `log.lines` with a batch of lines each, `log.end` when there are no more to come.
+#[utoipa::path(get, path = "/api/v1/ws/logs/{namespace}/{pod}", tag = "feeds",
+    params(
+        ("namespace" = String, Path, description = "`local` on one machine"),
+        ("pod" = String, Path, description = "`status.workload.name` of the session"),
+        LogQuery,
+    ),
+    responses((status = 101, description = "Frames follow, one JSON object each")))]
+pub async fn ws_logs(
+    caller: SocketCaller<SessionsRead>,
+    request: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    place: web::Path<(String, String)>,
+    query: Params<LogQuery>,
+) -> Result<HttpResponse, Error> {
+    let wish = query.0.wish()?;
+    let (namespace, pod) = place.into_inner();
+    let drain = open(&app, &caller, &request, false)?;
+    let topic = Topic::Logs { namespace, pod };
+    app.hub.subscribe(drain.socket(), &app.engine, &topic, Cursor::default(), wish)?;
+    Ok(switch(&app, &request, payload, drain))
+}
+
+/// What to begin with.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Feeds {
+    /// `sessions`, `templates`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
+    /// to with `{"type":"subscribe","topic":…,"cursor":…}` at any time, and left with `unsubscribe`.
+    topics: Option<String>,
+    /// The latest cursors that were read, joined by commas.
+    cursor: Option<String>,
+    /// A one-time ticket from `POST /api/v1/ws/tickets`.
+    #[serde(rename = "ticket")]
+    _ticket: Option<String>,
+}
+
+/// Any number of topics over one socket; every frame names its topic.
+#[utoipa::path(get, path = "/api/v1/ws/events", tag = "feeds", params(Feeds),
+    responses((status = 101, description = "Frames follow, one JSON object each")))]
+pub async fn ws_events(
+    caller: SocketCaller<SelfManage>,
+    request: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    query: Params<Feeds>,
+) -> Result<HttpResponse, Error> {
+    let drain = open(&app, &caller, &request, true)?;
+    let cursor = Cursor::parse(query.0.cursor.as_deref().unwrap_or_default());
+    let names = query.0.topics.iter().flat_map(|names| names.split(',')).map(str::trim);
+    for name in names.filter(|name| !name.is_empty()) {
+        let subscribe = |topic| app.hub.subscribe(drain.socket(), &app.engine, &topic, cursor, LogWish::default());
+        if let Err(error) = Topic::parse(name).and_then(subscribe) {
+            drain.socket().refuse(Some(name), &error);
+        }
+    }
+    Ok(switch(&app, &request, payload, drain))
+}
+
+/// A one-time ticket.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ticket {
+    /// To be sent as `?ticket=`, once.
+    ticket: Told,
+    /// Until then.
+    expires_at: Timestamp,
+}
+
+/// Makes a ticket with which the caller can open one WebSocket within 30 s.
+#[utoipa::path(post, path = "/api/v1/ws/tickets", tag = "feeds",
+    responses((status = 201, description = "The ticket, told this once", body = Ticket)))]
+pub async fn create_ticket(
+    _: Guarded<SelfManage>,
+    request: HttpRequest,
+    auth: web::Data<Auth>,
+) -> Result<HttpResponse, Error> {
+    let (ticket, expires_at) = sockets::issue(&auth, &guard::standing(&request).await?).await?;
+    Ok(HttpResponse::Created().json(Ticket { ticket: ticket.into(), expires_at }))
+}
