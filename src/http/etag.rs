@@ -11,10 +11,7 @@ use actix_web::{
 use kube::ResourceExt;
 use serde::Serialize;
 
-use crate::{
-    Error,
-    objects::{Cached, Object},
-};
+use crate::Error;
 
 /// The latest change that an answer knows of; sent with the next read, it makes another replica catch up first.
 pub const REVISION: HeaderName = HeaderName::from_static("streamspace-revision");
@@ -104,10 +101,10 @@ fn revision_of<K: ResourceExt<DynamicType = ()>>(object: &K) -> String {
     format!("{}={}", K::plural(&()), object.resource_version().unwrap_or_default())
 }
 
-/// Lets memory catch up with what the caller has seen, at most a second.
-pub async fn catch_up<K: Object>(request: &HttpRequest, objects: &Cached<K>) {
-    if let Some(revision) = seen(request, &K::plural(&())) {
-        objects.wait_for(&revision).await;
+/// Lets memory catch up with what the caller has seen of `kind` (a plural): `wait_for` waits for a revision, with an end.
+pub async fn catch_up(request: &HttpRequest, kind: &str, wait_for: impl AsyncFnOnce(&str)) {
+    if let Some(revision) = seen(request, kind) {
+        wait_for(&revision).await;
     }
 }
 

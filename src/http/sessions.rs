@@ -25,10 +25,9 @@ use crate::{
     crd::{Lifecycle, LifecycleType, Session},
     domain::duration,
     engine::{self, LogQuery},
-    objects::Recorded,
     services::{
         logs,
-        sessions::{self, Filter, NewSession, StoryQuery},
+        sessions::{self, Filter, NewSession, Recorded, StoryQuery},
     },
 };
 
@@ -70,7 +69,7 @@ pub async fn list_sessions(
     list: ListQuery,
     filter: Params<Filter>,
 ) -> Result<HttpResponse, Error> {
-    etag::catch_up(&request, &app.sessions).await;
+    etag::catch_up(&request, "sessions", async |seen| _ = app.sessions.wait_for(seen).await).await;
     if filter.0.is_empty() && list.words.is_empty() && list.default_order() {
         // The order that the index has: a page costs what it holds.
         let page = app.sessions.page(sessions::scope(&caller), list.offset(), list.size as usize);
@@ -108,7 +107,7 @@ pub async fn get_session(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    etag::catch_up(&request, &app.sessions).await;
+    etag::catch_up(&request, "sessions", async |seen| _ = app.sessions.wait_for(seen).await).await;
     Ok(etag::show(&request, &*sessions::get(&app, &caller, &id).await?))
 }
 

@@ -39,7 +39,7 @@ pub async fn list_templates(
     list: ListQuery,
     filter: Params<Filter>,
 ) -> Result<HttpResponse, Error> {
-    etag::catch_up(&request, &app.templates).await;
+    etag::catch_up(&request, "templates", async |seen| _ = app.templates.wait_for(seen).await).await;
     let mut items = templates::list(&app, &caller, &filter.0, &list.words);
     list.sort(&mut items, COLUMNS)?;
     Ok(HttpResponse::Ok().json(list.page_of("TemplateList", items)))
@@ -71,7 +71,7 @@ pub async fn get_template(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
-    etag::catch_up(&request, &app.templates).await;
+    etag::catch_up(&request, "templates", async |seen| _ = app.templates.wait_for(seen).await).await;
     Ok(etag::show(&request, &*templates::get(&app, &caller, &id).await?))
 }
 

@@ -16,6 +16,8 @@ use crate::{
     objects::Precondition,
 };
 
+pub use crate::objects::Recorded;
+
 /// What a new session is asked to be. Everything but the template has a default.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -433,7 +435,7 @@ pub async fn story(app: &App, caller: &Caller, id: &str, query: &StoryQuery) -> 
 }
 
 /// The Kubernetes-style Events about a session, newest last.
-pub async fn occurrences(app: &App, caller: &Caller, id: &str) -> Result<Vec<crate::objects::Recorded>, Error> {
+pub async fn occurrences(app: &App, caller: &Caller, id: &str) -> Result<Vec<Recorded>, Error> {
     get(app, caller, id).await?;
     Ok(app.sessions.store().occurrences(id).await?)
 }

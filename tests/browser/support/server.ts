@@ -114,7 +114,7 @@ export class Server {
     child.on('exit', () => {
       for (const wake of this.heard) wake()
     })
-    await this.hear(/ready at/i, from, START_WITHIN_MS)
+    await this.hear(/Ctrl-C stops the server/, from, START_WITHIN_MS)
   }
 
   /** Moves the server's clock ahead (only with `movableClock`). */
