@@ -148,6 +148,11 @@ impl Secrets {
         Ok([&[FORMAT][..], &key.id, &nonce, &sealed].concat())
     }
 
+    /// Seals a secret that was opened, without showing it to the caller.
+    pub fn seal_secret(&self, place: Place<'_>, plain: &SecretSlice<u8>) -> Result<Vec<u8>, SecretError> {
+        self.seal(place, plain.expose_secret())
+    }
+
     /// Opens what [`Secrets::seal`] made for the same place, with whichever key it was.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretSlice<u8>, SecretError> {
         let broken = || SecretError::Broken(place.to_string());

@@ -2,7 +2,12 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a subcommand talks to a person or a pipe")]
 
+mod admin;
+mod attend;
+mod audit;
+mod client;
 mod crds;
+mod login;
 mod migrate;
 mod openapi;
 mod sandbox;
@@ -25,8 +30,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Accounts and keys, from the server's host and without signing in.
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Check the audit.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print the definitions of the custom resources as YAML.
     Crds,
+    /// Sign in to a server and keep a token for the other subcommands.
+    Login(login::Login),
     /// Print the description of the API as JSON.
     Openapi,
     /// Bring the database's tables to what this version expects.
@@ -49,7 +62,10 @@ enum Command {
 /// Runs what the command line asks for, by `clock`: the host's, except where a test moves time.
 pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
     let result = match cli.command {
+        Command::Admin(admin) => admin::run(admin, clock),
+        Command::Audit(audit) => audit::run(audit, clock),
         Command::Crds => crds::run(),
+        Command::Login(login) => login::run(login),
         Command::Openapi => openapi::run(),
         Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),

@@ -2,6 +2,7 @@
 //!
 //! Order of precedence: defaults, the YAML file, the environment, flags.
 
+mod client;
 mod database;
 mod folders;
 mod http;
@@ -9,6 +10,7 @@ mod logs;
 mod people;
 mod sessions;
 
+pub use client::client_folder;
 pub use database::{Database, SslMode};
 pub use folders::Folders;
 pub use http::Http;

@@ -27,7 +27,7 @@ use crate::crd::EventType;
 pub use crate::domain::fields::FieldError;
 pub use cached::{Cached, Page};
 pub use definition::Definition;
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresStore, Retention};
 
 /// A custom resource that the port carries.
 pub trait Object:

@@ -8,6 +8,7 @@ pub mod intents;
 pub mod logs;
 pub mod presence;
 pub mod sessions;
+pub mod secrets;
 pub mod sign_in;
 pub mod sockets;
 pub mod templates;

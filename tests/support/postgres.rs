@@ -49,8 +49,8 @@ read -r _
 rm -rf "$2"
 "#;
 
-/// Nothing has to survive a crash of the machine.
-const OPTIONS: &str = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+/// Nothing has to survive a crash of the machine; what was committed survives one of PostgreSQL.
+const OPTIONS: &str = "-c listen_addresses='' -c fsync=off -c full_page_writes=off \
      -c max_connections=300 -c shared_buffers=64MB -c jit=off -c timezone=UTC -c autovacuum=off";
 
 impl Postgres {
@@ -90,18 +90,31 @@ impl Postgres {
         Self { folder, binaries, account, _keeper: keeper }
     }
 
-    /// Stops it at once, as a crash would, and starts it again.
-    pub fn crash_and_recover(&self) {
-        for action in [&["stop", "-m", "immediate"][..], &["start", "-l", "/dev/null"]] {
-            let data = self.folder.join("data");
-            let options = format!("{OPTIONS} -c unix_socket_directories='{}'", self.folder.display());
-            let mut command = run_as(self.account, &self.binaries.join("pg_ctl"));
-            command.args(action).args(["-s", "-w", "-D"]).arg(data).current_dir(&self.folder);
-            if action[0] == "start" {
-                command.args(["-o", &options]);
-            }
-            assert!(command.status().unwrap().success(), "pg_ctl {action:?}");
-        }
+    /// Stops it at once, as a crash would.
+    pub fn crash(&self) {
+        self.control(&["stop", "-m", "immediate"]);
+    }
+
+    /// Starts it again; it replays its log.
+    pub fn recover(&self) {
+        let options = format!("{OPTIONS} -c unix_socket_directories='{}'", self.folder.display());
+        self.control(&["start", "-l", "log", "-o", &options]);
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let mut command = run_as(self.account, &self.binaries.join("pg_ctl"));
+        command.args(arguments).args(["-s", "-w", "-D", "data"]).current_dir(&self.folder);
+        assert!(command.status().unwrap().success(), "pg_ctl {arguments:?}");
+    }
+
+    /// A migrated database of this server.
+    pub async fn database(&self, name: &str) -> TestDatabase {
+        let admin = connect(&self.connector("postgres")).await;
+        admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let connector = self.connector(name);
+        store::migrate(&connector).await.unwrap();
+        let pool = store::pool(&connector, &database(&[])).unwrap();
+        TestDatabase { connector, pool, drop_from: None }
     }
 
     /// Connections to one of its databases as superuser.
@@ -225,7 +238,8 @@ pub fn database(arguments: &[&str]) -> config::Database {
 pub struct TestDatabase {
     pub connector: Connector,
     pub pool: Pool,
-    name: String,
+    /// Where to drop which, if it does not go with its server.
+    drop_from: Option<(Connector, String)>,
 }
 
 impl TestDatabase {
@@ -238,19 +252,15 @@ impl TestDatabase {
         admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await.unwrap();
         let connector = shared.connector.database(&name);
         let pool = store::pool(&connector, &database(&[])).unwrap();
-        Self { connector, pool, name }
+        let drop_from = shared.server.is_none().then(|| (shared.connector.clone(), name));
+        Self { connector, pool, drop_from }
     }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         self.pool.close();
-        let shared = shared();
-        if shared.server.is_some() {
-            // It goes with the server.
-            return;
-        }
-        let (connector, name) = (shared.connector.clone(), self.name.clone());
+        let Some((connector, name)) = self.drop_from.take() else { return };
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

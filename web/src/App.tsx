@@ -14,7 +14,7 @@ export function App() {
   return (
     <MantineProvider theme={theme} cssVariablesResolver={tokens} defaultColorScheme="auto">
       <QueryClientProvider client={client}>
-        <Notifications position="bottom-right" aria-label={strings.notices.region} />
+        <Notifications position="bottom-right" role="status" aria-label={strings.notices.region} />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>

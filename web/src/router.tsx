@@ -12,6 +12,7 @@ import type { Phase } from './api/types'
 import { AuthGate } from './components/AuthGate'
 import { Crashed } from './components/Crashed'
 import { Missing } from './components/Missing'
+import { Pending } from './components/Pending'
 import { Shell } from './components/Shell'
 import { SORT_KEYS, type SessionFilter, type Sort } from './lib/sessionTable'
 import { HomePage } from './pages/HomePage'
@@ -123,17 +124,24 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
 })
 
-/** All components in all states, for developing; not part of what is built. */
-const components = createRoute({
-  getParentRoute: () => shell,
-  path: '/dev/components',
-  component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
-})
+/** Whatever else is asked for, inside the frame. */
+const elsewhere = createRoute({ getParentRoute: () => shell, path: '$', component: () => <Missing kind="page" /> })
 
-const pages = [home, templates, template, sessions, profile, people, audit]
+/** All components in all states, for developing; not part of what is built. */
+const developing = import.meta.env.DEV
+  ? [
+      createRoute({
+        getParentRoute: () => shell,
+        path: '/dev/components',
+        component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
+      }),
+    ]
+  : []
+
+const pages = [home, templates, template, sessions, profile, people, audit, elsewhere]
 const routeTree = root.addChildren([
   signIn,
-  authed.addChildren([shell.addChildren(import.meta.env.DEV ? [...pages, components] : pages), session]),
+  authed.addChildren([shell.addChildren([...pages, ...developing]), session]),
 ])
 
 /** `history`: other than the browser's own, for tests. */
@@ -144,6 +152,8 @@ export function makeRouter(client: QueryClient, history?: RouterHistory) {
     context: { client },
     defaultPreload: 'intent',
     defaultErrorComponent: Crashed,
+    defaultPendingComponent: Pending,
+    defaultPendingMs: 300,
     scrollRestoration: true,
   })
 }

@@ -42,7 +42,7 @@ export const strings = {
     components: 'Components',
     administration: 'Administration',
     menu: 'Open the menu',
-    account: (name: string) => `Account of ${name}`,
+    account: 'Account',
     signOut: 'Sign out',
     find: 'Find',
     back: 'Back to home',
@@ -477,7 +477,7 @@ export const strings = {
     empty: 'No entry matches',
     page: (page: number, pages: number) => `Page ${numbers.format(page)} of ${numbers.format(pages)}`,
     show: 'Show details',
-    pages: 'Pages of the audit log',
+    controls: { first: 'First page', previous: 'Previous page', next: 'Next page', last: 'Last page' },
   },
 
   palette: {

@@ -12,6 +12,9 @@ const dark: MantineColorsTuple = [
   '#e3e7ed', '#bcc3cd', '#98a1ae', '#6b7482', '#3a424d', '#2c333d', '#1d232b', '#12161c', '#0d1015', '#08090d',
 ]
 
+/** Dialogs lie on the colour of cards, not on that of the page. */
+const SURFACE = { backgroundColor: 'var(--surface)' }
+
 export const theme = createTheme({
   primaryColor: 'cobalt',
   primaryShade: { light: 7, dark: 7 },
@@ -26,7 +29,11 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { fw: 550 } },
     Tooltip: { defaultProps: { openDelay: 400, withArrow: false, events: { hover: true, focus: true, touch: false } } },
-    Modal: { defaultProps: { centered: true, transitionProps: { duration: 120 } } },
+    Modal: {
+      defaultProps: { centered: true, transitionProps: { duration: 120 } },
+      styles: { content: SURFACE, header: SURFACE, title: { fontWeight: 650 } },
+    },
+    Drawer: { styles: { content: SURFACE, header: SURFACE } },
     Menu: { defaultProps: { shadow: 'md', position: 'bottom-end', transitionProps: { duration: 80 } } },
     Popover: { defaultProps: { shadow: 'md', transitionProps: { duration: 80 } } },
   },

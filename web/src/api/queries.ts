@@ -1,5 +1,5 @@
 import { queryOptions, type QueryClient } from '@tanstack/react-query'
-import { isFed, newestFirst, type ActivityMap } from '~/live/cache'
+import { fedSoon, isFed, newestFirst, type ActivityMap } from '~/live/cache'
 import { answer, api } from './client'
 import { keys } from './keys'
 import { Problem } from './problem'
@@ -22,6 +22,7 @@ async function allPages<Item>(get: (page: number) => Promise<List<Item>>): Promi
 /** What the feed holds, if it has delivered; else what `fetch` brings, unless the feed was faster. */
 async function fedOr<Data>(client: QueryClient, key: readonly unknown[], fetch: () => Promise<Data>): Promise<Data> {
   const held = () => (isFed(client, key) ? client.getQueryData<Data>(key) : undefined)
+  await fedSoon(client, key)
   return held() ?? (await fetch().then((fetched) => held() ?? fetched))
 }
 
@@ -33,6 +34,8 @@ export const meQuery = queryOptions({
       if (failure instanceof Problem && failure.status === 401) return null
       throw failure
     }),
+  // Without it there is no page; the page that says so asks again itself.
+  retry: false,
   staleTime: 5 * 60_000,
 })
 

@@ -108,7 +108,7 @@ export interface TemplateSpec {
   capabilities?: string[]
   tags?: string[]
   parameters?: JsonSchema
-  local?: { command?: string[]; args?: string[]; requires?: string[] }
+  local?: { command?: string[]; args?: string[]; requires?: { program: string; install: string }[] }
 }
 
 export interface Template {

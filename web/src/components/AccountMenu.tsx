@@ -18,11 +18,10 @@ export function AccountMenu({ onNavigate }: { onNavigate?: () => void }) {
   return (
     <Menu position="top-start" width="target">
       <Menu.Target>
-        <UnstyledButton className={classes.account} aria-label={strings.nav.account(shown)}>
-          <span className={classes.initial} aria-hidden="true">
-            {shown.slice(0, 1).toLocaleUpperCase()}
+        <UnstyledButton className={classes.account} data-initial={shown.slice(0, 1).toLocaleUpperCase()}>
+          <span className={classes.name}>
+            <span className="visually-hidden">{strings.nav.account}</span> {shown}
           </span>
-          <span className={classes.name}>{shown}</span>
           <IconSelector size={16} aria-hidden />
         </UnstyledButton>
       </Menu.Target>

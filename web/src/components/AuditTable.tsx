@@ -62,6 +62,7 @@ export function AuditTable({ own = false, search = '', page = 1, onPage }: Props
             value={page}
             onChange={(next) => onPage?.(next)}
             getItemProps={(number) => ({ 'aria-label': words.page(number, pages) })}
+            getControlProps={(control) => ({ 'aria-label': words.controls[control] })}
           />
         </Group>
       )}

@@ -1,8 +1,8 @@
-import { Combobox, Modal, ScrollArea, Text, TextInput, useCombobox, useMantineColorScheme } from '@mantine/core'
+import { Combobox, Modal, Text, TextInput, useCombobox, useMantineColorScheme } from '@mantine/core'
 import { IconArrowRight, IconMoon, IconPlayerPlay, IconSearch, IconSunMoon } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, type LinkProps } from '@tanstack/react-router'
-import { useState, type ReactNode } from 'react'
+import { useEffect, useEffectEvent, type ReactNode } from 'react'
 import { usePatchSession } from '~/api/hooks'
 import { sessionsQuery, templatesQuery } from '~/api/queries'
 import { complain } from '~/lib/notices'
@@ -32,18 +32,37 @@ interface Group {
 const MOST_PER_GROUP = 8
 const words = strings.palette
 
+interface Props {
+  search: string
+  onSearch: (search: string) => void
+  /** Whether Enter was pressed before the palette had come up. */
+  entered: boolean
+  /** Called once what is typed arrives in the field. */
+  onReady: () => void
+  onClose: () => void
+}
+
 /** Finds sessions, templates, pages and actions by typing; works from the keyboard alone. */
-export default function CommandPalette({ onClose }: { onClose: () => void }) {
-  const [search, setSearch] = useState('')
+export default function CommandPalette({ search, onSearch, entered, onReady, onClose }: Props) {
   const combobox = useCombobox({ defaultOpened: true })
   const groups = useCommands()
     .map((group) => ({ ...group, commands: group.commands.filter(matching(search)).slice(0, MOST_PER_GROUP) }))
     .filter((group) => group.commands.length > 0)
   const all = groups.flatMap((group) => group.commands)
-  const submit = (id: string) => {
+  const submit = (id: string | undefined) => {
     onClose()
     all.find((command) => command.id === id)?.run()
   }
+  const first = all[0]?.id
+  const run = useEffectEvent(submit)
+  useEffect(() => {
+    if (entered && first !== undefined) run(first)
+  }, [entered, first])
+  // Enter takes the first that fits, without an arrow key before it.
+  const { selectFirstOption } = combobox
+  useEffect(() => {
+    selectFirstOption()
+  }, [search, all.length, selectFirstOption])
   return (
     <Modal opened onClose={onClose} withCloseButton={false} padding={0} size={560} yOffset="12vh" centered={false}>
       <Combobox store={combobox} onOptionSubmit={submit}>
@@ -57,15 +76,13 @@ export default function CommandPalette({ onClose }: { onClose: () => void }) {
             aria-label={words.label}
             placeholder={words.placeholder}
             value={search}
-            onChange={(event) => {
-              setSearch(event.currentTarget.value)
-              combobox.updateSelectedOptionIndex()
-            }}
+            onFocus={onReady}
+            onChange={(event) => onSearch(event.currentTarget.value)}
           />
         </Combobox.EventsTarget>
         <div className={classes.results}>
           <Combobox.Options aria-label={words.label}>
-            <ScrollArea.Autosize mah="56vh" type="scroll">
+            <div className={classes.scroll}>
               {groups.map((group) => (
                 <Combobox.Group key={group.label} label={group.label}>
                   {group.commands.map((command) => (
@@ -80,7 +97,7 @@ export default function CommandPalette({ onClose }: { onClose: () => void }) {
                 </Combobox.Group>
               ))}
               {all.length === 0 && <Combobox.Empty>{words.empty}</Combobox.Empty>}
-            </ScrollArea.Autosize>
+            </div>
           </Combobox.Options>
         </div>
       </Combobox>

@@ -5,7 +5,7 @@ import { useState } from 'react'
 import { usePatchSession, useRestartSession } from '~/api/hooks'
 import type { Doctor, Session, Template } from '~/api/types'
 import { complain } from '~/lib/notices'
-import { resourcesOf, sizeOf, splitRemedy, type Size } from '~/lib/template'
+import { resourcesOf, sizeOf, splitCommand, type Size } from '~/lib/template'
 import { strings } from '~/strings'
 import classes from './DoctorVerdict.module.css'
 import { ProblemAlert } from './ProblemAlert'
@@ -23,15 +23,16 @@ const words = strings.doctor
 export function DoctorVerdict({ session, template }: Props) {
   const doctor = session.status?.doctor
   if (!doctor) return null
-  const remedy = doctor.remedy ? splitRemedy(doctor.remedy) : undefined
   return (
     <section className={classes.verdict} role="alert" aria-label={words.title}>
       <IconStethoscope size={20} aria-hidden className={classes.icon} />
       <div className={classes.words}>
-        <Text fw={600}>{doctor.message}</Text>
-        {remedy && (
+        <Text fw={600}>
+          <WithCommand sentence={doctor.message} />
+        </Text>
+        {doctor.remedy && (
           <Text size="sm" mt={4}>
-            {remedy.text} {remedy.command && <code className={classes.command}>{remedy.command}</code>}
+            <WithCommand sentence={doctor.remedy} />
           </Text>
         )}
         <Group gap="md" mt="sm">
@@ -48,6 +49,16 @@ export function DoctorVerdict({ session, template }: Props) {
         </Group>
       </div>
     </section>
+  )
+}
+
+function WithCommand({ sentence }: { sentence: string }) {
+  const { text, command } = splitCommand(sentence)
+  return (
+    <>
+      {text}
+      {command && <code className={classes.command}>{command}</code>}
+    </>
   )
 }
 

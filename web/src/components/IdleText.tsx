@@ -1,4 +1,3 @@
-import { Tooltip } from '@mantine/core'
 import type { Activity, Session } from '~/api/types'
 import { formatDuration } from '~/lib/duration'
 import { phaseOf } from '~/lib/session'
@@ -29,11 +28,9 @@ export function IdleText({ session, activity }: Props) {
       ? strings.session.idleSince(formatRelative(since, now))
       : strings.session.stopsIn(countdown(stopsAt - now))
   return (
-    <Tooltip label={idle?.cause} disabled={!idle?.cause} multiline maw={280}>
-      <span className={classes.text} data-soon={soon || undefined} tabIndex={idle?.cause ? 0 : undefined}>
-        {text}
-      </span>
-    </Tooltip>
+    <span className={classes.text} data-soon={soon || undefined} title={idle?.cause ?? undefined}>
+      {text}
+    </span>
   )
 }
 

@@ -32,7 +32,7 @@ export function usePages(): { own: Entry[]; administration: Entry[] } {
   if (mayReadPeople(me)) administration.push({ to: '/admin/people', label: strings.nav.people, icon: IconUsers })
   if (mayReadAudit(me)) administration.push({ to: '/admin/audit', label: strings.nav.audit, icon: IconFileText })
   if (import.meta.env.DEV) {
-    administration.push({ to: '/dev/components' as '/', label: strings.nav.components, icon: IconPalette })
+    administration.push({ to: '/dev/components', label: strings.nav.components, icon: IconPalette })
   }
   return { own: OWN, administration }
 }

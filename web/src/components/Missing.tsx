@@ -18,6 +18,7 @@ export function Missing({ kind }: { kind: keyof typeof LOOKS }) {
   useDocumentTitle(title)
   return (
     <EmptyState
+      heading
       icon={<IconMapQuestion size={24} stroke={1.6} />}
       title={title}
       text={text}

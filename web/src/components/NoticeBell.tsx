@@ -18,8 +18,8 @@ export function NoticeBell() {
   }
   return (
     <Popover opened={opened} onChange={change} position="bottom-start" width={320} trapFocus>
-      <Popover.Target>
-        <Indicator disabled={unread === 0} color="red" size={8} offset={6}>
+      <Indicator disabled={unread === 0} color="red" size={8} offset={6}>
+        <Popover.Target>
           <ActionIcon
             variant="subtle"
             color="gray"
@@ -29,8 +29,8 @@ export function NoticeBell() {
           >
             <IconBell size={18} />
           </ActionIcon>
-        </Indicator>
-      </Popover.Target>
+        </Popover.Target>
+      </Indicator>
       <Popover.Dropdown aria-label={strings.notices.title}>
         <Group justify="space-between" mb={6}>
           <Text size="sm" fw={600}>

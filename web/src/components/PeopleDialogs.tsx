@@ -8,6 +8,7 @@ import { say } from '~/lib/notices'
 import { ROLES } from '~/lib/permissions'
 import { formatExact, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
+import classes from './PeopleDialogs.module.css'
 import { ProblemAlert } from './ProblemAlert'
 import { usePatchUser } from './usePatchUser'
 
@@ -135,7 +136,9 @@ export function LinkDialog({ user, onClose }: DialogProps) {
       {data && (
         <Stack>
           <Text size="sm">{words.linkText(until === undefined ? '' : formatExact(until))}</Text>
-          <Code block>{data.url}</Code>
+          <Code block className={classes.link}>
+            {data.url}
+          </Code>
           <Group justify="flex-end">
             <CopyButton value={data.url}>
               {({ copied, copy }) => <Button onClick={copy}>{copied ? strings.copied : strings.copy}</Button>}

@@ -1,7 +1,8 @@
-import { Alert, Button, Text } from '@mantine/core'
+import { Button, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import type { Problem } from '~/api/problem'
 import { strings } from '~/strings'
+import classes from './ProblemAlert.module.css'
 
 interface Props {
   problem: Problem
@@ -13,23 +14,29 @@ interface Props {
 export function ProblemAlert({ problem, onRetry }: Props) {
   const detail = problem.message === problem.title ? undefined : problem.message
   return (
-    <Alert role="alert" color="red" variant="light" icon={<IconAlertTriangle aria-hidden />} title={problem.title}>
-      {detail && <Text size="sm">{detail}</Text>}
-      {problem.fields.map(({ field, message }) => (
-        <Text key={`${field} ${message}`} size="sm">
-          {field !== '' && <code>{field}</code>} {message}
+    <div role="alert" className={classes.alert}>
+      <IconAlertTriangle size={18} aria-hidden className={classes.icon} />
+      <div className={classes.words}>
+        <Text size="sm" fw={600}>
+          {problem.title}
         </Text>
-      ))}
-      {problem.requestId && (
-        <Text size="xs" c="dimmed" mt={4}>
-          {strings.problem.request(problem.requestId)}
-        </Text>
-      )}
-      {onRetry && (
-        <Button size="xs" variant="default" mt="xs" onClick={onRetry}>
-          {strings.retry}
-        </Button>
-      )}
-    </Alert>
+        {detail && <Text size="sm">{detail}</Text>}
+        {problem.fields.map(({ field, message }) => (
+          <Text key={`${field} ${message}`} size="sm">
+            {field !== '' && <code>{field}</code>} {message}
+          </Text>
+        ))}
+        {problem.requestId && (
+          <Text size="xs" c="dimmed" mt={4}>
+            {strings.problem.request(problem.requestId)}
+          </Text>
+        )}
+        {onRetry && (
+          <Button size="xs" variant="default" mt="xs" onClick={onRetry}>
+            {strings.retry}
+          </Button>
+        )}
+      </div>
+    </div>
   )
 }

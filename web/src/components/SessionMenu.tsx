@@ -1,11 +1,12 @@
-import { ActionIcon, Menu } from '@mantine/core'
+import { Menu } from '@mantine/core'
 import { IconDotsVertical, IconMoon, IconPencil, IconPlayerPlay, IconRefresh, IconTrash } from '@tabler/icons-react'
-import { useState } from 'react'
+import { useState, type ComponentProps } from 'react'
 import type { Session, Template } from '~/api/types'
 import { canStop, canWake, isOver, phaseOf, titleOf } from '~/lib/session'
 import { strings } from '~/strings'
 import { DeleteDialog } from './DeleteDialog'
 import { RenameDialog } from './RenameDialog'
+import classes from './SessionMenu.module.css'
 import { useSessionActions } from './useSessionActions'
 
 interface Props {
@@ -13,19 +14,39 @@ interface Props {
   template: Template | undefined
 }
 
-/** Everything one can do with a session, for cards and table rows. */
-export function SessionMenu({ session, template }: Props) {
+/**
+ * Everything one can do with a session, for cards and table rows. Until it is asked for it is only its button: a page
+ * may hold a hundred of them.
+ */
+export function SessionMenu(props: Props) {
+  const [asked, setAsked] = useState(false)
+  if (asked) return <OpenedMenu {...props} />
+  return <MenuButton {...props} aria-haspopup="menu" aria-expanded={false} onClick={() => setAsked(true)} />
+}
+
+function MenuButton({ session, template, ...rest }: Props & ComponentProps<'button'>) {
+  return (
+    <button
+      type="button"
+      className={classes.button}
+      aria-label={strings.session.menu(titleOf(session, template))}
+      {...rest}
+    >
+      <IconDotsVertical size={18} aria-hidden />
+    </button>
+  )
+}
+
+function OpenedMenu({ session, template }: Props) {
   const [dialog, setDialog] = useState<'rename' | 'delete'>()
   const actions = useSessionActions(session, template)
   const phase = phaseOf(session)
   const close = () => setDialog(undefined)
   return (
     <>
-      <Menu>
+      <Menu defaultOpened>
         <Menu.Target>
-          <ActionIcon variant="subtle" color="gray" aria-label={strings.session.menu(titleOf(session, template))}>
-            <IconDotsVertical size={18} />
-          </ActionIcon>
+          <MenuButton session={session} template={template} />
         </Menu.Target>
         <Menu.Dropdown>
           {canWake(phase) && (

@@ -1,8 +1,8 @@
-import { Checkbox, Table, Text, UnstyledButton } from '@mantine/core'
+import { Table, UnstyledButton } from '@mantine/core'
 import { IconArrowDown, IconArrowUp, IconArrowsSort } from '@tabler/icons-react'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { Link } from '@tanstack/react-router'
-import { memo, useLayoutEffect, useRef, useState } from 'react'
+import { memo, useCallback, useLayoutEffect, useRef, useState } from 'react'
 import { formatBytes, formatCores } from '~/lib/quantity'
 import { inOrderOf, type Row, type Sort, type SortKey } from '~/lib/sessionTable'
 import { strings } from '~/strings'
@@ -29,14 +29,15 @@ const ROW_HEIGHT = 56
 const OVERSCAN = 8
 const words = strings.sessions
 
-const COLUMNS: { key: SortKey; label: string; people?: true; narrow?: true }[] = [
+/** Widths are fixed, so that columns do not move while rows come and go; the name takes what is left. */
+const COLUMNS: { key: SortKey; label: string; width?: number; people?: true; narrow?: true }[] = [
   { key: 'name', label: words.name, narrow: true },
-  { key: 'state', label: words.state, narrow: true },
-  { key: 'user', label: words.person, people: true },
-  { key: 'template', label: words.template },
-  { key: 'idle', label: words.idle },
-  { key: 'usage', label: words.usage },
-  { key: 'created', label: words.created },
+  { key: 'state', label: words.state, width: 145, narrow: true },
+  { key: 'user', label: words.person, width: 110, people: true },
+  { key: 'template', label: words.template, width: 130 },
+  { key: 'idle', label: words.idle, width: 125 },
+  { key: 'usage', label: words.usage, width: 100 },
+  { key: 'created', label: words.created, width: 125 },
 ]
 
 /** A live table of any length: rows change in place, and none moves while the pointer is on them. */
@@ -64,13 +65,7 @@ export function SessionTable({ rows, sort, selected, people, onSort, onSelect, o
         <Table.Thead>
           <Table.Tr>
             <Table.Th w={44}>
-              <Checkbox
-                size="xs"
-                aria-label={words.selectAll}
-                checked={selected.size > 0 && selected.size === rows.length}
-                indeterminate={selected.size > 0 && selected.size < rows.length}
-                onChange={(event) => onSelectAll(event.currentTarget.checked)}
-              />
+              <SelectAll some={selected.size > 0} all={selected.size === rows.length} onChange={onSelectAll} />
             </Table.Th>
             {columns.map((column) => (
               <SortHeader key={column.key} column={column} sort={sort} onSort={onSort} />
@@ -104,6 +99,32 @@ export function SessionTable({ rows, sort, selected, people, onSort, onSelect, o
   )
 }
 
+interface SelectAllProps {
+  some: boolean
+  all: boolean
+  onChange: (on: boolean) => void
+}
+
+function SelectAll({ some, all, onChange }: SelectAllProps) {
+  // The state in between exists only as a property of the element.
+  const show = useCallback(
+    (box: HTMLInputElement | null) => {
+      if (box) box.indeterminate = some && !all
+    },
+    [some, all],
+  )
+  return (
+    <input
+      ref={show}
+      type="checkbox"
+      className={classes.check}
+      aria-label={words.selectAll}
+      checked={some && all}
+      onChange={(event) => onChange(event.currentTarget.checked)}
+    />
+  )
+}
+
 function Spacer({ height }: { height: number }) {
   if (height <= 0) return null
   return (
@@ -119,11 +140,12 @@ interface SortHeaderProps {
   onSort: (key: SortKey) => void
 }
 
-function SortHeader({ column: { key, label, narrow }, sort, onSort }: SortHeaderProps) {
+function SortHeader({ column: { key, label, width, narrow }, sort, onSort }: SortHeaderProps) {
   const direction = sort === key ? 'ascending' : sort === `-${key}` ? 'descending' : 'none'
   const Arrow = direction === 'ascending' ? IconArrowUp : direction === 'descending' ? IconArrowDown : IconArrowsSort
   return (
     <Table.Th
+      w={width}
       aria-sort={direction}
       data-narrow={narrow}
       className={key === 'template' ? classes.template : undefined}
@@ -144,50 +166,54 @@ interface RowProps {
   onSelect: (name: string, on: boolean) => void
 }
 
+/** Plain elements: rows come and go with every scrolled frame, and a component for each cell would show in it. */
 const SessionRow = memo(function SessionRow({ row, index, people, selected, onSelect }: RowProps) {
   const { name, title, phase, session, template, activity } = row
   const tint = useTint(phase)
   return (
-    <Table.Tr className={classes.row} aria-rowindex={index + 2} data-selected={selected || undefined}>
-      <Table.Td key={tint} className={tint > 0 ? classes.tinted : undefined}>
-        <Checkbox
-          size="xs"
+    <tr className={classes.row} aria-rowindex={index + 2} data-selected={selected || undefined}>
+      <td key={tint} className={tint > 0 ? classes.tinted : undefined}>
+        <input
+          type="checkbox"
+          className={classes.check}
           aria-label={words.select(title)}
           checked={selected}
           onChange={(event) => onSelect(name, event.currentTarget.checked)}
         />
-      </Table.Td>
-      <Table.Td data-narrow>
+      </td>
+      <td data-narrow>
         <div className={classes.name}>
           <TemplateIcon template={template} name={session.spec.template} size={30} />
           <div className={classes.names}>
             <Link to="/sessions/$id" params={{ id: name }} className={classes.title}>
               {title}
             </Link>
-            <Text size="xs" c="dimmed" truncate title={name}>
+            <div className={classes.second} title={name}>
               {name}
-            </Text>
+            </div>
           </div>
         </div>
-      </Table.Td>
-      <Table.Td data-narrow>
+      </td>
+      <td data-narrow>
         <StateBadge phase={phase} />
-      </Table.Td>
-      {people && <Table.Td>{session.spec.user}</Table.Td>}
-      <Table.Td className={classes.template}>{template?.spec.displayName ?? session.spec.template}</Table.Td>
-      <Table.Td className={classes.figures}>
+      </td>
+      {people && <td className={classes.cut}>{session.spec.user}</td>}
+      <td className={classes.template} title={session.spec.template}>
+        {template?.spec.displayName ?? session.spec.template}
+      </td>
+      <td className={classes.cut}>
         <IdleText session={session} activity={activity} />
-      </Table.Td>
-      <Table.Td className={classes.figures}>
+      </td>
+      <td className={classes.cut}>
         <UsageText row={row} />
-      </Table.Td>
-      <Table.Td className={classes.figures}>
+      </td>
+      <td className={classes.cut}>
         <RelativeTime at={session.metadata.creationTimestamp} />
-      </Table.Td>
-      <Table.Td data-narrow>
+      </td>
+      <td data-narrow>
         <SessionMenu session={session} template={template} />
-      </Table.Td>
-    </Table.Tr>
+      </td>
+    </tr>
   )
 }, sameRow)
 
@@ -210,9 +236,7 @@ function UsageText({ row: { phase, activity } }: { row: Row }) {
   return (
     <>
       {strings.session.cores(cores, formatCores(cores))}
-      <Text span display="block" size="xs" c="dimmed">
-        {formatBytes(usage.memoryBytes)}
-      </Text>
+      <div className={classes.second}>{formatBytes(usage.memoryBytes)}</div>
     </>
   )
 }

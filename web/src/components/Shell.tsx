@@ -40,12 +40,14 @@ export function Shell() {
         <MainNav />
         <AccountMenu />
       </aside>
-      <Drawer opened={menuOpen} onClose={menu.close} size={280} title={<Brand />} padding="md">
+      <Drawer opened={menuOpen} onClose={menu.close} size={280} title={<Brand />} classNames={{ body: classes.menu }}>
         <MainNav onNavigate={menu.close} />
         <AccountMenu onNavigate={menu.close} />
       </Drawer>
       <main id="content" className={classes.content} tabIndex={-1}>
-        <Outlet />
+        <div className={classes.inner}>
+          <Outlet />
+        </div>
       </main>
     </div>
   )

@@ -23,7 +23,9 @@ export function SizeChoice({ template, value, onChange }: Props) {
               <span>
                 <span className={classes.name}>{strings.launch.sizes[size]}</span>
                 <Input.Description component="span">
-                  {strings.launch.sizeText(coresInWords(cpu), memoryInWords(memory))}
+                  {coresInWords(cpu)}
+                  <br />
+                  {memoryInWords(memory)}
                 </Input.Description>
               </span>
             </Radio.Card>

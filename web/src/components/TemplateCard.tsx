@@ -1,8 +1,9 @@
 import { ActionIcon, Button, Code, CopyButton, Group, Skeleton, Text, Tooltip } from '@mantine/core'
 import { IconAlertTriangle, IconCheck, IconCopy } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
+import { Fragment } from 'react'
 import type { Template } from '~/api/types'
-import { invalidBecause, missingHere, splitRemedy } from '~/lib/template'
+import { invalidBecause, missingHere, missingPrograms } from '~/lib/template'
 import { strings } from '~/strings'
 import classes from './TemplateCard.module.css'
 import { Tags } from './Tags'
@@ -52,42 +53,44 @@ export function TemplateCard({ template }: { template: Template }) {
   )
 }
 
-/** Why a template cannot be launched, and the command that changes it. Nothing for one that can. */
+/** Why a template cannot be launched, and the commands that change it. Nothing for one that can. */
 export function TemplateObstacle({ template }: { template: Template }) {
   const invalid = invalidBecause(template)
   const missing = missingHere(template)
-  if (invalid !== undefined) {
-    return <Obstacle title={strings.templates.invalid} text={invalid} />
-  }
-  if (!missing) return null
-  const { text, command } = splitRemedy(missing.message ?? '')
-  return <Obstacle title={strings.templates.missing} text={text} command={command} />
-}
-
-function Obstacle({ title, text, command }: { title: string; text: string; command?: string | undefined }) {
+  if (invalid === undefined && !missing) return null
   return (
     <div className={classes.obstacle}>
       <IconAlertTriangle size={16} aria-hidden />
       <div className={classes.obstacleText}>
         <Text size="xs" fw={600}>
-          {title}
+          {invalid === undefined ? strings.templates.missing : strings.templates.invalid}
         </Text>
-        <Text size="xs">{text}</Text>
-        {command && (
-          <div className={classes.command}>
-            <Code>{command}</Code>
-            <CopyButton value={command}>
-              {({ copied, copy }) => (
-                <Tooltip label={copied ? strings.copied : strings.templates.copyCommand}>
-                  <ActionIcon size="sm" variant="subtle" color="gray" onClick={copy} aria-label={strings.templates.copyCommand}>
-                    {copied ? <IconCheck size={14} /> : <IconCopy size={14} />}
-                  </ActionIcon>
-                </Tooltip>
-              )}
-            </CopyButton>
-          </div>
-        )}
+        {invalid !== undefined && <Text size="xs">{invalid}</Text>}
+        {invalid === undefined &&
+          missingPrograms(missing?.message ?? '').map(({ text, command }) => (
+            <Fragment key={text}>
+              <Text size="xs">{text}</Text>
+              {command && <Command command={command} />}
+            </Fragment>
+          ))}
       </div>
+    </div>
+  )
+}
+
+function Command({ command }: { command: string }) {
+  return (
+    <div className={classes.command}>
+      <Code>{command}</Code>
+      <CopyButton value={command}>
+        {({ copied, copy }) => (
+          <Tooltip label={copied ? strings.copied : strings.templates.copyCommand}>
+            <ActionIcon size="sm" variant="subtle" color="gray" onClick={copy} aria-label={strings.templates.copyCommand}>
+              {copied ? <IconCheck size={14} /> : <IconCopy size={14} />}
+            </ActionIcon>
+          </Tooltip>
+        )}
+      </CopyButton>
     </div>
   )
 }

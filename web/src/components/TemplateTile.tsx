@@ -9,16 +9,11 @@ import classes from './TemplateTile.module.css'
 export function TemplateTile({ template }: { template: Template }) {
   const { name } = template.metadata
   return (
-    <Link
-      to="/templates/$name"
-      params={{ name }}
-      className={classes.tile}
-      aria-label={strings.templates.launchNamed(template.spec.displayName)}
-    >
+    <Link to="/templates/$name" params={{ name }} className={classes.tile}>
       <TemplateIcon template={template} name={name} />
       <span className={classes.words}>
         <Text span fw={600} size="sm" truncate>
-          {template.spec.displayName}
+          <span className="visually-hidden">{strings.templates.launch}</span> {template.spec.displayName}
         </Text>
         <Text span size="xs" c="dimmed" lineClamp={2}>
           {template.spec.description ?? template.spec.category}

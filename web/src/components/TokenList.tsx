@@ -1,4 +1,4 @@
-import { Alert, Button, Code, CopyButton, Group, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Code, CopyButton, Group, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { answer, api } from '~/api/client'
@@ -133,8 +133,13 @@ function NewToken() {
 
 function FreshToken({ token }: { token: string }) {
   return (
-    <Alert color="green" title={words.tokenOnce} role="status">
-      <Code block>{token}</Code>
+    <div className={classes.fresh} role="status">
+      <Text size="sm" fw={600} mb={6}>
+        {words.tokenOnce}
+      </Text>
+      <Code block className={classes.token}>
+        {token}
+      </Code>
       <CopyButton value={token}>
         {({ copied, copy }) => (
           <Button size="xs" mt="xs" variant="default" onClick={copy}>
@@ -142,6 +147,6 @@ function FreshToken({ token }: { token: string }) {
           </Button>
         )}
       </CopyButton>
-    </Alert>
+    </div>
   )
 }

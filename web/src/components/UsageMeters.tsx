@@ -1,5 +1,5 @@
 import type { Session, Usage } from '~/api/types'
-import { formatBytes, formatCores, parseQuantity } from '~/lib/quantity'
+import { formatBytes, formatBytesOf, formatCores, parseQuantity } from '~/lib/quantity'
 import { strings } from '~/strings'
 import { Meter } from './Meter'
 
@@ -12,33 +12,30 @@ interface Props {
 export function UsageMeters({ session, usage }: Props) {
   const cores = parseQuantity(session.spec.resources?.cpu)
   const memory = usage?.memoryLimitBytes ?? parseQuantity(session.spec.resources?.memory)
-  const used = usage ? usage.cpuMillicores / 1000 : undefined
   return (
     <>
       <Meter
         label={strings.session.cpu}
-        text={ofLimit(used, cores, formatCores, strings.session.cpuOf)}
-        share={share(used, cores)}
+        text={usage ? coresText(usage.cpuMillicores / 1000, cores) : '–'}
+        share={share(usage && usage.cpuMillicores / 1000, cores)}
       />
       <Meter
         label={strings.session.memory}
-        text={ofLimit(usage?.memoryBytes, memory, formatBytes, strings.session.memoryOf)}
+        text={usage ? memoryText(usage.memoryBytes, memory) : '–'}
         share={share(usage?.memoryBytes, memory)}
       />
     </>
   )
 }
 
-function share(used: number | undefined, limit: number | undefined): number | undefined {
-  return used === undefined || !limit ? undefined : used / limit
+function share(used: number | null | undefined, limit: number | undefined): number | undefined {
+  return typeof used !== 'number' || !limit ? undefined : used / limit
 }
 
-function ofLimit(
-  used: number | undefined,
-  limit: number | undefined,
-  format: (value: number) => string,
-  words: (used: string, limit: string) => string,
-): string {
-  if (used === undefined) return '–'
-  return limit ? words(format(used), format(limit)) : format(used)
+function coresText(used: number, limit: number | undefined): string {
+  return limit ? strings.session.cpuOf(formatCores(used), formatCores(limit)) : formatCores(used)
+}
+
+function memoryText(used: number, limit: number | undefined): string {
+  return limit ? formatBytesOf(used, limit, strings.session.memoryOf) : formatBytes(used)
 }

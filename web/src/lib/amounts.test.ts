@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatDuration, parseDuration } from './duration'
-import { formatBytes, parseQuantity, scaleCpu, scaleMemory } from './quantity'
+import { formatBytes, formatBytesOf, parseQuantity, scaleCpu, scaleMemory } from './quantity'
 import { formatRelative } from './time'
 
 describe('quantities', () => {
@@ -31,6 +31,7 @@ describe('quantities', () => {
     expect(formatBytes(0)).toBe('0 B')
     expect(formatBytes(1023)).toBe('1,023 B')
     expect(formatBytes(1.5 * 2 ** 30)).toBe('1.5 GiB')
+    expect(formatBytesOf(512 * 2 ** 20, 2 ** 31, (used, limit) => `${used} of ${limit}`)).toBe('0.5 of 2 GiB')
   })
 })
 

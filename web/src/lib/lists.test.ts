@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { aSession, aTemplate, anActivity } from '~/test/fixtures'
 import { startSteps } from './session'
 import { inOrderOf, matches, rowsOf, sorted, type Row } from './sessionTable'
-import { passes, rank, resourcesOf, sizeOf, splitRemedy, type GalleryFilter } from './template'
+import { missingPrograms, passes, rank, resourcesOf, sizeOf, splitCommand, type GalleryFilter } from './template'
 
 const ALL: GalleryFilter = { search: '', tags: [], runsHere: false }
 
@@ -31,12 +31,16 @@ describe('the gallery', () => {
     expect(rank([editor, desktop], '').map(({ metadata }) => metadata.name)).toEqual(['desktop', 'editor'])
   })
 
-  it('takes the command out of a remedy, so that it can be copied', () => {
-    expect(splitRemedy('Xvnc is missing: apt-get install tigervnc')).toEqual({
-      text: 'Xvnc is missing.',
-      command: 'apt-get install tigervnc',
-    })
-    expect(splitRemedy('Ask: somebody')).toEqual({ text: 'Ask: somebody' })
+  it('tells commands from the sentences around them', () => {
+    expect(missingPrograms('Xvnc is missing: apt-get install tigervnc; node is missing: npm i')).toEqual([
+      { text: 'Xvnc is missing.', command: 'apt-get install tigervnc' },
+      { text: 'node is missing.', command: 'npm i' },
+    ])
+    expect(missingPrograms('It needs an engine that runs containers.')).toEqual([
+      { text: 'It needs an engine that runs containers.' },
+    ])
+    expect(splitCommand('Install it: apt-get install x')).toEqual({ text: 'Install it: ', command: 'apt-get install x' })
+    expect(splitCommand('Ask: somebody')).toEqual({ text: 'Ask: somebody' })
   })
 
   it('knows a size again by its amounts, however they are spelled', () => {

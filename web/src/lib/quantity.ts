@@ -28,6 +28,13 @@ export function formatBytes(bytes: number): string {
   return `${short.format(bytes / 2 ** (10 * step))} ${BINARY[step] ?? 'B'}`
 }
 
+/** (`1610612736`, `2147483648`) → `1.5 of 2 GiB`, both in the unit of the second. `words` joins the two. */
+export function formatBytesOf(used: number, limit: number, words: (used: string, limit: string) => string): string {
+  const text = formatBytes(limit)
+  const step = BINARY.findIndex((unit) => text.endsWith(` ${unit}`))
+  return words(short.format(used / 2 ** (10 * step)), text)
+}
+
 const cores = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 })
 
 export function formatCores(count: number): string {

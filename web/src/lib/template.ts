@@ -17,10 +17,18 @@ export function canLaunch(template: Template): boolean {
   return invalidBecause(template) === undefined && missingHere(template) === undefined
 }
 
-/** `Xvnc is missing: apt-get install tigervnc` → what is missing, and the command that brings it. */
-export function splitRemedy(message: string): { text: string; command?: string } {
-  const match = /^(.*?):\s+((?:sudo |apt-get |apt |pip |pipx |npm |curl |streamspace |make ).+)$/s.exec(message)
-  return match?.[1] && match[2] ? { text: `${match[1]}.`, command: match[2] } : { text: message }
+/** A sentence that ends in a command after its colon: `Install it: apt-get install x` → both parts, nothing lost. */
+export function splitCommand(text: string): { text: string; command?: string } {
+  const match = /^(.*?: )((?:sudo |apt-get |apt |pip |pipx |npm |curl |streamspace |make ).+)$/s.exec(text)
+  return match?.[1] && match[2] ? { text: match[1], command: match[2] } : { text }
+}
+
+/** `a is missing: apt-get install a; b is missing: …` → each missing program and what brings it. */
+export function missingPrograms(message: string): { text: string; command?: string }[] {
+  return message.split('; ').map((part) => {
+    const match = /^(.+ is missing): (.+)$/s.exec(part)
+    return match?.[1] && match[2] ? { text: `${match[1]}.`, command: match[2] } : { text: part }
+  })
 }
 
 export interface GalleryFilter {

@@ -1,20 +1,18 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { createContext, use, useEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
+import { createContext, use, useLayoutEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
 import { answer, api } from '~/api/client'
 import { keys } from '~/api/keys'
 import { announce } from '~/lib/notices'
 import { parseTime } from '~/lib/time'
 import { noteUsage } from '~/lib/usageHistory'
-import { applyMessage, feedsLost } from './cache'
+import { applyMessage, feedsAsked, feedsLost } from './cache'
 import { noteServerTime } from './serverTime'
 import { LiveSocket, type LiveStatus } from './socket'
 
 const LiveContext = createContext<LiveSocket | undefined>(undefined)
 
 const FEED = '/api/v1/ws/events'
-const TOPICS = ['sessions', 'notifications'] as const
-/** Subscribed to apart, so that a server without it refuses this one and not the whole socket. */
-const TEMPLATES = 'templates'
+const TOPICS = ['sessions', 'templates', 'notifications'] as const
 
 /** Opens the tab's one socket while mounted, and writes what it brings into the query cache. */
 export function LiveProvider({ children }: { children: ReactNode }) {
@@ -37,15 +35,15 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       }),
   )
 
-  useEffect(() => {
+  // Before the effects of what is below, so that lists know that a feed is on its way.
+  useLayoutEffect(() => {
     const stopListening = socket.listen(() => {
+      if (socket.status.state === 'connecting') feedsAsked(client)
       if (socket.status.state === 'lost') feedsLost(client)
       if (socket.status.state === 'open') void client.invalidateQueries({ queryKey: keys.activity })
     })
-    const unsubscribe = socket.subscribe(TEMPLATES, (message) => applyMessage(client, message))
     socket.start()
     return () => {
-      unsubscribe()
       stopListening()
       socket.stop()
       feedsLost(client)

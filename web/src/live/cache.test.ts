@@ -3,7 +3,7 @@ import { keys } from '~/api/keys'
 import { makeQueryClient } from '~/api/makeQueryClient'
 import type { Session } from '~/api/types'
 import { aSession, aTemplate } from '~/test/fixtures'
-import { applyMessage, feedsLost, isFed } from './cache'
+import { applyMessage, fedSoon, feedsAsked, feedsLost, isFed } from './cache'
 
 function cache() {
   const client = makeQueryClient()
@@ -75,6 +75,28 @@ describe('the feed in the query cache', () => {
     expect(isFed(client, keys.templates)).toBe(false)
     feedsLost(client)
     expect(isFed(client, keys.sessions)).toBe(false)
+  })
+
+  it('a list waits for a feed that is on its way, and not for one that is lost or refused', async () => {
+    const { client, snapshot } = cache()
+    const settled: string[] = []
+    const wait = (label: string) => fedSoon(client, keys.sessions).then(() => settled.push(label))
+    await wait('nobody asked')
+    feedsAsked(client)
+    const first = wait('delivered')
+    expect(settled).toEqual(['nobody asked'])
+    snapshot([])
+    await first
+    feedsLost(client)
+    feedsAsked(client)
+    const second = wait('lost')
+    feedsLost(client)
+    await second
+    feedsAsked(client)
+    const third = wait('refused')
+    applyMessage(client, { type: 'error', topic: 'sessions', title: 'You may not' })
+    await third
+    expect(settled).toEqual(['nobody asked', 'delivered', 'lost', 'refused'])
   })
 
   it('templates and figures have their own places', () => {

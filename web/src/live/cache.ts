@@ -13,16 +13,66 @@ interface Kind {
 const SESSIONS: Kind = { list: keys.sessions, one: keys.session }
 const TEMPLATES: Kind = { list: keys.templates, one: keys.template }
 
-/** The lists that a feed has given in full: from then on the feed is the authority and nothing is fetched. */
-const fed = new WeakMap<QueryClient, Set<string>>()
+/** How it stands with the feeds of a client, by the name of their topic. */
+interface Feeds {
+  /** Delivered in full: from then on the feed is the authority and nothing is fetched. */
+  fed: Set<string>
+  /** Not to be had: the list is fetched. */
+  refused: Set<string>
+  /** Called at each change. */
+  listeners: Set<() => void>
+}
+
+/** Only while a socket is open or being opened. */
+const feeds = new WeakMap<QueryClient, Feeds>()
+
+/** A feed that has just been asked is waited for this long before its list is fetched: both would bring the same. */
+const FEED_WAIT_MS = 1_500
 
 export function isFed(client: QueryClient, key: readonly unknown[]): boolean {
-  return fed.get(client)?.has(String(key[0])) ?? false
+  return feeds.get(client)?.fed.has(String(key[0])) ?? false
+}
+
+/** Says that the feeds are being asked, so that lists wait for them. */
+export function feedsAsked(client: QueryClient): void {
+  if (!feeds.has(client)) feeds.set(client, { fed: new Set(), refused: new Set(), listeners: new Set() })
 }
 
 /** Forgets what the feeds gave: while the socket is away, lists are fetched as usual. */
 export function feedsLost(client: QueryClient): void {
-  fed.delete(client)
+  const lost = feeds.get(client)
+  feeds.delete(client)
+  for (const listener of [...(lost?.listeners ?? [])]) listener()
+}
+
+function note(client: QueryClient, outcome: 'fed' | 'refused', topic: string): void {
+  feedsAsked(client)
+  const state = feeds.get(client)
+  state?.[outcome].add(topic)
+  for (const listener of [...(state?.listeners ?? [])]) listener()
+}
+
+/** Resolves once a feed has delivered `key`, or will not soon; at once while no feed is being asked. */
+export async function fedSoon(client: QueryClient, key: readonly unknown[]): Promise<void> {
+  const topic = String(key[0])
+  const listeners = feeds.get(client)?.listeners
+  const isOpen = () => {
+    const state = feeds.get(client)
+    return state !== undefined && !state.fed.has(topic) && !state.refused.has(topic)
+  }
+  if (!listeners || !isOpen()) return
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      listeners.delete(check)
+      resolve()
+    }
+    const check = () => {
+      if (!isOpen()) done()
+    }
+    const timer = setTimeout(done, FEED_WAIT_MS)
+    listeners.add(check)
+  })
 }
 
 /** Writes one object, as an answer or a delta brought it, into its list and its own entry. */
@@ -60,8 +110,7 @@ function takeSnapshot(client: QueryClient, kind: Kind, snapshot: Snapshot): void
     for (const item of items) client.setQueryData<Named>(kind.one(item.metadata.name), (known) => known && item)
     for (const { metadata } of before) if (!now.has(metadata.name)) remove(client, kind, metadata.name)
   }
-  const set = fed.get(client) ?? new Set()
-  fed.set(client, set.add(String(kind.list[0])))
+  note(client, 'fed', String(kind.list[0]))
 }
 
 export function newestFirst<Item extends Named>(items: readonly Item[]): readonly Item[] {
@@ -99,6 +148,9 @@ export function applyMessage(client: QueryClient, message: Message): void {
       return
     case 'session.activity':
       putActivity(client, message.activity)
+      return
+    case 'error':
+      if (message.topic !== undefined) note(client, 'refused', message.topic)
       return
     default:
       return

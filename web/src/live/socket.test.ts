@@ -74,6 +74,17 @@ describe('the live socket', () => {
     socket.stop()
   })
 
+  it('comes back when a server that stops has asked it to', () => {
+    const { socket } = live()
+    FakeSocket.last.open()
+    FakeSocket.last.fail(1001, 'the server restarts: reconnect in 2500 ms')
+    vi.advanceTimersByTime(2_400)
+    expect(FakeSocket.all).toHaveLength(1)
+    vi.advanceTimersByTime(200)
+    expect(FakeSocket.all).toHaveLength(2)
+    socket.stop()
+  })
+
   it('gives up a socket that does not open within ten seconds', () => {
     const { socket } = live()
     vi.advanceTimersByTime(9_900)

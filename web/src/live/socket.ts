@@ -119,7 +119,7 @@ export class LiveSocket {
     socket.onclose = (event) => {
       clearTimeout(timer)
       if (event.code === CLOSE_POLICY) this.#options.onSignedOut()
-      this.#lose(socket)
+      this.#lose(socket, hintIn(event.reason))
     }
   }
 
@@ -141,11 +141,10 @@ export class LiveSocket {
     this.#cursors.take(message.cursor)
   }
 
-  /** Gives up `socket`, once, and plans the next attempt. */
-  #lose(socket: WebSocket): void {
+  /** Gives up `socket`, once, and plans the next attempt, in `wait` milliseconds where the server has said when. */
+  #lose(socket: WebSocket, wait = backoff(this.#attempt)): void {
     if (socket !== this.#socket) return
     this.#drop()
-    const wait = backoff(this.#attempt)
     this.#become({ state: 'lost', attempt: this.#attempt, retryAt: serverNow() + wait })
     this.#attempt += 1
     this.#retryTimer = setTimeout(() => this.#connect(), wait)
@@ -193,4 +192,10 @@ export class LiveSocket {
       this.#probing = false
     }
   }
+}
+
+/** A server that stops spreads its readers: `the server restarts: reconnect in 1200 ms`. */
+function hintIn(reason: string): number | undefined {
+  const match = /reconnect in (\d{1,5}) ms/.exec(reason)
+  return match ? Number(match[1]) : undefined
 }

@@ -32,9 +32,10 @@ export function TemplatesPage() {
     <>
       <PageTitle title={words.title} />
       {templates.error && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
-      {templates.data?.length === 0 ? (
+      {templates.data?.length === 0 && (
         <EmptyState icon={<IconLayoutGrid size={24} stroke={1.6} />} title={words.none} text={words.noneText} />
-      ) : (
+      )}
+      {(templates.isPending || (templates.data && templates.data.length > 0)) && (
         <>
           <Filters templates={templates.data ?? []} filter={filter} />
           <Text size="sm" c="dimmed" role="status" mb="sm">
@@ -155,7 +156,9 @@ function count(
       total.set(value, (total.get(value) ?? 0) + 1)
     }
   }
+  // A tag that a single template has tells no more than its name does.
+  const isTelling = (tag: string) => (total.get(tag) ?? 0) > 1 || filter.tags.includes(tag)
   const byTotal = ([a]: [string, number], [b]: [string, number]) =>
     (total.get(b) ?? 0) - (total.get(a) ?? 0) || a.localeCompare(b)
-  return [...numbers].sort(byTotal)
+  return [...numbers].sort(byTotal).filter(([value]) => facet === 'category' || isTelling(value))
 }

@@ -7,15 +7,6 @@ import { renderPage } from '~/test/render'
 
 const desktop = aTemplate('desktop', { spec: { displayName: 'Linux desktop' } })
 
-/** Opens the feed with what the server has, as it does right after the page has connected. */
-async function openFeed(items: unknown[]) {
-  await waitFor(() => expect(FakeSocket.all.length).toBeGreaterThan(0))
-  act(() => {
-    FakeSocket.last.open()
-    FakeSocket.last.frame({ type: 'snapshot', topic: 'sessions', cursor: 'sessions:1', items })
-  })
-}
-
 describe('signing in', () => {
   beforeEach(() => {
     history.replaceState(null, '', '/')
@@ -77,17 +68,16 @@ describe('signing in', () => {
 
 describe('the home page', () => {
   it('shows one’s own sessions, live, and what to start', async () => {
-    fakeServer({ templates: [desktop] }, {
+    fakeServer({ templates: [desktop], sessions: [aSession('s'), aSession('theirs', { spec: { user: 'bob', displayName: 'Not mine' } })] }, {
       'GET /activity': () =>
         json({ kind: 'ActivityList', items: [anActivity('s', { idle: { since: '2026-01-01T10:00:00Z', cause: 'Quiet' } })] }),
     })
     renderPage('/')
-    await openFeed([aSession('s'), aSession('theirs', { spec: { user: 'bob', displayName: 'Not mine' } })])
     const card = await screen.findByRole('article', { name: 'Linux desktop' })
     expect(within(card).getByText('Running')).toBeVisible()
     expect(within(card).getByRole('meter', { name: 'CPU' })).toHaveAttribute('aria-valuetext', '0.5 of 2 cores')
     expect(screen.queryByText('Not mine')).not.toBeInTheDocument()
-    expect(screen.getByRole('link', { name: 'Launch Linux desktop' })).toBeVisible()
+    expect(screen.getByRole('link', { name: /^Launch Linux desktop/ })).toBeVisible()
     act(() =>
       FakeSocket.last.frame({
         type: 'session.updated',
@@ -103,21 +93,22 @@ describe('the home page', () => {
   it('says that the connection is lost, and heals without a reload', async () => {
     fakeServer({ templates: [desktop] })
     const { user } = renderPage('/')
-    await openFeed([])
+    await screen.findByRole('link', { name: /^Launch Linux desktop/ })
     expect(screen.queryByText(/Connection lost/)).not.toBeInTheDocument()
     act(() => FakeSocket.last.fail())
     expect(await screen.findByText(/Connection lost\. Retrying in \d s/)).toBeVisible()
     await user.click(screen.getByRole('button', { name: 'Retry now' }))
-    act(() => FakeSocket.last.open())
     await waitFor(() => expect(screen.queryByText(/Connection lost/)).not.toBeInTheDocument())
   })
 
   it('draws what failed, and asks again when told to', async () => {
     let failing = true
-    fakeServer({ templates: [desktop] }, {
+    fakeServer({}, {
       'GET /templates': () =>
         failing ? problem(500, 'The database is away', { requestId: 'r-1' }) : json({ total: 0, items: [] }),
     })
+    // The feed cannot be had either, so the lists are fetched.
+    FakeSocket.greet = (socket) => act(() => socket.fail())
     const { user } = renderPage('/')
     const alert = await screen.findByRole('alert')
     expect(alert).toHaveTextContent('The database is away')
@@ -125,6 +116,20 @@ describe('the home page', () => {
     failing = false
     await user.click(within(alert).getByRole('button', { name: 'Try again' }))
     expect(await screen.findByText('An administrator can add templates.')).toBeVisible()
+  })
+})
+
+describe('a server that is away when the page is opened', () => {
+  it('is asked again until it is there', async () => {
+    let away = true
+    fakeServer({ templates: [desktop] }, {
+      'GET /users/me': () => (away ? problem(502, 'Away') : json(me)),
+    })
+    renderPage('/')
+    expect(await screen.findByRole('alert')).toHaveTextContent('Away')
+    away = false
+    dispatchEvent(new Event('online'))
+    expect(await screen.findByRole('heading', { name: 'Home' })).toBeVisible()
   })
 })
 
@@ -148,7 +153,6 @@ describe('launching', () => {
       'POST /sessions/ada-jupyter-1/connect': () => json({ connectionId: 'c', url: 'http://x.localhost:8000/in' }),
     })
     const { user, router } = renderPage('/templates/jupyter')
-    await openFeed([])
     await user.click(await screen.findByRole('button', { name: 'Start' }))
     expect(screen.getByText('Required')).toBeVisible()
     expect(server.asked('POST /sessions')).toHaveLength(0)
@@ -217,10 +221,10 @@ describe('a session’s page', () => {
   })
 
   it('tells that a session is gone, as soon as it is', async () => {
-    fakeServer({ templates: [desktop] })
+    const server = fakeServer({ sessions: [failed], templates: [desktop] })
     renderPage('/sessions/s')
-    await openFeed([failed])
     expect(await screen.findByText('The program ended at once.')).toBeVisible()
+    server.forget('GET /sessions/s')
     act(() => FakeSocket.last.frame({ type: 'session.deleted', topic: 'sessions', session: failed }))
     expect(await screen.findByText('This session no longer exists')).toBeVisible()
   })
@@ -296,8 +300,16 @@ describe('the palette', () => {
     await user.keyboard('{Control>}k{/Control}')
     const search = await screen.findByLabelText('Find sessions, templates, pages and actions', { selector: 'input' })
     await user.type(search, 'forec')
-    await user.keyboard('{ArrowDown}{Enter}')
+    await user.keyboard('{Enter}')
     await waitFor(() => expect(router.state.location.pathname).toBe('/sessions/s'))
+  })
+
+  it('loses nothing that is typed before it has come up', async () => {
+    fakeServer({ templates: [desktop] })
+    const { user, router } = renderPage('/')
+    await screen.findByRole('link', { name: /^Launch Linux desktop/ })
+    await user.keyboard('{Control>}k{/Control}launch linux{Enter}')
+    await waitFor(() => expect(router.state.location.pathname).toBe('/templates/desktop'))
   })
 })
 

@@ -30,14 +30,16 @@ export function SessionDrawer({ session, template, activity, panel, onPanel }: P
         keepMounted={false}
         className={classes.tabs}
       >
-        <Tabs.List className={classes.list}>
-          {PANELS.map((value) => (
-            <Tabs.Tab key={value} value={value} className={classes.tab}>
-              {strings.drawer.tabs[value]}
-            </Tabs.Tab>
-          ))}
-          <CloseButton ml="auto" my="auto" aria-label={strings.viewer.hideDetails} onClick={() => onPanel(undefined)} />
-        </Tabs.List>
+        <div className={classes.head}>
+          <Tabs.List className={classes.list}>
+            {PANELS.map((value) => (
+              <Tabs.Tab key={value} value={value} className={classes.tab}>
+                {strings.drawer.tabs[value]}
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
+          <CloseButton aria-label={strings.viewer.hideDetails} onClick={() => onPanel(undefined)} />
+        </div>
         <Suspense fallback={<Loader m="md" size="sm" aria-label={strings.loading} />}>
           <Tabs.Panel value="health" className={classes.panel}>
             <HealthPanel session={session} template={template} activity={activity} />

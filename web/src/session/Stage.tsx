@@ -44,10 +44,18 @@ export function Stage({ session, template, title, quality, roundTrip, onState }:
   const desktopHere = template ? isDesktop(template) : connection && leadsHere(connection.url)
   if (problem && !mayPass(problem)) return <ProblemAlert problem={problem} onRetry={() => void reconnect()} />
   if (desktopHere === undefined) return waiting
-  if (!desktopHere) return <AppFrame title={title} url={connection?.url} onOpenAlone={alone} />
+  if (!connection && desktopHere) return waiting
+  if (!connection || !desktopHere) return <AppFrame title={title} url={connection?.url} onOpenAlone={alone} />
   return (
     <Suspense fallback={waiting}>
-      <DesktopViewer session={name} title={title} quality={quality} roundTrip={roundTrip} onHandle={setDesktop} />
+      <DesktopViewer
+        session={name}
+        connectionId={connection.connectionId}
+        title={title}
+        quality={quality}
+        roundTrip={roundTrip}
+        onHandle={setDesktop}
+      />
     </Suspense>
   )
 }

@@ -76,11 +76,20 @@ function reduce(logs: Logs, event: Event): Logs {
 
 /** `more` after `lines`. The two overlap where history and feed meet, or the feed begins anew with its own history. */
 function join(lines: readonly LogLine[], more: readonly LogLine[]): readonly LogLine[] {
-  const last = lines.at(-1)?.time
+  const last = lines.at(-1)
   if (last === undefined) return more
-  const atLast = new Set(lines.filter((line) => line.time === last).map((line) => line.text))
-  const fresh = more.filter(({ time, text }) => time > last || (time === last && !atLast.has(text)))
+  const end = sortable(last.time)
+  const atEnd = new Set(lines.filter((line) => line.time === last.time).map((line) => line.text))
+  const fresh = more.filter(({ time, text }) => {
+    const at = sortable(time)
+    return at > end || (at === end && !atEnd.has(text))
+  })
   return fresh.length === 0 ? lines : [...lines, ...fresh]
+}
+
+/** A time as text that sorts as time does: the server leaves out zeros at the end of the fraction. */
+function sortable(time: string): string {
+  return time.replace(/(?:\.(\d+))?Z$/, (_, fraction: string | undefined) => `.${(fraction ?? '').padEnd(9, '0')}`)
 }
 
 function trimmed(gone: number, lines: readonly LogLine[]): Pick<Logs, 'lines' | 'gone'> {

@@ -1,5 +1,7 @@
+import { act } from '@testing-library/react'
 import { vi } from 'vitest'
 import type { Me, Session, Template } from '~/api/types'
+import { FakeSocket } from './fakeSocket'
 import { me as ada } from './fixtures'
 
 interface Call {
@@ -27,7 +29,7 @@ interface World {
   templates?: readonly Template[]
 }
 
-/** Answers the page's calls from `world` and from handlers by `METHOD /path`; keeps what was asked. */
+/** Answers the page's calls from `world` and from handlers by `METHOD /path`, and its socket; keeps what was asked. */
 export function fakeServer({ me = ada, sessions = [], templates = [] }: World = {}, handlers: Record<string, Handler> = {}) {
   const calls: Call[] = []
   const all: Record<string, Handler> = {
@@ -41,8 +43,6 @@ export function fakeServer({ me = ada, sessions = [], templates = [] }: World = 
         appsDomain: 'localhost',
         limits: { idleTimeout: { default: '30m', ceiling: '8h' } },
       }),
-    'GET /sessions': () => listOf(sessions),
-    'GET /templates': () => listOf(templates),
     'GET /activity': () => json({ kind: 'ActivityList', items: [] }),
     ...Object.fromEntries(sessions.map((session) => [`GET /sessions/${session.metadata.name}`, () => json(session)])),
     ...Object.fromEntries(templates.map((template) => [`GET /templates/${template.metadata.name}`, () => json(template)])),
@@ -61,8 +61,18 @@ export function fakeServer({ me = ada, sessions = [], templates = [] }: World = 
     return all[`${call.method} ${path}`]?.(call) ?? problem(404, 'Not found')
   }
   vi.stubGlobal('fetch', answer)
+  FakeSocket.greet = (socket) =>
+    act(() => {
+      socket.open()
+      socket.frame({ type: 'snapshot', topic: 'sessions', cursor: 'sessions:1', items: sessions })
+      socket.frame({ type: 'snapshot', topic: 'templates', cursor: 'templates:1', items: templates })
+    })
   return {
     calls,
+    /** From now on there is no such thing. */
+    forget: (what: string) => {
+      all[what] = () => problem(404, 'Not found')
+    },
     /** The calls of `METHOD /path`. */
     asked: (what: string) => calls.filter(({ method, path }) => `${method} ${path}` === what),
   }

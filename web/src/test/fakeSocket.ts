@@ -6,6 +6,9 @@ export class FakeSocket {
   /** Every socket the code under test has opened, in order. */
   static readonly all: FakeSocket[] = []
 
+  /** What the server does with a new socket; nothing unless a test says so. */
+  static greet: ((socket: FakeSocket) => void) | undefined
+
   static get last(): FakeSocket {
     const socket = FakeSocket.all.at(-1)
     if (!socket) throw new Error('no socket was opened')
@@ -23,6 +26,8 @@ export class FakeSocket {
   constructor(url: string | URL) {
     this.url = new URL(url)
     FakeSocket.all.push(this)
+    const { greet } = FakeSocket
+    if (greet) queueMicrotask(() => greet(this))
   }
 
   send(data: string): void {

@@ -26,6 +26,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup()
   FakeSocket.all.length = 0
+  FakeSocket.greet = undefined
   vi.unstubAllGlobals()
   localStorage.clear()
 })

@@ -1,6 +1,6 @@
 import { ActionIcon, Badge, Button, CopyButton, Group, Popover, Stack, Text, Textarea, Tooltip } from '@mantine/core'
 import { IconClipboard } from '@tabler/icons-react'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { say } from '~/lib/notices'
 import { strings } from '~/strings'
 import { readClipboard, type ClipboardAccess } from './clipboard'
@@ -54,14 +54,18 @@ export function ClipboardPanel({ desktop }: { desktop: DesktopHandle }) {
 
 function SendBox({ onSend }: { onSend: (text: string) => void }) {
   const [text, setText] = useState('')
+  const field = useRef<HTMLTextAreaElement>(null)
   const send = () => {
     onSend(text)
     setText('')
+    // The button is about to be disabled, and would lose the focus to nowhere.
+    field.current?.focus()
     say(words.sent)
   }
   return (
     <div>
       <Textarea
+        ref={field}
         label={words.sendText}
         autosize
         minRows={2}

@@ -14,6 +14,8 @@ export interface DesktopHandle {
 
 interface Props {
   session: string
+  /** This tab's connection, which the screen's socket belongs to. */
+  connectionId: string
   title: string
   quality: PictureQuality
   /** Milliseconds, for the automatic quality. */
@@ -29,14 +31,13 @@ export default function DesktopViewer(props: Props) {
   const [link, setLink] = useState<DesktopLink>()
   useEffect(() => {
     if (!screen.current || !still.current) return
-    const made = new DesktopLink(socketUrl(props.session), screen.current, still.current)
-    made.start()
+    const made = new DesktopLink(screen.current, still.current)
     setLink(made)
     return () => {
       made.stop()
       setLink(undefined)
     }
-  }, [props.session])
+  }, [])
   return (
     <div className={classes.viewer} data-window>
       <div ref={screen} className={classes.screen} role="application" aria-label={strings.viewer.screen(props.title)} />
@@ -46,10 +47,11 @@ export default function DesktopViewer(props: Props) {
   )
 }
 
-function Overlay({ link, quality, roundTrip, onHandle }: Props & { link: DesktopLink }) {
+function Overlay({ link, session, connectionId, quality, roundTrip, onHandle }: Props & { link: DesktopLink }) {
   const state = useSyncExternalStore(link.listen, () => link.state)
   const [access, setAccess] = useState<ClipboardAccess>('unavailable')
   useEffect(() => watchAccess(setAccess), [])
+  useEffect(() => link.open(socketUrl(session, connectionId)), [link, session, connectionId])
   useEffect(() => link.setAccess(access), [link, access])
   useEffect(() => link.setQuality(quality, roundTrip), [link, quality, roundTrip])
   useEffect(() => onHandle({ link, state, access }), [link, state, access, onHandle])
@@ -78,8 +80,9 @@ function useSharedFate(link: DesktopLink, { phase }: DesktopState): void {
   }, [phase, retryNow])
 }
 
-function socketUrl(session: string): string {
+function socketUrl(session: string, connectionId: string): string {
   const url = new URL(`/api/v1/sessions/${encodeURIComponent(session)}/vnc`, location.href)
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+  url.searchParams.set('connectionId', connectionId)
   return url.href
 }

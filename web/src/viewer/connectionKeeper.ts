@@ -96,7 +96,8 @@ export class ConnectionKeeper {
   }
 
   #failed(problem: Problem): void {
-    this.#become({ problem })
+    // What is open stays open meanwhile: an app keeps its page.
+    this.#become(mayPass(problem) ? { ...this.#state, problem } : { problem })
     if (!this.#alive || !mayPass(problem)) return
     const wait = problem.retryAfter === undefined ? backoff(this.#failures) : problem.retryAfter * 1000
     this.#failures += 1

@@ -21,7 +21,7 @@ const EAGER_CAP_MS = 1_000
  * down the last picture stands still; it is restored by itself.
  */
 export class DesktopLink {
-  readonly #url: string
+  #url = ''
   readonly #screen: HTMLElement
   readonly #still: HTMLCanvasElement
   readonly #listeners = new Set<() => void>()
@@ -37,8 +37,7 @@ export class DesktopLink {
   #quality: { qualityLevel: number; compressionLevel: number } = { qualityLevel: 7, compressionLevel: 2 }
 
   /** `screen` receives the live picture; `still` lies over it and shows the last one while there is none. */
-  constructor(url: string, screen: HTMLElement, still: HTMLCanvasElement) {
-    this.#url = url
+  constructor(screen: HTMLElement, still: HTMLCanvasElement) {
     this.#screen = screen
     this.#still = still
   }
@@ -52,7 +51,10 @@ export class DesktopLink {
     return () => this.#listeners.delete(listener)
   }
 
-  start(): void {
+  /** Connects to `url`; where a link is up already, its next attempt goes there. */
+  open(url: string): void {
+    this.#url = url
+    if (this.#alive) return
     this.#alive = true
     addEventListener('online', this.retryNow)
     addEventListener('offline', this.drop)

@@ -1,0 +1,169 @@
+//! The client's side: which server, as whom, and how to ask it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use reqwest::{Method, RequestBuilder};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use url::Url;
+
+use super::CliError;
+use crate::config;
+
+/// Longest time for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// The file in the client's folder.
+const FILE: &str = "credentials.json";
+
+/// What the client remembers; only its owner can read it.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Credentials {
+    /// The server that is meant where none is named.
+    current: Option<String>,
+    /// By the server's origin.
+    servers: BTreeMap<String, Server>,
+}
+
+/// A server that somebody signed in to.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Server {
+    /// As whom.
+    pub(super) user: String,
+    /// A personal API token.
+    pub(super) token: String,
+    /// Until then.
+    pub(super) expires_at: jiff::Timestamp,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("user", &self.user).field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// What is remembered; nothing where there is no file.
+    pub(super) fn read() -> Result<Self, CliError> {
+        Self::read_from(&folder()?)
+    }
+
+    fn read_from(folder: &Path) -> Result<Self, CliError> {
+        let path = folder.join(FILE);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()).into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(format!("{}: {error}", path.display()).into()),
+        }
+    }
+
+    /// Remembers `server` at `origin`, as the one that is meant where none is named.
+    pub(super) fn remember(mut self, origin: &str, server: Server) -> Result<(), CliError> {
+        self.servers.insert(origin.to_owned(), server);
+        self.current = Some(origin.to_owned());
+        self.write_to(&folder()?)
+    }
+
+    fn write_to(&self, folder: &Path) -> Result<(), CliError> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let half = folder.join(format!("{FILE}.{}", std::process::id()));
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&half)?;
+        let written = serde_json::to_vec_pretty(self)
+            .map_err(io::Error::other)
+            .and_then(|bytes| file.write_all(&bytes))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&half, folder.join(FILE)));
+        if written.is_err() {
+            let _ = fs::remove_file(&half);
+        }
+        Ok(written?)
+    }
+}
+
+fn folder() -> Result<PathBuf, CliError> {
+    config::client_folder().ok_or_else(|| "there is no home folder: set HOME or XDG_CONFIG_HOME".into())
+}
+
+/// Asks one server.
+#[derive(Debug)]
+pub(super) struct Client {
+    origin: Url,
+    token: Option<String>,
+    http: reqwest::Client,
+}
+
+/// What a problem object says.
+#[derive(Deserialize)]
+struct Problem {
+    title: String,
+    detail: String,
+}
+
+impl Client {
+    /// A client of the server at `origin` that shows `token`.
+    pub(super) fn new(origin: Url, token: Option<String>) -> Result<Self, CliError> {
+        // Taken once a process; whoever was first chose the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .timeout(ANSWER_WITHIN)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("streamspace/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { origin, token, http })
+    }
+
+    /// A request to `path`.
+    pub(super) fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {
+        let request = self.http.request(method, self.origin.join(path)?);
+        // Without a token the server wants to know that no page of another site is behind this.
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request.header("origin", self.origin.origin().ascii_serialization()),
+        })
+    }
+}
+
+/// Sends `request` and reads what it answers; a problem becomes a sentence.
+pub(super) async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CliError> {
+    let response = request.send().await?;
+    let status = response.status();
+    let body = response.bytes().await?;
+    if status.is_success() {
+        return Ok(serde_json::from_slice(&body)?);
+    }
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => Err(format!("{}: {}", problem.title, problem.detail).into()),
+        Err(_) => Err(format!("the server answered {status}: is this the address of a StreamSpace server?").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_only_its_owner_can_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, now) = (folder.path().join("streamspace"), "2026-01-02T03:04:05Z".parse().unwrap());
+        let mut credentials = Credentials::read_from(&folder).unwrap();
+        let server = Server { user: "alice".into(), token: "secret".into(), expires_at: now };
+        credentials.servers.insert("http://localhost:8000".into(), server);
+        credentials.write_to(&folder).unwrap();
+        credentials.write_to(&folder).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join(FILE))), (0o700, 0o600));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        let again = Credentials::read_from(&folder).unwrap();
+        assert_eq!(again.servers["http://localhost:8000"].token, "secret");
+        assert!(!format!("{again:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,9 @@
+//! The database itself: the private PostgreSQL, the leadership, connections.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+#[allow(dead_code, reason = "shared with other areas")]
+#[path = "../support/postgres.rs"]
+mod postgres;
+
+mod leadership;
