@@ -64,7 +64,16 @@ export default function CommandPalette({ search, onSearch, entered, onReady, onC
     selectFirstOption()
   }, [search, all.length, selectFirstOption])
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding={0} size={560} yOffset="12vh" centered={false}>
+    <Modal
+      opened
+      onClose={onClose}
+      withCloseButton={false}
+      padding={0}
+      size={560}
+      yOffset="12vh"
+      centered={false}
+      attributes={{ content: { 'aria-label': words.label } }}
+    >
       <Combobox store={combobox} onOptionSubmit={submit}>
         <Combobox.EventsTarget>
           <TextInput
@@ -81,8 +90,7 @@ export default function CommandPalette({ search, onSearch, entered, onReady, onC
           />
         </Combobox.EventsTarget>
         <div className={classes.results}>
-          <Combobox.Options aria-label={words.label}>
-            <div className={classes.scroll}>
+          <Combobox.Options aria-label={words.label} className={classes.scroll} tabIndex={0}>
               {groups.map((group) => (
                 <Combobox.Group key={group.label} label={group.label}>
                   {group.commands.map((command) => (
@@ -97,7 +105,6 @@ export default function CommandPalette({ search, onSearch, entered, onReady, onC
                 </Combobox.Group>
               ))}
               {all.length === 0 && <Combobox.Empty>{words.empty}</Combobox.Empty>}
-            </div>
           </Combobox.Options>
         </div>
       </Combobox>

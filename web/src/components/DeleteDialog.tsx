@@ -54,7 +54,7 @@ export function DeleteDialog({ sessions, onClose, onDeleted }: Props) {
             </List>
           )}
           {!single && losing > 0 && (
-            <Text size="sm" c="red" fw={600}>
+            <Text size="sm" c="var(--state-bad)" fw={600}>
               {words.losesMany(losing)}
             </Text>
           )}

@@ -69,7 +69,7 @@ function OpenedMenu({ session, template }: Props) {
           </Menu.Item>
           <Menu.Divider />
           <Menu.Item
-            color="red"
+            c="var(--state-bad)"
             leftSection={<IconTrash size={16} />}
             disabled={phase === 'Terminating'}
             onClick={() => setDialog('delete')}

@@ -19,14 +19,14 @@ export function Shell() {
       <a className={classes.skip} href="#content">
         {strings.skipToContent}
       </a>
-      <header className={classes.top}>
+      <section className={classes.top} aria-label={strings.product}>
         <Burger opened={menuOpen} onClick={menu.toggle} size="sm" aria-label={strings.nav.menu} />
         <Brand />
         <ActionIcon variant="subtle" color="gray" size="lg" aria-label={strings.nav.find} onClick={openPalette}>
           <IconSearch size={18} />
         </ActionIcon>
         <NoticeBell />
-      </header>
+      </section>
       <aside className={classes.side}>
         <div className={classes.sideHead}>
           <Brand />

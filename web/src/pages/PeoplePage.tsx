@@ -134,7 +134,7 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
                 {words.enable}
               </Menu.Item>
             ) : (
-              <Menu.Item color="red" disabled={self} onClick={() => onDialog({ kind: 'disable', user })}>
+              <Menu.Item c="var(--state-bad)" disabled={self} onClick={() => onDialog({ kind: 'disable', user })}>
                 {words.disable}
               </Menu.Item>
             )}

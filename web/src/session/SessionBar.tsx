@@ -177,24 +177,20 @@ function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBar
           {desktop && (
             <>
               <Menu.Label>{words.pictureQuality}</Menu.Label>
-              {(Object.keys(QUALITIES) as PictureQuality[]).map((value) => (
-                <Menu.Item
-                  key={value}
-                  role="menuitemradio"
-                  aria-checked={quality === value}
-                  fw={quality === value ? 650 : undefined}
-                  onClick={() => onQuality(value)}
-                >
-                  {QUALITIES[value]}
-                </Menu.Item>
-              ))}
+              <Menu.RadioGroup value={quality} onChange={(value) => onQuality(value as PictureQuality)}>
+                {(Object.keys(QUALITIES) as PictureQuality[]).map((value) => (
+                  <Menu.RadioItem key={value} value={value}>
+                    {QUALITIES[value]}
+                  </Menu.RadioItem>
+                ))}
+              </Menu.RadioGroup>
               <Menu.Divider />
             </>
           )}
           <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => setDialog('rename')}>
             {strings.session.rename}
           </Menu.Item>
-          <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => setDialog('delete')}>
+          <Menu.Item c="var(--state-bad)" leftSection={<IconTrash size={16} />} onClick={() => setDialog('delete')}>
             {strings.session.delete}
           </Menu.Item>
         </Menu.Dropdown>

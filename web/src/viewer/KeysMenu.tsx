@@ -1,5 +1,5 @@
 import { ActionIcon, Menu, Tooltip } from '@mantine/core'
-import { IconCheck, IconKeyboard } from '@tabler/icons-react'
+import { IconKeyboard } from '@tabler/icons-react'
 import { useState } from 'react'
 import { strings } from '~/strings'
 import type { DesktopLink } from './desktopLink'
@@ -36,15 +36,9 @@ export function KeysMenu({ link }: { link: DesktopLink }) {
           ))}
           <Menu.Divider />
           {MODIFIERS.map((key) => (
-            <Menu.Item
-              key={key.label}
-              role="menuitemcheckbox"
-              aria-checked={held.includes(key)}
-              rightSection={held.includes(key) && <IconCheck size={14} />}
-              onClick={() => toggle(key)}
-            >
+            <Menu.CheckboxItem key={key.label} checked={held.includes(key)} onChange={() => toggle(key)}>
               {words.hold(key.label)}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           ))}
           <Menu.Divider />
           <Menu.Item closeMenuOnClick onClick={() => setKeyboard(true)}>
