@@ -1,0 +1,8 @@
+//! The whole server, as people run it, under blows: what was accepted stays, and what runs goes on.
+
+#![cfg(test)]
+
+mod creates;
+mod life;
+mod restarts;
+mod server;

@@ -1,0 +1,283 @@
+//! A server of the test's own: the real binary with folders, database and ports of its own.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::{Value, json};
+
+/// Longest wait for anything here.
+pub const LIMIT: Duration = Duration::from_secs(90);
+/// A pause between two looks at a condition.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits until `look` finds what it looks for, and says what was awaited where it never comes.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The server, its folders, and a client of it.
+pub struct Server {
+    folder: PathBuf,
+    port: u16,
+    management: u16,
+    child: Option<Child>,
+    http: reqwest::Client,
+}
+
+/// An answer of the API.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub replayed: bool,
+    pub body: Value,
+}
+
+impl Server {
+    /// Starts a server on an empty folder; everybody on this machine is its administrator.
+    pub async fn start(name: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = std::env::temp_dir().join(format!("streamspace-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
+        let mut server = Self { folder, port: free_port(), management: free_port(), child: None, http };
+        server.run().await;
+        server
+    }
+
+    /// Starts the process and waits until it answers.
+    pub async fn run(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).expect("a log");
+        let errors = log.try_clone().expect("a second handle");
+        let child = Command::new(env!("CARGO_BIN_EXE_streamspace"))
+            .arg("serve")
+            .env("AUTH_MODE", "none")
+            .env("DATA_DIR", self.folder.join("data"))
+            .env("RUN_DIR", self.folder.join("run"))
+            .env("API_PORT", self.port.to_string())
+            .env("MANAGEMENT_PORT", self.management.to_string())
+            .env("RATE_LIMIT_ADDRESS", "0")
+            .env("RATE_LIMIT_USER", "0")
+            .env("LOG_LEVEL", "warn,streamspace=info")
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .expect("the server's process");
+        self.child = Some(child);
+        until("the server answers", async || {
+            let gone = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            assert!(gone.is_none(), "the server ended: {}", self.log());
+            self.try_call("GET", "/ready", None, None).await.filter(|answer| answer.status == 200).map(drop)
+        })
+        .await;
+    }
+
+    /// What the server said.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Ends the process without a word of warning, as a crash does.
+    pub fn kill(&mut self) {
+        self.end(Signal::SIGKILL);
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        let child = self.child.as_ref().expect("a running server");
+        Pid::from_raw(i32::try_from(child.id()).expect("a pid"))
+    }
+
+    /// Takes note of an end that was brought about from elsewhere.
+    pub fn reap(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.wait().expect("an end");
+        }
+    }
+
+    /// Asks the process to end, as Ctrl-C does, and waits.
+    pub fn stop(&mut self) {
+        self.end(Signal::SIGINT);
+    }
+
+    fn end(&mut self, signal: Signal) {
+        if self.child.is_some() {
+            kill(self.pid(), signal).expect("a living process");
+            self.reap();
+        }
+    }
+
+    /// Calls the API; `None`: nobody answered.
+    pub async fn try_call(&self, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Option<Answer> {
+        let origin = format!("http://localhost:{}", self.port);
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let mut request = self.http.request(method.parse().expect("a method"), url).header("origin", &origin);
+        request = request.header("host", format!("localhost:{}", self.port));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let replayed = response.headers().contains_key("idempotent-replayed");
+        let bytes = response.bytes().await.ok()?;
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        Some(Answer { status, replayed, body: serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) })
+    }
+
+    /// Calls the API of a server that is there.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        self.try_call(method, path, body.as_ref(), None).await.expect("an answer")
+    }
+
+    /// Makes a template of a Perl program, which listens on port 8000 and counts on standard output.
+    pub async fn counter_template(&self, marker: &str) {
+        let body = json!({
+            "name": "counter", "displayName": "Counter", "baseImage": "none", "webapp": { "port": 8000 },
+            "idleTimeout": "0s", "defaultResources": { "cpu": "1", "memory": "64Mi" },
+            "local": { "command": ["/usr/bin/perl", "-MIO::Socket::INET", "-e", COUNTER, marker] },
+        });
+        let made = self.call("POST", "/api/v1/templates", Some(body)).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+
+    /// Creates a session and returns its name.
+    pub async fn session(&self, wish: Value) -> String {
+        let made = self.call("POST", "/api/v1/sessions", Some(wish)).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        made.body["metadata"]["name"].as_str().expect("a name").to_owned()
+    }
+
+    /// The session as it is now.
+    pub async fn get(&self, name: &str) -> Value {
+        self.call("GET", &format!("/api/v1/sessions/{name}"), None).await.body
+    }
+
+    /// Waits until the session shows that phase.
+    pub async fn reaches(&self, name: &str, phase: &str) -> Value {
+        let mut last = Value::Null;
+        let end = Instant::now() + LIMIT;
+        while Instant::now() < end {
+            last = self.get(name).await;
+            if last["status"]["phase"] == phase {
+                return last;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        panic!("{name} is not {phase}: {last:#}\n{}", self.log())
+    }
+
+    /// The last line that the session's program wrote.
+    pub async fn last_line(&self, name: &str) -> String {
+        let answer = self.call("GET", &format!("/api/v1/sessions/{name}/logs?tail=1"), None).await;
+        match answer.body {
+            Value::String(text) => text.trim().to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Deletes every session and waits until nothing is left of them.
+    pub async fn delete_all(&self) {
+        until("every session is gone", async || {
+            let list = self.call("GET", "/api/v1/sessions?pageSize=500", None).await;
+            let items = list.body["items"].as_array().cloned().unwrap_or_default();
+            for session in &items {
+                if session["metadata"]["deletionTimestamp"].is_null() {
+                    let name = session["metadata"]["name"].as_str().expect("a name");
+                    self.try_call("DELETE", &format!("/api/v1/sessions/{name}"), None, None).await;
+                }
+            }
+            items.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.stop();
+        }
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+            end_sandboxes(&self.folder);
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Ends what a failed test left running: holders lie in the data folder, and their trees end with them.
+fn end_sandboxes(folder: &std::path::Path) {
+    for (pid, command) in processes() {
+        if command.starts_with(&*folder.to_string_lossy()) && command.contains("sandbox") {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Every process with its command line.
+pub fn processes() -> Vec<(i32, String)> {
+    let entries = fs::read_dir("/proc").expect("proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid: i32| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        Some((pid, String::from_utf8_lossy(&command).replace('\0', " ")))
+    })
+    .collect()
+}
+
+/// Pid and start time of every process whose command line ends with `marker`, sorted.
+pub fn marked(marker: &str) -> Vec<(i32, u64)> {
+    let mut found: Vec<(i32, u64)> = processes()
+        .into_iter()
+        .filter(|(_, command)| command.starts_with("/usr/bin/perl") && command.trim_end().ends_with(marker))
+        .filter_map(|(pid, _)| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // Field 22, counted behind the name in parentheses, which may hold spaces.
+            let start = stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()?;
+            Some((pid, start))
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+}
+
+/// Answers HTTP on port 8000 and counts up five times a second.
+const COUNTER: &str = r#"$| = 1;
+my $door = IO::Socket::INET->new(LocalAddr => "127.0.0.1:8000", Listen => 9, ReuseAddr => 1) or die;
+for (my $n = 1;;) {
+    my $ready = ""; vec($ready, fileno($door), 1) = 1;
+    if (select($ready, undef, undef, 0.2)) {
+        my $guest = $door->accept or next; sysread($guest, my $asked, 4096);
+        print $guest "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"; close $guest;
+    } else { print $n++, "\n" }
+}"#;
