@@ -22,10 +22,13 @@ CREATE TABLE intents (
     object      jsonb       NOT NULL,
     audit       jsonb       NOT NULL,
     opened_at   timestamptz NOT NULL DEFAULT now(),
-    taken_until timestamptz NOT NULL
+    taken_until timestamptz NOT NULL,
+    closed_at   timestamptz
 );
-CREATE INDEX intents_by_end ON intents (taken_until);
-COMMENT ON TABLE intents IS 'Objects about to be made; a row that is left over is closed or released by the sweep';
+CREATE INDEX intents_open ON intents (taken_until) WHERE closed_at IS NULL;
+CREATE INDEX intents_closed ON intents (closed_at) WHERE closed_at IS NOT NULL;
+COMMENT ON TABLE intents IS 'Objects about to be made; one that is left open is closed or released by the sweep';
 COMMENT ON COLUMN intents.name IS 'metadata.name of what will be made';
 COMMENT ON COLUMN intents.audit IS 'The audit entry that is written when the object is there';
 COMMENT ON COLUMN intents.taken_until IS 'Until then the request that opened it works on it; after that anyone may';
+COMMENT ON COLUMN intents.closed_at IS 'It happened and was written down; kept a day, so that a repeated request does not write it down again';

@@ -28,8 +28,8 @@ use crate::{
     objects::{Epoch, ObjectError, ObjectStore},
 };
 
-/// Reconciliations of sessions under way at once.
-const CONCURRENCY: u16 = 32;
+/// Reconciliations of sessions under way at once: fewer than the pool has connections, so that requests find one too.
+const CONCURRENCY: u16 = 8;
 
 /// Runs the controllers until `stop`, whenever `epoch` says that this process leads.
 pub async fn run(app: App, mut epoch: watch::Receiver<Option<i64>>, stop: CancellationToken) {

@@ -76,12 +76,12 @@ pub async fn create(app: &App, caller: &Caller, wish: &Wish, mut session: Sessio
             // Not known whether it was made: the sweep finds out.
             Err(error @ ObjectError::Unavailable(_)) => return Err(error.into()),
             Err(error) => {
-                store::intents::close(&app.pool.get().await?, wish.id).await?;
+                store::intents::release(&app.pool.get().await?, wish.id).await?;
                 return Err(error.into());
             }
         }
     }
-    store::intents::close(&app.pool.get().await?, wish.id).await?;
+    store::intents::release(&app.pool.get().await?, wish.id).await?;
     Err(Error::AlreadyExists { kind: "session", name: session.name_any() })
 }
 
@@ -157,16 +157,18 @@ pub async fn sweep_once(app: &App) -> Result<(), Error> {
     for intent in left {
         let there = app.sessions.store().get(&intent.name).await?;
         let mut client = app.pool.get().await?;
+        if !there.is_some_and(|there| carries(&there, intent.id)) {
+            store::intents::release(&client, intent.id).await?;
+            continue;
+        }
         let transaction = client.transaction().await?;
-        if store::intents::close(&transaction, intent.id).await?
-            && there.is_some_and(|there| carries(&there, intent.id))
-        {
+        if store::intents::close(&transaction, intent.id).await? {
             let fact: Fact = serde_json::from_value(intent.audit).map_err(Error::internal)?;
             store::audit::insert(&transaction, &fact).await?;
         }
         transaction.commit().await?;
     }
-    Ok(())
+    store::intents::forget_closed(&app.pool.get().await?).await
 }
 
 /// The audit entry about an object.

@@ -30,12 +30,14 @@ async fn five_hundred_creates_under_twenty_kills_make_exactly_five_hundred_sessi
         "local": { "command": ["sleep", "infinity"], "requires": [] } });
     assert_eq!(server.call("POST", "/api/v1/templates", Some(template)).await.status, 201);
     let (server, in_flight, done) = (RwLock::new(server), AtomicUsize::new(0), AtomicUsize::new(0));
-    let creates = stream::iter(0..WANTED).map(|number| create(&server, &in_flight, &done, number)).buffer_unordered(AT_ONCE);
+    let creates =
+        stream::iter(0..WANTED).map(|number| create(&server, &in_flight, &done, number)).buffer_unordered(AT_ONCE);
     let kills = kill_at_random(&server, &in_flight, &done, seed);
     let (bodies, ()) = tokio::join!(creates.collect::<Vec<_>>(), kills);
 
     let server = server.into_inner();
-    let names: BTreeSet<&str> = bodies.iter().filter_map(|(_, answer)| answer.body["metadata"]["name"].as_str()).collect();
+    let names: BTreeSet<&str> =
+        bodies.iter().filter_map(|(_, answer)| answer.body["metadata"]["name"].as_str()).collect();
     assert_eq!(names.len(), WANTED, "every key has a session of its own");
     let list = server.call("GET", "/api/v1/sessions?pageSize=1", None).await;
     assert_eq!(list.body["total"], WANTED, "and there is no other");
@@ -58,7 +60,12 @@ async fn ask(server: &Server, number: usize) -> Option<Answer> {
 }
 
 /// Asks until the answer is final, as a client does.
-async fn create(server: &RwLock<Server>, in_flight: &AtomicUsize, done: &AtomicUsize, number: usize) -> (usize, Answer) {
+async fn create(
+    server: &RwLock<Server>,
+    in_flight: &AtomicUsize,
+    done: &AtomicUsize,
+    number: usize,
+) -> (usize, Answer) {
     let answer = until("a create is answered", async || {
         in_flight.fetch_add(1, Ordering::SeqCst);
         let answer = { ask(&*server.read().await, number).await };

@@ -26,14 +26,16 @@ async fn a_session_starts_sleeps_wakes_with_its_files_and_leaves_nothing_but_the
     assert_eq!(std::fs::read_to_string(&file).expect("the file"), "still here");
 
     let story = server.call("GET", &format!("{path}/lifecycle"), None).await.body;
-    let types: Vec<&str> = story["events"].as_array().expect("events").iter().filter_map(|event| event["type"].as_str()).collect();
+    let types: Vec<&str> =
+        story["events"].as_array().expect("events").iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!(types, ["Created", "Starting", "Ready", "Hibernated", "Resumed", "Starting", "Ready"]);
 
     server.delete_all().await;
     assert_eq!(marked(&marker), []);
     assert!(file.exists(), "deleting a session takes no home along");
     let holder = server.data().join("bin");
-    let left: Vec<_> = processes().into_iter().filter(|(_, command)| command.starts_with(&*holder.to_string_lossy())).collect();
+    let left: Vec<_> =
+        processes().into_iter().filter(|(_, command)| command.starts_with(&*holder.to_string_lossy())).collect();
     assert_eq!(left, []);
 }
 

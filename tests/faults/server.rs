@@ -74,7 +74,7 @@ impl Server {
             .env("MANAGEMENT_PORT", self.management.to_string())
             .env("RATE_LIMIT_ADDRESS", "0")
             .env("RATE_LIMIT_USER", "0")
-            .env("LOG_LEVEL", "warn,streamspace=info")
+            .env("LOG_LEVEL", "warn,streamspace=info,streamspace::access=warn")
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -185,6 +185,16 @@ impl Server {
             tokio::time::sleep(LOOK).await;
         }
         panic!("{name} is not {phase}: {last:#}\n{}", self.log())
+    }
+
+    /// Waits until so many sessions show that phase, and returns them.
+    pub async fn all_reach(&self, count: usize, phase: &str) -> Vec<Value> {
+        until(&format!("{count} sessions are {phase}"), async || {
+            let list =
+                self.try_call("GET", &format!("/api/v1/sessions?pageSize=500&phase={phase}"), None, None).await?;
+            list.body["items"].as_array().filter(|items| items.len() == count).cloned()
+        })
+        .await
     }
 
     /// The last line that the session's program wrote.

@@ -15,6 +15,8 @@ use crate::{
 
 /// How long a program that listens may take to answer before it is asked again.
 const PROBE_AGAIN: SignedDuration = SignedDuration::from_millis(100);
+/// After this long without a word from the engine it is asked again.
+const LOST_AFTER: SignedDuration = SignedDuration::from_secs(2);
 /// Activity is written down at most this long after it happened, so a stop waits as long.
 const ACTIVITY_LAG: SignedDuration = SignedDuration::from_secs(15);
 /// Status takes live figures at least this often while they change.
@@ -242,6 +244,8 @@ fn advance(mut draft: Draft, session: &Session, plan: &Plan, found: &Found) -> W
         draft.go(Phase::Starting, LifecycleType::Starting, EventType::Normal, "The session starts.");
         draft.show_not_ready("The session starts.");
         draft.wanted.call = plan.ensure(draft.wanted.status.run);
+        // What the engine told before this is written down is not told again.
+        draft.look_again_in(LOST_AFTER);
         return draft.finish();
     }
     match &found.workload {
@@ -280,7 +284,7 @@ fn again_when_due(draft: &mut Draft, plan: &Plan, found: &Found) {
     if due <= found.now {
         draft.wanted.call = plan.ensure(draft.wanted.status.run);
         // Also the asking may get lost on the way; asking twice does no harm.
-        draft.look_again_in(SignedDuration::from_secs(5));
+        draft.look_again_in(LOST_AFTER);
     } else {
         draft.look_again_at(due);
     }

@@ -48,8 +48,11 @@ async fn tell(
     if new.is_empty() {
         return Ok(());
     }
-    let client = context.app.pool.get().await.map_err(Error::from)?;
-    store::lifecycle::keep(&client, &uid, name, &session.spec.user, all).await?;
+    {
+        // Given back before the next is taken: as many reconciliations as there are connections would wait for each other.
+        let client = context.app.pool.get().await.map_err(Error::from)?;
+        store::lifecycle::keep(&client, &uid, name, &session.spec.user, all).await?;
+    }
     for event in new {
         tracing::info!(session.id = name, session.user = session.spec.user, event = ?event.type_, "{}", event.message);
         metrics::counter!("streamspace_api_lifecycle_events_total").increment(1);
