@@ -7,3 +7,5 @@
 mod postgres;
 
 mod leadership;
+mod migrations;
+mod private;
