@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", ANY),
     ("app", &["live", "auth", "objects", "engine", "store", "crd"]),
-    ("http", &["app", "services", "auth", "live", "engine", "domain", "crd"]),
+    ("http", &["app", "gateway", "services", "auth", "live", "engine", "domain", "crd"]),
     ("gateway", &["app", "services", "auth", "live", "engine", "domain", "crd"]),
     ("services", &["app", "objects", "engine", "jobs", "catalog", "auth", "store", "domain", "crd"]),
     ("controller", &["app", "objects", "engine", "store", "domain", "crd"]),

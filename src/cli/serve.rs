@@ -15,13 +15,14 @@ use crate::{
     controller,
     crd::{Session, Template},
     engine::local::{self as engine, LocalEngine},
+    gateway::{self, Gateway},
     http::{
         middleware::{access_log, policy::Policy},
         server::{self, Wiring},
     },
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{accounts, idempotency::Keys, intents, sockets, templates},
+    services::{accounts, idempotency::Keys, intents, presence::Presence, sockets, templates},
     store::{
         self, Claim, Database, Listener,
         leadership::{Candidate, Leadership},
@@ -100,7 +101,9 @@ async fn with_database(
     templates::install_shipped(&app).await?;
     lead(&app, Candidate::new(Some(claim.identity())), &mut tasks);
     let Doors { policy, tls, sockets } = doors;
-    let wiring = Wiring { app: app.clone(), policy, keys, stopping: CancellationToken::new() };
+    let stopping = CancellationToken::new();
+    let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
+    let wiring = Wiring { app: app.clone(), policy, keys, gateway, stopping };
     let people = server::serve(sockets.people, tls.as_ref(), &wiring)?;
     let management = server::serve_management(sockets.management, &wiring)?;
     greet(&app).await?;
@@ -147,6 +150,18 @@ fn lead(app: &App, candidate: Candidate, tasks: &mut Tasks) {
     let epoch = Leadership::start(app.pool.clone(), candidate, tasks).epoch();
     tasks.start("controller", controller::run(app.clone(), epoch, tasks.stopping()));
     tasks.start("intents-sweep", intents::sweep(app.clone(), tasks.stopping()));
+}
+
+/// The way to apps, with what happens there by the clock.
+fn open_gateway(app: &App, policy: &Arc<Policy>, stopping: &CancellationToken, tasks: &mut Tasks) -> Gateway {
+    let policy = Arc::clone(policy);
+    let gateway = Gateway::new(gateway::Wiring {
+        app: app.clone(),
+        presence: Presence::new(stopping.child_token()),
+        client_of: Box::new(move |peer, headers| policy.proxies.client(peer, headers)),
+    });
+    gateway::start(&gateway, tasks);
+    gateway
 }
 
 /// Says where the server is, and while nobody ever signed in how to.

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod auth;
 pub mod body;
+pub mod connections;
 pub mod context;
 pub mod cookie;
 pub mod etag;

@@ -4,7 +4,7 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, health, openapi,
+    audit, auth, connections, health, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
@@ -88,6 +88,13 @@ routes! {
     "/api/v1/ws/logs/{namespace}/{pod}" { GET ws::ws_logs [Unrepeatable]; }
     "/api/v1/ws/events" { GET ws::ws_events [Unrepeatable]; }
     "/api/v1/ws/tickets" { POST ws::create_ticket [Unrepeatable]; }
+    "/api/v1/sessions/{id}/connect" { GET connections::connect_by_get [Unrepeatable]; POST connections::connect [Unrepeatable]; }
+    "/api/v1/sessions/{id}/heartbeat" { POST connections::heartbeat; }
+    "/api/v1/sessions/{id}/disconnect" { POST connections::disconnect; }
+    "/api/v1/sessions/{id}/snooze" { POST connections::snooze; }
+    "/api/v1/sessions/{id}/connections" { GET connections::list_connections; }
+    "/api/v1/sessions/{id}/vnc" { GET connections::view_screen [Unrepeatable]; }
+    "/api/v1/activity" { GET connections::list_activity; }
     "/api/v1/audit" { GET audit::list_audit; }
     "/api/v1/audit/head" { GET audit::audit_head; }
 }

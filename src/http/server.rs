@@ -18,7 +18,12 @@ use super::{
     middleware::{self, policy::Policy},
     routes,
 };
-use crate::{app::App, config, services::idempotency::Keys};
+use crate::{
+    app::App,
+    config,
+    gateway::{Front, Gateway},
+    services::idempotency::Keys,
+};
 
 /// Longest wait for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -118,6 +123,8 @@ pub struct Wiring {
     pub policy: Arc<Policy>,
     /// Requests that are executed once.
     pub keys: Keys,
+    /// The way to apps.
+    pub gateway: Gateway,
     /// Fires when the server begins to stop.
     pub stopping: CancellationToken,
 }
@@ -128,6 +135,7 @@ impl Wiring {
             .app_data(web::Data::new(self.app.auth.clone()))
             .app_data(web::Data::from(Arc::clone(&self.policy)))
             .app_data(web::Data::new(self.keys.clone()))
+            .app_data(web::Data::new(self.gateway.clone()))
             .app_data(web::Data::new(Readiness::new(self.app.clone(), self.stopping.clone())));
     }
 }
@@ -139,7 +147,9 @@ impl Wiring {
 pub fn serve(sockets: Vec<TcpListener>, tls: Option<&rustls::ServerConfig>, wiring: &Wiring) -> io::Result<Server> {
     let wiring = wiring.clone();
     let api = || web::scope("").wrap(from_fn(middleware::around)).configure(routes::configure);
-    let mut server = HttpServer::new(move || Actix::new().configure(|cfg| wiring.data(cfg)).service(api()))
+    let front = Front(wiring.gateway.clone());
+    let stack = move || Actix::new().configure(|cfg| wiring.data(cfg)).service(api()).wrap(front.clone());
+    let mut server = HttpServer::new(stack)
         .client_request_timeout(HEAD_WITHIN)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(GRACE_S)

@@ -1,8 +1,10 @@
 //! What people can do: one file per noun, one function per action; owns transactions and the order of effects.
 
 pub mod accounts;
+pub mod activity;
 pub mod audit;
 pub mod audit_chain;
+pub mod connections;
 pub mod idempotency;
 pub mod intents;
 pub mod logs;
@@ -13,3 +15,4 @@ pub mod sign_in;
 pub mod sockets;
 pub mod templates;
 pub mod tokens;
+pub mod upkeep;

@@ -6,5 +6,6 @@
 mod support;
 
 mod conventions;
+mod gateway;
 mod idempotency;
 mod openapi;

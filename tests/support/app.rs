@@ -14,13 +14,15 @@ use streamspace::{
     clock::MovableClock,
     config::Config,
     crd::{Session, Template},
+    engine::Engine,
+    gateway::{self, Gateway},
     http::{
         middleware::policy::Policy,
         server::{self, Wiring},
     },
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{idempotency::Keys, sockets},
+    services::{idempotency::Keys, presence::Presence, sockets},
     store::Listener,
     telemetry::task::{self, Tasks},
 };
@@ -39,6 +41,8 @@ pub struct TestApp {
     // Ends with the value: a group of tasks that is dropped takes its tasks along.
     _tasks: Tasks,
     database: TestDatabase,
+    engine: Arc<dyn Engine>,
+    gateway: Gateway,
 }
 
 impl TestApp {
@@ -49,32 +53,51 @@ impl TestApp {
 
     /// Starts a server with settings of the test's own, such as `--rate-limit-user=5`.
     pub async fn with(arguments: &[&str]) -> Self {
-        Self::on(TestDatabase::create().await, arguments).await
+        Self::with_engine(Arc::new(NoEngine), arguments).await
+    }
+
+    /// Starts a server whose sessions are run by `engine`.
+    pub async fn with_engine(engine: Arc<dyn Engine>, arguments: &[&str]) -> Self {
+        Self::on(TestDatabase::create().await, engine, arguments).await
     }
 
     /// Ends the server as a crash would and starts another one on the same database.
     pub async fn restarted(self, arguments: &[&str]) -> Self {
-        let Self { database, server, _tasks: tasks, .. } = self;
+        let Self { database, engine, server, _tasks: tasks, .. } = self;
         drop((server, tasks));
-        Self::on(database, arguments).await
+        Self::on(database, engine, arguments).await
     }
 
-    async fn on(database: TestDatabase, arguments: &[&str]) -> Self {
+    async fn on(database: TestDatabase, engine: Arc<dyn Engine>, arguments: &[&str]) -> Self {
         let sockets = server::listen(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, "API_PORT").expect("a free port");
         let address = sockets[0].local_addr().expect("an address");
         let (clock, mut tasks) = (MovableClock::shared(), Tasks::new(CancellationToken::new()));
-        let app = wire(configuration(address, arguments), clock.clone(), &database, &mut tasks).await;
+        let config = configuration(address, arguments);
+        let app = wire(config, clock.clone(), &database, Arc::clone(&engine), &mut tasks).await;
+        let policy = Arc::new(Policy::new(&app.config.http).expect("settings that can be used"));
+        let gateway = gateway(&app, &policy, &mut tasks);
         tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
         let wiring = Wiring {
-            policy: Arc::new(Policy::new(&app.config.http).expect("settings that can be used")),
+            policy,
             keys: Keys::new(app.pool.clone(), app.clock.clone(), true),
+            gateway: gateway.clone(),
             stopping: CancellationToken::new(),
             app: app.clone(),
         };
         let running = server::serve(sockets, None, &wiring).expect("the server starts");
         let server = Running(running.handle());
         task::spawn("test-server", running);
-        Self { app, clock, address, server, _tasks: tasks, database }
+        Self { app, clock, address, server, _tasks: tasks, database, engine, gateway }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Who is connected to sessions.
+    pub fn presence(&self) -> &Presence {
+        self.gateway.presence()
     }
 
     /// A client that is not signed in.
@@ -86,7 +109,24 @@ impl TestApp {
 /// Seals the test's secrets.
 const SECRET_KEY: &str = "--secret-key=0123456789abcdef0123456789abcdef";
 
-async fn wire(config: Config, clock: Arc<MovableClock>, database: &TestDatabase, tasks: &mut Tasks) -> App {
+fn gateway(app: &App, policy: &Arc<Policy>, tasks: &mut Tasks) -> Gateway {
+    let policy = Arc::clone(policy);
+    let gateway = Gateway::new(gateway::Wiring {
+        app: app.clone(),
+        presence: Presence::new(tasks.stopping().child_token()),
+        client_of: Box::new(move |peer, headers| policy.proxies.client(peer, headers)),
+    });
+    gateway::start(&gateway, tasks);
+    gateway
+}
+
+async fn wire(
+    config: Config,
+    clock: Arc<MovableClock>,
+    database: &TestDatabase,
+    engine: Arc<dyn Engine>,
+    tasks: &mut Tasks,
+) -> App {
     let (pool, namespace) = (database.pool.clone(), config.sessions.namespace.clone());
     let auth = Auth::start(&config, Path::new("/nowhere"), pool.clone(), clock.clone()).await.expect("keys");
     auth.keep(database.connector.clone(), tasks);
@@ -99,7 +139,7 @@ async fn wire(config: Config, clock: Arc<MovableClock>, database: &TestDatabase,
         hub: Hub::start(Arc::clone(&sessions), Arc::clone(&templates), clock.clone(), tasks),
         sessions: Cached::start(sessions, tasks),
         templates: Cached::start(templates, tasks),
-        engine: Arc::new(NoEngine),
+        engine,
         auth,
         config,
         clock,

@@ -6,3 +6,4 @@ pub mod app;
 pub mod client;
 pub mod no_engine;
 pub mod postgres;
+pub mod program;

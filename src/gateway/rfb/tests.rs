@@ -1,0 +1,172 @@
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use super::*;
+
+const ALL: Rights = Rights { clipboard: true, input: true };
+const NO_CLIPBOARD: Rights = Rights { clipboard: false, input: true };
+const LOOK_ON: Rights = Rights { clipboard: true, input: false };
+
+// What noVNC sends, as it stands on the wire.
+const GREETING: &[u8] = b"RFB 003.008\n";
+const CHOOSE_NONE: &[u8] = &[1];
+const SHARE: &[u8] = &[1];
+const PIXEL_FORMAT: &[u8] = &[0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0];
+// CopyRect, Tight, extended mouse buttons, extended clipboard
+const ENCODINGS: &[u8] = &[2, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0xfe, 0xc4, 0xc0, 0xa1, 0xe5, 0xce];
+const ENCODINGS_WITHOUT_CLIPBOARD: &[u8] = &[2, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0xfe, 0xc4];
+const UPDATE_REQUEST: &[u8] = &[3, 1, 0, 0, 0, 0, 4, 0, 3, 0];
+const KEY_A_DOWN: &[u8] = &[4, 1, 0, 0, 0, 0, 0, 0x61];
+const POINTER: &[u8] = &[5, 0, 0, 10, 0, 20];
+const POINTER_BACK_BUTTON: &[u8] = &[5, 0x80, 0, 10, 0, 20, 1];
+const CUT_TEXT: &[u8] = &[6, 0, 0, 0, 0, 0, 0, 3, b'a', b'b', b'c'];
+// length -4, flags: caps
+const CLIPBOARD_CAPS: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 1, 0, 0, 1];
+// length -4, flags: request text
+const CLIPBOARD_REQUEST: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 2, 0, 0, 1];
+// length -4, flags: notify text
+const CLIPBOARD_NOTIFY: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 8, 0, 0, 1];
+const CONTINUOUS_UPDATES: &[u8] = &[150, 1, 0, 0, 0, 0, 4, 0, 3, 0];
+const FENCE: &[u8] = &[248, 0, 0, 0, 0, 0, 0, 3, 2, 0xaa, 0xbb];
+const XVP_SHUTDOWN: &[u8] = &[250, 0, 1, 2];
+const DESKTOP_SIZE: &[u8] = &[251, 0, 5, 0, 3, 32, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 3, 32, 0, 0, 0, 0];
+const QEMU_KEY: &[u8] = &[255, 0, 0, 1, 0, 0, 0, 0x61, 0, 0, 0, 0x1e];
+const QEMU_AUDIO_ON: &[u8] = &[255, 1, 0, 0];
+const QEMU_AUDIO_FORMAT: &[u8] = &[255, 1, 0, 2, 3, 2, 0, 0, 0xac, 0x44];
+const GII_EVENT: &[u8] = &[252, 0x80, 0, 2, 9, 9];
+const GII_VERSION_LITTLE_ENDIAN: &[u8] = &[252, 0x01, 2, 0, 1, 0];
+
+/// Messages that viewers send by themselves.
+const BY_ITSELF: [&[u8]; 11] = [
+    PIXEL_FORMAT,
+    ENCODINGS,
+    UPDATE_REQUEST,
+    CLIPBOARD_CAPS,
+    CLIPBOARD_REQUEST,
+    CONTINUOUS_UPDATES,
+    FENCE,
+    DESKTOP_SIZE,
+    QEMU_AUDIO_ON,
+    QEMU_AUDIO_FORMAT,
+    GII_VERSION_LITTLE_ENDIAN,
+];
+/// Messages that a person causes.
+const BY_A_PERSON: [&[u8]; 8] =
+    [KEY_A_DOWN, POINTER, POINTER_BACK_BUTTON, CUT_TEXT, CLIPBOARD_NOTIFY, XVP_SHUTDOWN, QEMU_KEY, GII_EVENT];
+
+/// A conversation past its handshake and the viewer's first words.
+fn connected(rights: Rights) -> Rfb {
+    let mut rfb = Rfb::new(rights);
+    assert_eq!(rfb.from_server(Bytes::from_static(b"RFB 003.008\n\x01\x01")).unwrap(), &b"RFB 003.008\n\x01\x01"[..]);
+    let mut out = BytesMut::new();
+    for part in [GREETING, CHOOSE_NONE, SHARE, PIXEL_FORMAT, ENCODINGS] {
+        assert_eq!(rfb.from_viewer(part, &mut out), Ok(0));
+    }
+    rfb
+}
+
+/// What the server gets of `bytes`, and how often the person did something.
+fn say(rfb: &mut Rfb, bytes: &[u8]) -> Result<(Vec<u8>, u64), RfbError> {
+    let mut out = BytesMut::new();
+    let inputs = rfb.from_viewer(bytes, &mut out)?;
+    Ok((out.to_vec(), inputs))
+}
+
+#[test]
+fn keys_pointer_and_clipboard_count_and_what_viewers_say_by_themselves_does_not() {
+    let mut rfb = connected(ALL);
+    for message in BY_ITSELF {
+        assert_eq!(say(&mut rfb, message), Ok((message.to_vec(), 0)), "{message:?}");
+    }
+    for message in BY_A_PERSON {
+        assert_eq!(say(&mut rfb, message), Ok((message.to_vec(), 1)), "{message:?}");
+    }
+}
+
+#[test]
+fn wherever_the_bytes_are_cut_the_count_and_what_arrives_are_the_same() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for round in 0..500 {
+        let rights = [ALL, NO_CLIPBOARD, LOOK_ON][round % 3];
+        let all: Vec<&[u8]> = BY_ITSELF.into_iter().chain(BY_A_PERSON).collect();
+        let stream: Vec<u8> = (0..20).flat_map(|_| all[random.random_range(0..all.len())].to_vec()).collect();
+        let whole = say(&mut connected(rights), &stream).unwrap();
+        let (mut rfb, mut rest) = (connected(rights), &stream[..]);
+        let (mut arrived, mut counted) = (Vec::new(), 0);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(random.random_range(1..=rest.len().min(30)));
+            let (bytes, inputs) = say(&mut rfb, now).unwrap();
+            arrived.extend(bytes);
+            counted += inputs;
+            rest = later;
+        }
+        assert_eq!((arrived, counted), whole);
+    }
+}
+
+#[test]
+fn without_the_clipboard_right_no_clipboard_message_arrives_and_none_counts() {
+    let mut rfb = connected(NO_CLIPBOARD);
+    for message in [CUT_TEXT, CLIPBOARD_NOTIFY, CLIPBOARD_CAPS] {
+        assert_eq!(say(&mut rfb, message), Ok((vec![], 0)), "{message:?}");
+    }
+    assert_eq!(say(&mut rfb, ENCODINGS), Ok((ENCODINGS_WITHOUT_CLIPBOARD.to_vec(), 0)));
+    assert_eq!(say(&mut rfb, KEY_A_DOWN), Ok((KEY_A_DOWN.to_vec(), 1)));
+}
+
+#[test]
+fn one_who_only_looks_on_asks_for_updates_and_changes_nothing() {
+    let mut rfb = connected(LOOK_ON);
+    for message in BY_A_PERSON.into_iter().chain([DESKTOP_SIZE]) {
+        assert_eq!(say(&mut rfb, message), Ok((vec![], 0)), "{message:?}");
+    }
+    assert_eq!(say(&mut rfb, UPDATE_REQUEST), Ok((UPDATE_REQUEST.to_vec(), 0)));
+}
+
+#[test]
+fn the_nine_button_pointer_is_longer_only_for_a_viewer_that_said_it_knows_it() {
+    let mut rfb = connected(ALL);
+    let plain: &[u8] = &[2, 0, 0, 1, 0, 0, 0, 0];
+    say(&mut rfb, plain).unwrap();
+    let six = [5, 0x80, 0, 10, 0, 20];
+    assert_eq!(say(&mut rfb, &[&six[..], KEY_A_DOWN].concat()).unwrap().1, 2);
+}
+
+#[test]
+fn a_message_that_is_not_known_or_contradicts_itself_ends_the_conversation() {
+    assert_eq!(say(&mut connected(ALL), &[99]), Err(RfbError::Message(99)));
+    assert_eq!(say(&mut connected(ALL), &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]), Err(RfbError::Malformed(6)));
+    assert_eq!(say(&mut connected(ALL), &[2, 0, 0xff, 0xff]), Err(RfbError::Malformed(2)));
+    assert_eq!(say(&mut connected(ALL), &[255, 7]), Err(RfbError::Malformed(255)));
+    let mut not_rfb = Rfb::new(ALL);
+    assert_eq!(say(&mut not_rfb, b"GET / HTTP/1.1\r\n"), Err(RfbError::Version));
+}
+
+#[test]
+fn the_viewer_is_offered_only_ways_to_sign_in_that_can_be_followed() {
+    let mut rfb = Rfb::new(ALL);
+    // VeNCrypt, password, Tight
+    let (first, second) = (Bytes::from_static(b"RFB 003.008\n\x03\x13"), Bytes::from_static(b"\x02\x10rest"));
+    assert_eq!(rfb.from_server(first).unwrap(), &b"RFB 003.008\n"[..]);
+    assert_eq!(rfb.from_server(second).unwrap(), &b"\x01\x02rest"[..]);
+    say(&mut rfb, GREETING).unwrap();
+    // A password's answer that looks like messages is not one.
+    let (arrived, inputs) = say(&mut rfb, &[&[2][..], &[4; 16], SHARE, KEY_A_DOWN].concat()).unwrap();
+    assert_eq!((arrived.len(), inputs), (26, 1));
+    let encrypted = Bytes::from_static(b"RFB 003.008\n\x01\x13");
+    assert_eq!(Rfb::new(ALL).from_server(encrypted), Err(RfbError::Security));
+}
+
+#[test]
+fn an_old_server_chooses_the_way_to_sign_in_by_itself() {
+    for (choice, then) in [(1, &[][..]), (2, &[4; 16][..])] {
+        let mut rfb = Rfb::new(ALL);
+        rfb.from_server(Bytes::from_static(b"RFB 003.003\n")).unwrap();
+        say(&mut rfb, b"RFB 003.003\n").unwrap();
+        let choice = Bytes::copy_from_slice(&[0, 0, 0, choice]);
+        assert_eq!(rfb.from_server(choice.clone()).unwrap(), choice);
+        let (_, inputs) = say(&mut rfb, &[then, SHARE, KEY_A_DOWN].concat()).unwrap();
+        assert_eq!(inputs, 1);
+    }
+}
