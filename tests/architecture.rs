@@ -48,7 +48,11 @@ const CORNERS: &[(&str, &[&str], &str)] = &[
     ("actix_ws", WEB, "HTTP ends in http/ and gateway/"),
     ("actix_http", WEB, "HTTP ends in http/ and gateway/"),
     ("refinery", &["store/"], "migrations run in one place"),
-    ("serde_saphyr", &["domain/", "config/", "cli/", "crd/", "catalog/", "http/openapi"], "YAML is read at the edges"),
+    (
+        "serde_saphyr",
+        &["services/templates.rs", "http/openapi.rs", "config/", "cli/"],
+        "YAML is read where it comes in",
+    ),
 ];
 
 /// Where actix may be named.
