@@ -66,7 +66,7 @@ mod tests {
         match length {
             0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
             126..65_536 => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7e);
                 frame.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             _ => {

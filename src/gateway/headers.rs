@@ -98,7 +98,7 @@ impl Ours {
     /// Puts the headers that a browser may have of an app's answer into `answer`.
     ///
     /// `status`: of the answer; 304 keeps the length of what it does not carry.
-    pub fn from_app(&self, status: http::StatusCode, headers: &http::HeaderMap, answer: &mut HeaderMap) {
+    pub fn answer_of_app(&self, status: http::StatusCode, headers: &http::HeaderMap, answer: &mut HeaderMap) {
         let hops = Hops::named(headers.get_all(header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
         for (name, value) in headers {
             let kept = match name.as_str() {
@@ -233,7 +233,7 @@ mod tests {
             map.append(http::HeaderName::from_static(name), http::HeaderValue::from_static(value));
         }
         let mut answer = HeaderMap::new();
-        ours().from_app(http::StatusCode::OK, &map, &mut answer);
+        ours().answer_of_app(http::StatusCode::OK, &map, &mut answer);
         answer
     }
 

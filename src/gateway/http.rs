@@ -53,7 +53,7 @@ pub fn request(
     let mut request = hyper::Request::new(body);
     *request.headers_mut() = gateway
         .ours()
-        .to_app(head, gateway.client(head), tunnel, |value| gateway.is_apps_own(value))
+        .to_app(head, gateway.client(head), tunnel, Gateway::is_apps_own)
         .map_err(|error| wrong(&error))?;
     *request.method_mut() = http::Method::from_bytes(head.method.as_str().as_bytes()).map_err(|error| wrong(&error))?;
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -105,7 +105,7 @@ pub fn respond(
         BoxBody::new(AppBody { incoming, upstream, pool, size, gateway, open, cut: None, broken: None })
     };
     let mut response = HttpResponse::with_body(status, body);
-    gateway.ours().from_app(parts.status, &parts.headers, response.headers_mut());
+    gateway.ours().answer_of_app(parts.status, &parts.headers, response.headers_mut());
     if head.version < Version::HTTP_11 && size == BodySize::Stream {
         // Chunks are unknown there: the end of the connection is the end of the body.
         response.head_mut().no_chunking(true);

@@ -143,7 +143,7 @@ impl Gateway {
     }
 
     /// Whether an `Authorization` is the app's own business: ours never reaches it.
-    fn is_apps_own(&self, value: &HeaderValue) -> bool {
+    fn is_apps_own(value: &HeaderValue) -> bool {
         !token::is_ours(value.as_bytes())
     }
 

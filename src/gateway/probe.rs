@@ -37,7 +37,7 @@ pub async fn ask(gateway: Gateway, session: Arc<Session>) {
         Ok(Ok(_)) => {}
         // It tells nothing, and the person's own activity counts all the same.
         Ok(Err(error)) => {
-            tracing::debug!(session.id = id.0, error = %error, "a program did not tell whether it is busy")
+            tracing::debug!(session.id = id.0, error = %error, "a program did not tell whether it is busy");
         }
         Err(_) => tracing::debug!(session.id = id.0, "a program was too slow to tell whether it is busy"),
     }
@@ -72,7 +72,8 @@ fn is_busy(answer: &Value, probe: &Probe) -> bool {
         probe.pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
     any(answer, &tokens, &|value| match value {
         Value::String(text) => *text == probe.busy_value,
-        other => other.to_string() == probe.busy_value,
+        // As JSON writes it: `true`, `3`.
+        other => probe.busy_value.parse::<Value>().is_ok_and(|busy| busy == *other),
     })
 }
 

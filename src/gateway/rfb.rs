@@ -126,7 +126,7 @@ impl Rfb {
     ///
     /// # Errors
     /// [`RfbError::Security`] where no way to sign in is left.
-    pub fn from_server(&mut self, bytes: Bytes) -> Result<Bytes, RfbError> {
+    pub fn pass_down(&mut self, bytes: Bytes) -> Result<Bytes, RfbError> {
         if matches!(self.server, Server::Rest) {
             return Ok(bytes);
         }
@@ -164,7 +164,7 @@ impl Rfb {
     ///
     /// # Errors
     /// [`RfbError`]: the conversation cannot be followed any more.
-    pub fn from_viewer(&mut self, mut bytes: &[u8], out: &mut BytesMut) -> Result<u64, RfbError> {
+    pub fn pass_up(&mut self, mut bytes: &[u8], out: &mut BytesMut) -> Result<u64, RfbError> {
         let mut inputs = 0;
         while !bytes.is_empty() {
             if self.left.0 > 0 {
@@ -215,7 +215,7 @@ impl Rfb {
         self.viewer = match self.viewer {
             Viewer::Version => {
                 self.minor = minor(&self.head).ok().flatten();
-                // With 3.3 the server decides, and says so to the viewer; see `from_server`.
+                // With 3.3 the server decides, and says so to the viewer; see `pass_down`.
                 Viewer::Security
             }
             Viewer::Security if self.head[0] == VNC_AUTH => Viewer::Challenge,
@@ -252,7 +252,7 @@ impl Rfb {
             // gii: its low bits say what it is, the highest the order of its bytes; 0 is an event
             252 => be16(head, 2).zip(head.get(1)).and_then(|(length, what)| {
                 let length = if what & 0x80 == 0 { length.swap_bytes() } else { length };
-                input(4 + u64::from(length), what & 0x7f == 0)
+                input(4 + u64::from(length), what.trailing_zeros() >= 7)
             }),
             // QEMU: a key with its scan code, or audio
             255 => match head.get(1) {

@@ -70,7 +70,7 @@ pub async fn open(
         return Err(ForwardError::Answer("another protocol than a WebSocket"));
     }
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS).upgrade("websocket").finish();
-    gateway.ours().from_app(answer.status(), answer.headers(), response.headers_mut());
+    gateway.ours().answer_of_app(answer.status(), answer.headers(), response.headers_mut());
     let (connection, begun, place) = upstream.into_parts();
     let (from_app, to_app) = tokio::io::split(connection);
     let (gone, browser_gone) = oneshot::channel();

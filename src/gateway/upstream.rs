@@ -114,7 +114,7 @@ pub struct Upstream {
     sender: http1::SendRequest<Outgoing>,
     connection: http1::Connection<Io, Outgoing>,
     /// Counted among the connections of its port.
-    _place: Taken,
+    place: Taken,
 }
 
 impl Upstream {
@@ -151,7 +151,7 @@ impl Upstream {
     /// The bare connection after a change of protocol, what was read of it already, and its place among the port's.
     pub fn into_parts(self) -> (Box<dyn Connection>, Bytes, Taken) {
         let parts = self.connection.into_parts();
-        (parts.io.into_inner(), parts.read_buf, self._place)
+        (parts.io.into_inner(), parts.read_buf, self.place)
     }
 }
 
@@ -257,7 +257,7 @@ impl Pool {
     async fn dial(&self, app: &App) -> Result<Upstream, AwayError> {
         let (io, place) = self.connect(app).await?;
         let (sender, connection) = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(io)).await?;
-        Ok(Upstream { sender, connection, _place: place })
+        Ok(Upstream { sender, connection, place })
     }
 
     /// Drops connections that were idle for long or have ended.

@@ -204,7 +204,7 @@ impl Bridge {
     async fn down(&self, mut from_server: FromServer, mut socket: Socket) -> End {
         while let Some(Ok(bytes)) = from_server.next().await {
             self.gateway.count_bytes_to_browsers(bytes.len());
-            let passed = self.rfb.borrow_mut().from_server(bytes);
+            let passed = self.rfb.borrow_mut().pass_down(bytes);
             match passed {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => {
@@ -240,7 +240,7 @@ impl Bridge {
             };
             self.gateway.count_bytes_to_apps(bytes.len());
             let mut passed = BytesMut::with_capacity(bytes.len());
-            let inputs = self.rfb.borrow_mut().from_viewer(&bytes, &mut passed);
+            let inputs = self.rfb.borrow_mut().pass_up(&bytes, &mut passed);
             match inputs {
                 Ok(0) => {}
                 Ok(_) => self.gateway.note(&self.used, Cause::Viewer),

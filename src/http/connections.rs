@@ -33,6 +33,7 @@ use crate::{
 /// A connection that was opened.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the names on the wire")]
 pub struct Connection {
     /// Its id, for heartbeats and the end.
     connection_id: Uuid,

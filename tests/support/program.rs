@@ -272,7 +272,7 @@ impl Client {
 
     /// Writes an answer of known length.
     pub async fn answer(&mut self, headers: &[(&str, &str)], body: &[u8]) {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
         self.write(format!("HTTP/1.1 200 OK\r\n{headers}content-length: {}\r\n\r\n", body.len())).await;
         self.write(body).await;
     }

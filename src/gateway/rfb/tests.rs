@@ -56,10 +56,10 @@ const BY_A_PERSON: [&[u8]; 8] =
 /// A conversation past its handshake and the viewer's first words.
 fn connected(rights: Rights) -> Rfb {
     let mut rfb = Rfb::new(rights);
-    assert_eq!(rfb.from_server(Bytes::from_static(b"RFB 003.008\n\x01\x01")).unwrap(), &b"RFB 003.008\n\x01\x01"[..]);
+    assert_eq!(rfb.pass_down(Bytes::from_static(b"RFB 003.008\n\x01\x01")).unwrap(), &b"RFB 003.008\n\x01\x01"[..]);
     let mut out = BytesMut::new();
     for part in [GREETING, CHOOSE_NONE, SHARE, PIXEL_FORMAT, ENCODINGS] {
-        assert_eq!(rfb.from_viewer(part, &mut out), Ok(0));
+        assert_eq!(rfb.pass_up(part, &mut out), Ok(0));
     }
     rfb
 }
@@ -67,7 +67,7 @@ fn connected(rights: Rights) -> Rfb {
 /// What the server gets of `bytes`, and how often the person did something.
 fn say(rfb: &mut Rfb, bytes: &[u8]) -> Result<(Vec<u8>, u64), RfbError> {
     let mut out = BytesMut::new();
-    let inputs = rfb.from_viewer(bytes, &mut out)?;
+    let inputs = rfb.pass_up(bytes, &mut out)?;
     Ok((out.to_vec(), inputs))
 }
 
@@ -148,24 +148,24 @@ fn the_viewer_is_offered_only_ways_to_sign_in_that_can_be_followed() {
     let mut rfb = Rfb::new(ALL);
     // VeNCrypt, password, Tight
     let (first, second) = (Bytes::from_static(b"RFB 003.008\n\x03\x13"), Bytes::from_static(b"\x02\x10rest"));
-    assert_eq!(rfb.from_server(first).unwrap(), &b"RFB 003.008\n"[..]);
-    assert_eq!(rfb.from_server(second).unwrap(), &b"\x01\x02rest"[..]);
+    assert_eq!(rfb.pass_down(first).unwrap(), &b"RFB 003.008\n"[..]);
+    assert_eq!(rfb.pass_down(second).unwrap(), &b"\x01\x02rest"[..]);
     say(&mut rfb, GREETING).unwrap();
     // A password's answer that looks like messages is not one.
     let (arrived, inputs) = say(&mut rfb, &[&[2][..], &[4; 16], SHARE, KEY_A_DOWN].concat()).unwrap();
     assert_eq!((arrived.len(), inputs), (26, 1));
     let encrypted = Bytes::from_static(b"RFB 003.008\n\x01\x13");
-    assert_eq!(Rfb::new(ALL).from_server(encrypted), Err(RfbError::Security));
+    assert_eq!(Rfb::new(ALL).pass_down(encrypted), Err(RfbError::Security));
 }
 
 #[test]
 fn an_old_server_chooses_the_way_to_sign_in_by_itself() {
     for (choice, then) in [(1, &[][..]), (2, &[4; 16][..])] {
         let mut rfb = Rfb::new(ALL);
-        rfb.from_server(Bytes::from_static(b"RFB 003.003\n")).unwrap();
+        rfb.pass_down(Bytes::from_static(b"RFB 003.003\n")).unwrap();
         say(&mut rfb, b"RFB 003.003\n").unwrap();
         let choice = Bytes::copy_from_slice(&[0, 0, 0, choice]);
-        assert_eq!(rfb.from_server(choice.clone()).unwrap(), choice);
+        assert_eq!(rfb.pass_down(choice.clone()).unwrap(), choice);
         let (_, inputs) = say(&mut rfb, &[then, SHARE, KEY_A_DOWN].concat()).unwrap();
         assert_eq!(inputs, 1);
     }

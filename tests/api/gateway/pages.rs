@@ -1,6 +1,9 @@
 //! What people see where no app answers.
 
-use streamspace::crd::{Phase, Reason, Verdict};
+use streamspace::{
+    crd::{Phase, Reason, Verdict},
+    domain::conditions::{Holds, set},
+};
 
 use super::world::{Entry, PORT, World};
 use crate::support::program::Program;
@@ -24,7 +27,6 @@ async fn a_starting_session_shows_how_far_it_is_and_then_the_app_itself() {
     world
         .status(&session, |status| {
             let now = "2030-01-01T00:00:00Z".parse().unwrap();
-            use streamspace::domain::conditions::{Holds, set};
             set(&mut status.conditions, "HomeReady", Holds::True, "Made", "made", None, now);
             set(&mut status.conditions, "WorkloadReady", Holds::False, "Pulling", "<pulling>", None, now);
         })

@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the sessions that the caller may see are used for: connections, activity, idleness, processor and memory. */
+        get: operations["list_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -130,6 +147,255 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's sessions; with `sessions:read-all` everybody's. */
+        get: operations["list_sessions"];
+        put?: never;
+        /** Starts a session from a template. 201 means accepted: follow `status.phase` on the feed. */
+        post: operations["create_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One session. */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        /** Deletes a session and everything that was made for it, never a persistent home. */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        /** Changes a session: `state`, `resources` (from the next start), `idleTimeout`, `maxSessionDuration`, `tags`, `displayName`. */
+        patch: operations["change_session"];
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same for programs that can only read; needs an `Authorization` header, since a page of another site could make a
+         *     browser ask this.
+         */
+        get: operations["connect_by_get"];
+        put?: never;
+        /** Opens a connection: wakes a hibernated session, tries a failed one again, and says where the person works. */
+        post: operations["connect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The open connections of a session, oldest first. */
+        get: operations["list_connections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Closes a connection. The id may stand in the body or in the URL. */
+        post: operations["disconnect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Kubernetes-style Events about a session, newest last. */
+        get: operations["session_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/heartbeat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps a connection. `active: true` counts as activity. The id may stand in the body or in the URL. */
+        post: operations["heartbeat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The story of a session. */
+        get: operations["session_story"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the session's program wrote. */
+        get: operations["session_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a failed session again. */
+        post: operations["restart_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/snooze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Postpones the idle stop of a session. */
+        post: operations["snooze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/vnc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The screen of a `vnc` session: a WebSocket (subprotocol `binary`) that carries raw RFB. */
+        get: operations["view_screen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The templates that the caller may launch. */
+        get: operations["list_templates"];
+        put?: never;
+        /** Creates a template. */
+        post: operations["create_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One template. */
+        get: operations["get_template"];
+        /** Replaces a template's spec. */
+        put: operations["replace_template"];
+        post?: never;
+        /** Deletes a template. What runs goes on; its next start fails. */
+        delete: operations["delete_template"];
+        options?: never;
+        head?: never;
+        /** Changes a template's spec. */
+        patch: operations["change_template"];
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -230,6 +496,77 @@ export interface paths {
         put?: never;
         /** Makes a one-time sign-in link, for a lost password. Links made before no longer work. */
         post: operations["create_sign_in_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Any number of topics over one socket; every frame names its topic. */
+        get: operations["ws_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws/logs/{namespace}/{pod}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The output of a workload: `log.lines` with a batch of lines each, `log.end` when there are no more to come. */
+        get: operations["ws_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sessions that the caller may see, as they change: a snapshot, then `session.created`, `session.updated`,
+         *     `session.deleted`, `session.activity` and, for one's own, `session.warning`.
+         */
+        get: operations["ws_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a ticket with which the caller can open one WebSocket within 30 s. */
+        post: operations["create_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -393,6 +730,19 @@ export interface components {
             /** @description How to ask the program whether it is busy. */
             probe?: components["schemas"]["Probe"] | null;
         };
+        /** @description A sign of life that was taken. */
+        Alive: {
+            /**
+             * Format: uuid
+             * @description The connection's id.
+             */
+            connectionId: string;
+            /**
+             * Format: date-time
+             * @description When the connection is closed unless there is another.
+             */
+            expiresAt: string;
+        };
         /** @description A personal API token. */
         ApiToken: {
             /**
@@ -482,6 +832,25 @@ export interface components {
             /** @description `atLeast` where there are more than were counted. */
             totalIs?: string | null;
         };
+        /** @description A connection that was opened. */
+        Connection: {
+            /**
+             * Format: uuid
+             * @description Its id, for heartbeats and the end.
+             */
+            connectionId: string;
+            /**
+             * Format: date-time
+             * @description When the connection is closed unless there is a sign of life: a heartbeat, a request, an open stream.
+             */
+            expiresAt: string;
+            /** @description Whether the app answers already; otherwise `url` shows how far the start is. */
+            ready: boolean;
+            /** @description What is wanted of the session: `running`. */
+            state: string;
+            /** @description Where the person works: an entry to the app, good once and for 30 s, or the dashboard's page with the viewer. */
+            url: string;
+        };
         /** @description A token that was made. */
         CreatedToken: components["schemas"]["ApiToken"] & {
             /** @description For `Authorization: Bearer`. Shown this once. */
@@ -503,6 +872,16 @@ export interface components {
             /** @description From a labelled Secret or ConfigMap; refused on one machine. */
             valueFrom?: components["schemas"]["ValueFrom"] | null;
         };
+        /** @description A list of Events. */
+        EventList: {
+            /** @description Newest last. */
+            items: Record<string, never>[];
+            /**
+             * @description `EventList`.
+             * @example EventList
+             */
+            kind: string;
+        };
         /**
          * @description The two types of Kubernetes Events.
          * @enum {string}
@@ -515,6 +894,21 @@ export interface components {
         };
         /** @description Which home a session mounts. */
         HomeKind: "shared" | "own";
+        /** @description Explains idleness. */
+        Idle: {
+            /** @description Why it counts as idle or active, as a sentence. */
+            cause: string;
+            /**
+             * Format: date-time
+             * @description Since when nothing counted; null while it is active or does not run.
+             */
+            since?: string | null;
+            /**
+             * Format: date-time
+             * @description When it hibernates for that; null: never.
+             */
+            stopsAt?: string | null;
+        };
         /** @description Explains idleness. */
         IdleStatus: {
             /**
@@ -559,8 +953,8 @@ export interface components {
             eventType: components["schemas"]["EventType"];
             /** @description A sentence. */
             message: string;
-            /** @description When. */
-            time: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+            /** @description When, to the microsecond; no two events of a session have the same. */
+            time: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"];
             /** @description What happened. */
             type: components["schemas"]["LifecycleType"];
         };
@@ -657,6 +1051,32 @@ export interface components {
              */
             new: string;
         };
+        /** @description What a new session is asked to be. Everything but the template has a default. */
+        NewSession: {
+            /** @description What people see; 1 to 60 characters. */
+            displayName?: string | null;
+            /** @description Hibernate after this long without activity (`30m`); `0s` = never. */
+            idleTimeout?: string | null;
+            /** @description Terminate after this long (`8h`); `0s` = never. */
+            maxSessionDuration?: string | null;
+            /** @description Values for the template's launch form. */
+            parameters?: Record<string, never>;
+            /** @description `true` (the default): the person's home stays; `false`: an empty one goes with the session. */
+            persistentHome?: boolean | null;
+            /** @description What is wanted of CPU, memory and GPU; the rest comes from the template. */
+            resources?: components["schemas"]["Resources"];
+            /** @description Words to find it by. */
+            tags?: string[];
+            /** @description The template's name. */
+            template: string;
+            /** @description Whose session: oneself, or another person for an administrator. */
+            user?: string | null;
+        };
+        /** @description What a new template is, flat: its name and its spec. */
+        NewTemplate: Record<string, never> & {
+            /** @description A DNS label. */
+            name: string;
+        };
         /** @description An account to be made. */
         NewUser: {
             /** @description What is shown. */
@@ -682,6 +1102,62 @@ export interface components {
              * @default false
              */
             tracing: boolean;
+        };
+        /** @description An open connection. */
+        OpenConnection: {
+            /** @description Address of the client, as far as it can be believed. */
+            clientAddress?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            connectedAt: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Its last sign of life, to about 15 s.
+             */
+            lastHeartbeat: string;
+            /** @description Whose it is. */
+            user: string;
+            /** @description What the client calls itself. */
+            userAgent: string;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_Activity: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Open connections.
+                 */
+                connections: number;
+                /** @description Whether it is idle, and when it stops for that. */
+                idle: components["schemas"]["Idle"];
+                /**
+                 * Format: date-time
+                 * @description When something last counted as activity; null: not yet.
+                 */
+                lastActivity?: string | null;
+                /** @description The session's name. */
+                session: string;
+                usage?: components["schemas"]["Usage"] | null;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
         };
         /** @description A page of a list, as it goes out. */
         Page_ApiToken: {
@@ -712,6 +1188,76 @@ export interface components {
                 /** @description What it is narrowed to; null: all that its owner may do. */
                 scopes?: string[] | null;
             }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_OpenConnection: {
+            /** @description The items. */
+            items: {
+                /** @description Address of the client, as far as it can be believed. */
+                clientAddress?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was opened.
+                 */
+                connectedAt: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description Its last sign of life, to about 15 s.
+                 */
+                lastHeartbeat: string;
+                /** @description Whose it is. */
+                user: string;
+                /** @description What the client calls itself. */
+                userAgent: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_Session: {
+            /** @description The items. */
+            items: Record<string, never>[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_Template: {
+            /** @description The items. */
+            items: Record<string, never>[];
             /** @description Such as `SessionList`. */
             kind: string;
             /**
@@ -839,6 +1385,30 @@ export interface components {
          * @enum {string}
          */
         Security: "restricted" | "baseline";
+        Session: Record<string, never>;
+        /** @description What a change of a session may name; each field as in a new session. */
+        SessionChange: {
+            /** @description What people see. */
+            displayName?: string | null;
+            /** @description Hibernate after this long without activity. */
+            idleTimeout?: string | null;
+            /** @description Terminate after this long. */
+            maxSessionDuration?: string | null;
+            resources?: components["schemas"]["Resources"] | null;
+            state?: components["schemas"]["DesiredState"] | null;
+            /** @description Words to find it by. */
+            tags?: string[] | null;
+        };
+        /** @description Which connection a call is about: in the body, or, for callers that cannot send one, in the URL. */
+        Sign: {
+            /** @description Whether somebody is in front of it, which counts as activity. */
+            active?: boolean;
+            /**
+             * Format: uuid
+             * @description The connection's id.
+             */
+            connectionId: string;
+        };
         /** @description What a sign-in gave. */
         SignInAnswer: {
             /** @description Who signed in. */
@@ -864,6 +1434,15 @@ export interface components {
             /** @description To be opened in a browser. */
             url: components["schemas"]["Told"];
         };
+        /** @description For how long the idle stop is postponed. */
+        Snooze: {
+            /**
+             * @description `1m` to the administrator's longest idle time.
+             * @example 1h
+             */
+            for: string;
+        };
+        Template: Record<string, never>;
         /** @description A port the program listens on. */
         TemplatePort: {
             /**
@@ -901,8 +1480,36 @@ export interface components {
              */
             valid: boolean;
         };
+        /** @description A one-time ticket. */
+        Ticket: {
+            /**
+             * Format: date-time
+             * @description Until then.
+             */
+            expiresAt: string;
+            /** @description To be sent as `?ticket=`, once. */
+            ticket: components["schemas"]["Told"];
+        };
         /** @description Serialises as the secret, and shows nothing of it in logs. */
         Told: string;
+        /** @description What a program uses. */
+        Usage: {
+            /**
+             * Format: int64
+             * @description Thousandths of a core, on average over the last measured quarter of a minute.
+             */
+            cpuMillicores: number;
+            /**
+             * Format: int64
+             * @description Bytes of memory.
+             */
+            memoryBytes: number;
+            /**
+             * Format: int64
+             * @description The most it may use, in bytes; 0 = no bound.
+             */
+            memoryLimitBytes: number;
+        };
         /** @description An account. */
         User: {
             /**
@@ -1051,6 +1658,11 @@ export interface components {
         };
         /**
          * Format: date-time
+         * @description MicroTime is version of Time with microsecond level precision.
+         */
+        "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": string;
+        /**
+         * Format: date-time
          * @description Time is a wrapper around time.Time which supports correct marshaling to YAML and JSON.  Wrappers are provided for many of the factory methods that the time package offers.
          */
         "io.k8s.apimachinery.pkg.apis.meta.v1.Time": string;
@@ -1086,6 +1698,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_activity: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of it, by owner and age of the sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Activity"];
                 };
             };
             /** @description The request is refused; `code` says why */
@@ -1359,6 +2024,1134 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+                /** @description The owner. */
+                user?: string;
+                /** @description The desired state. */
+                state?: components["schemas"]["DesiredState"];
+                /** @description The phase. */
+                phase?: components["schemas"]["Phase"];
+                /** @description The template's name. */
+                template?: string;
+                /** @description A tag. */
+                tag?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them, by owner and age */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Session"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_session: {
+        parameters: {
+            query?: {
+                /** @description Check only. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSession"];
+            };
+        };
+        responses: {
+            /** @description With `dryRun`: it would be accepted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Accepted */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `If-None-Match` names this version */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It goes as soon as its program has ended */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description A JSON merge patch, flat or as the object has it */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionChange"];
+            };
+        };
+        responses: {
+            /** @description The session as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connect_by_get: {
+        parameters: {
+            query?: {
+                /** @description A further port of the program; absent: its main one. */
+                port?: number;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connection"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connect: {
+        parameters: {
+            query?: {
+                /** @description A further port of the program; absent: its main one. */
+                port?: number;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connection"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_connections: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OpenConnection"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disconnect: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Sign"];
+            };
+        };
+        responses: {
+            /** @description Closed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_events: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventList"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    heartbeat: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Sign"];
+            };
+        };
+        responses: {
+            /** @description Taken */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_story: {
+        parameters: {
+            query?: {
+                /** @description Only what happened within this time, such as `5m`. */
+                since?: string;
+                /** @description Only events of this type. */
+                type?: string;
+                /** @description At most so many, the latest; 1,000 where it is absent. */
+                limit?: number;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its events, oldest first, with counts and times */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_logs: {
+        parameters: {
+            query?: {
+                /** @description So many of the last lines; 200 where it is absent. */
+                tail?: number;
+                /** @description Go on with lines to come. */
+                follow?: boolean;
+                /** @description Begin each line with its time. */
+                timestamps?: boolean;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of text, as they come */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restart_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is tried again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    snooze: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Snooze"];
+            };
+        };
+        responses: {
+            /** @description When it stops now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    view_screen: {
+        parameters: {
+            query?: {
+                /** @description The connection it belongs to; absent: the caller's latest one to this session, or one of its own. */
+                connectionId?: string;
+                /** @description Only look on: keys, pointer and clipboard are dropped. */
+                view?: boolean;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description RFB in binary frames */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_templates: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+                /** @description The category, exactly. */
+                category?: string;
+                /** @description A tag. */
+                tag?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them, by display name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Template"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_template: {
+        parameters: {
+            query?: {
+                /** @description Check only. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Flat, or the object itself */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTemplate"];
+            };
+        };
+        responses: {
+            /** @description With `dryRun`: it would be created */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The template */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description `If-None-Match` names this version */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description Flat, or the object itself */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTemplate"];
+            };
+        };
+        responses: {
+            /** @description The template as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description A JSON merge patch of the spec, flat or as the object has it */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The template as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
             };
             /** @description The request is refused; `code` says why */
             "4XX": {
@@ -1812,6 +3605,195 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SignInLink"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ws_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `sessions`, `templates`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
+                 *     to with `{"type":"subscribe","topic":…,"cursor":…}` at any time, and left with `unsubscribe`.
+                 */
+                topics?: string;
+                /** @description The latest cursors that were read, joined by commas. */
+                cursor?: string;
+                /** @description A one-time ticket from `POST /api/v1/ws/tickets`. */
+                ticket?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Frames follow, one JSON object each */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ws_logs: {
+        parameters: {
+            query?: {
+                /** @description Only so many of the last lines that exist; 100 unless told otherwise, at most 10000. */
+                tail?: number;
+                /** @description Whether lines to come are wanted too; `true` unless told otherwise. */
+                follow?: boolean;
+                /** @description Whether lines carry their time; `true` unless told otherwise. */
+                timestamps?: boolean;
+                /** @description The container, where a workload has several. On one machine it has none. */
+                container?: string;
+                /** @description A one-time ticket from `POST /api/v1/ws/tickets`. */
+                ticket?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `local` on one machine */
+                namespace: string;
+                /** @description `status.workload.name` of the session */
+                pod: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Frames follow, one JSON object each */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ws_sessions: {
+        parameters: {
+            query?: {
+                /** @description The latest cursor that was read: the server sends what was missed since, or a snapshot where it cannot. */
+                cursor?: string;
+                /** @description A one-time ticket from `POST /api/v1/ws/tickets`, for clients that can send neither cookie nor header. */
+                ticket?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Frames follow, one JSON object each */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket, told this once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
                 };
             };
             /** @description The request is refused; `code` says why */
