@@ -25,9 +25,9 @@ async fn a_hundred_sessions_live_through_a_stop_and_a_crash_of_the_server() {
     for crash in [false, true] {
         let counts = counts(&server, &names).await;
         if crash {
-            server.kill()
+            server.kill();
         } else {
-            server.stop()
+            server.stop();
         }
         assert_eq!(marked(&marker), before, "nothing ended with the server");
         server.run().await;
