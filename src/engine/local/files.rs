@@ -52,7 +52,7 @@ pub(super) fn open_plain(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-/// Reads what [`write`] wrote. `None`: there is none.
+/// Reads what [`write()`] wrote. `None`: there is none.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     let file = match open_plain(path) {
         Ok(file) => file,
