@@ -60,7 +60,9 @@ test('from the printed link to a terminal that outlives the server', async ({ pa
     })
 
     await test.step('an orderly stop leaves it running too', async () => {
-      await server.restart('SIGTERM')
+      await server.end('SIGTERM')
+      await expect(page.getByText(/Connection lost/).first()).toBeVisible()
+      await server.run()
       await expect(page.getByText(/Connection lost/)).toHaveCount(0, { timeout: 40_000 })
       const again = await Terminal.in(page)
       await again.run('echo "<$KEPT again>"', '<before again>')

@@ -68,12 +68,6 @@ export class Server {
     return links?.at(-1)
   }
 
-  /** Ends the server with `signal` and starts it again on the same data. */
-  async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    await this.end(signal)
-    await this.run()
-  }
-
   /** Ends the server; its data stay. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const running = this.process

@@ -21,8 +21,9 @@ export class Terminal {
     return this.frame.getByRole('textbox', { name: 'Terminal input' })
   }
 
-  /** Types with the keyboard, and presses Enter. */
+  /** Types with the keyboard, and presses Enter; only once connected, since keys pressed before that are lost. */
   async enter(line: string): Promise<void> {
+    await expect(this.frame.getByRole('status', { includeHidden: true })).toBeHidden()
     await this.input.focus()
     await this.page.keyboard.type(line)
     await this.page.keyboard.press('Enter')
