@@ -45,7 +45,9 @@ impl Layout {
     }
 
     pub(super) fn tools(&self) -> PathBuf {
-        self.data.join("tools")
+        let tools = self.data.join("tools");
+        // Programs may know where they lie (a virtual environment does), so a link stands for what it leads to.
+        tools.canonicalize().unwrap_or(tools)
     }
 
     pub(super) fn person_uids(&self) -> PathBuf {

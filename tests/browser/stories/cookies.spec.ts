@@ -32,6 +32,15 @@ const test = base.extend<object, { site: Site }>({
       const context = await browser.newContext()
       const page = await context.newPage()
       await signIn(page, server.link ?? '')
+      await page.evaluate(
+        (template) =>
+          fetch('/api/v1/templates', {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify(template),
+          }),
+        HOSTILE,
+      )
       await use({ origin, browser: context })
       await deleteSessions(page, origin)
       await context.close()
@@ -79,13 +88,32 @@ async function socketOpens(where: Page | Frame, url: string): Promise<boolean> {
   )
 }
 
-/** The page of a terminal that the person launches, and a frame in it that runs on the app's own origin. */
-async function launched(page: Page, origin: string): Promise<{ id: string; app: Frame }> {
-  await page.goto(`${origin}/templates/terminal`)
+/** An app that puts nothing in its own way: no CSP, so that what is refused is refused by the platform or the browser. */
+const HOSTILE = {
+  apiVersion: 'stream.streamspace.io/v1alpha1',
+  kind: 'Template',
+  metadata: { name: 'hostile' },
+  spec: {
+    displayName: 'Hostile',
+    description: 'A page that may do anything.',
+    category: 'Tests',
+    baseImage: 'scratch',
+    defaultResources: { cpu: '200m', memory: '128Mi' },
+    ports: [{ name: 'http', containerPort: 8080 }],
+    webapp: { enabled: true, port: 8080, path: '/' },
+    local: {
+      command: ['/bin/sh', '-c', 'cd /tmp && echo "<p>At your service" > index.html && exec python3 -m http.server 8080'],
+    },
+  },
+}
+
+/** The page of a hostile app that the person launches, and the frame in it that runs on the app's own origin. */
+async function launched(page: Page, origin: string, template = 'hostile', shows = 'At your service'): Promise<{ id: string; app: Frame }> {
+  await page.goto(`${origin}/templates/${template}`)
   await page.getByRole('button', { name: 'Start' }).click()
   await page.waitForURL(/\/sessions\/[a-z0-9-]+/)
   const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
-  await expect(page.frameLocator('iframe').getByRole('textbox', { name: 'Terminal input' })).toBeAttached()
+  await expect(page.frameLocator('iframe').getByText(shows).first()).toBeVisible()
   const app = page.frames().find((frame) => new URL(frame.url()).hostname.startsWith(id))
   if (app === undefined) throw new Error(`no frame of ${id}`)
   return { id, app }
@@ -130,6 +158,15 @@ test('a cookie that an app plants on the parent domain changes nothing', async (
   expect(await ask(page, `${origin}/api/v1/users/me`)).toBe(200)
 })
 
+test('an app cannot open another session’s terminal', async ({ site: { origin, browser } }) => {
+  const page = await browser.newPage()
+  const terminal = await launched(page, origin, 'terminal', '@terminal')
+  const shell = `${new URL(terminal.app.url()).origin.replace('https', 'wss')}/shell?columns=80&rows=24`
+  expect(await socketOpens(terminal.app, shell), 'control: its own page').toBe(true)
+  const attacker = await launched(await browser.newPage(), origin)
+  expect(await socketOpens(attacker.app, shell)).toBe(false)
+})
+
 test('an app cannot reach another session’s app', async ({ site: { origin, browser } }) => {
   const page = await browser.newPage()
   const victim = await launched(page, origin)
@@ -146,9 +183,7 @@ test('an app cannot reach another session’s app', async ({ site: { origin, bro
   await ask(attacker.app, `${victimOrigin}/`, { mode: 'no-cors' })
   expect(answers, 'not even a blind request arrives').toEqual([403])
 
-  const socket = `${victimOrigin.replace('https', 'wss')}/terminal`
-  expect(await socketOpens(attacker.app, socket)).toBe(false)
-  await attacker.app.evaluate(() => {
+    await attacker.app.evaluate(() => {
     document.cookie = '__Host-app=planted; Domain=apps.platform.test; Path=/; Secure; SameSite=None'
   })
   expect(await ask(victim.app, `${victimOrigin}/`), 'the planted cookie does not take the place of its own').toBe(200)

@@ -6,7 +6,7 @@ import { expect, signIn, test } from '../support/stories.ts'
 test('what is done in one window is seen in the other', async ({ person }) => {
   const first = person.page
   const second = await person.window()
-  await first.getByRole('link', { name: 'Sessions' }).click()
+  await first.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Sessions' }).click()
   await expect(first.getByText('No sessions yet')).toBeVisible()
 
   const session = await person.api.launch('terminal', { displayName: 'Seen twice' })
@@ -30,7 +30,7 @@ test('changes made while the network was away are there when it is back, without
   const { page } = person
   const kept = await person.api.running('terminal', { displayName: 'Kept' })
   const gone = await person.api.running('terminal', { displayName: 'Gone' })
-  await page.getByRole('link', { name: 'Sessions' }).click()
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Sessions' }).click()
   const table = page.getByRole('table', { name: 'Sessions' })
   await expect(table.getByRole('row', { name: /Kept/ })).toContainText('Running')
   await page.evaluate(() => Object.assign(window, { neverReloaded: true }))

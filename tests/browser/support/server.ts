@@ -2,13 +2,19 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const TARGET = resolve(import.meta.dirname, '../../../target/debug')
+
+/** Where `scripts/setup` keeps JupyterLab: below the data folder that the server has by default. */
+const TOOLS = join(
+  process.getuid?.() === 0 ? '/var/lib' : (process.env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share')),
+  'streamspace/tools',
+)
 
 /** Longest start of the server: it makes a database first. */
 const START_WITHIN_MS = 60_000
@@ -57,6 +63,8 @@ export class Server {
     // Readable by others: the database and the sessions have users of their own where the server is root.
     const folder = await mkdtemp(join(tmpdir(), 'streamspace-stories-'))
     await chmod(folder, 0o755)
+    await mkdir(join(folder, 'data'), { mode: 0o755 })
+    await symlink(TOOLS, join(folder, 'data/tools'))
     const server = new Server(folder, options.port ?? (await freePort()), await freePort(), options)
     await server.run()
     return server

@@ -39,4 +39,9 @@ export class Terminal {
     await this.enter(command)
     await this.shows(expected)
   }
+
+  /** Waits until a file is there, and compares what is in it. */
+  async holds(file: string, text: string): Promise<void> {
+    await this.run(`until [ -s ${file} ]; do sleep .1; done; clear; echo "<$(cat ${file})>"`, `<${text}>`)
+  }
 }
