@@ -39,6 +39,7 @@ export default defineConfig({
     environmentOptions: { jsdom: { url: 'http://localhost:8000/' } },
     setupFiles: ['src/test/setup.ts'],
     restoreMocks: true,
+    testTimeout: 30_000,
     css: false,
   },
 })

@@ -159,7 +159,8 @@ export const strings = {
     menu: (title: string) => `Actions for ${title}`,
     cpu: 'CPU',
     memory: 'Memory',
-    cpuOf: (used: string, limit: string) => `${used} of ${limit} cores`,
+    cpuOf: (used: string, limit: string, cores: number) =>
+      `${used} of ${limit} ${plurals.select(cores) === 'one' ? 'core' : 'cores'}`,
     cores: (value: number, text: string) => `${text} ${plurals.select(value) === 'one' ? 'core' : 'cores'}`,
     memoryOf: (used: string, limit: string) => `${used} of ${limit}`,
     noUsage: 'No figures yet',
@@ -401,6 +402,7 @@ export const strings = {
     schemes: { light: 'Light', dark: 'Dark', auto: 'Automatic' },
     password: 'Password',
     current: 'Current password',
+    currentHint: 'Leave it empty if you have just come in through a link.',
     new: 'New password',
     again: 'New password, again',
     change: 'Change password',

@@ -3,7 +3,7 @@ import { useMemo } from 'react'
 import { isFed, putActivity, putSession, removeSession } from '~/live/cache'
 import { answer, api } from './client'
 import { keys } from './keys'
-import { meQuery, sessionQuery, templateQuery, templatesQuery } from './queries'
+import { meQuery, sessionQuery, sessionsQuery, templateQuery, templatesQuery, unlessFed } from './queries'
 import type { Me, Session, SessionPatch, Template } from './types'
 
 /** The person who is signed in. Only below the route that sends everyone else to the sign-in page. */
@@ -11,6 +11,12 @@ export function useMe(): Me {
   const { data } = useQuery(meQuery)
   if (!data) throw new Error('useMe is for pages behind the sign-in')
   return data
+}
+
+/** Every session that one may see. */
+export function useSessions(): UseQueryResult<readonly Session[]> {
+  const client = useQueryClient()
+  return useQuery({ ...sessionsQuery, refetchInterval: unlessFed(client, keys.sessions) })
 }
 
 /** One session, from the list where the list has it; kept up to date by the feed. */
@@ -23,6 +29,7 @@ export function useSession(name: string): UseQueryResult<Session> {
       client.getQueryData<readonly Session[]>(keys.sessions)?.find((session) => session.metadata.name === name),
     initialDataUpdatedAt: () => client.getQueryState(keys.sessions)?.dataUpdatedAt,
     staleTime: () => (isFed(client, keys.sessions) ? Number.POSITIVE_INFINITY : 10_000),
+    refetchInterval: unlessFed(client, keys.sessions),
   })
 }
 

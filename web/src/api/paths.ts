@@ -46,7 +46,7 @@ export interface paths {
   }
   '/api/v1/tokens/{id}': { delete: Op<undefined, never, never, Id> }
   '/api/v1/audit': { get: Op<T.List<T.AuditEntry>, never, Paging> }
-  '/api/v1/activity': { get: Op<{ kind: string; items: T.Activity[] }> }
+  '/api/v1/activity': { get: Op<T.List<T.Activity>, never, Paging> }
   '/api/v1/templates': { get: Op<T.List<T.Template>, never, Paging> }
   '/api/v1/templates/{id}': { get: Op<T.Template, never, never, Id> }
   '/api/v1/sessions': { get: Op<T.List<T.Session>, never, Paging>; post: Op<T.Session, T.NewSession> }

@@ -26,6 +26,12 @@ async function fedOr<Data>(client: QueryClient, key: readonly unknown[], fetch: 
   return held() ?? (await fetch().then((fetched) => held() ?? fetched))
 }
 
+/** While no feed brings `key`, it is asked for this often. */
+const POLL_MS = 4_000
+
+/** For `refetchInterval`: polls only where, and as long as, there is no feed. */
+export const unlessFed = (client: QueryClient, key: readonly unknown[]) => () => (isFed(client, key) ? false : POLL_MS)
+
 /** Who is signed in; null for nobody. */
 export const meQuery = queryOptions({
   queryKey: keys.me,
@@ -86,7 +92,9 @@ export const templateQuery = (name: string) =>
 export const activityQuery = queryOptions({
   queryKey: keys.activity,
   queryFn: async ({ signal }): Promise<ActivityMap> => {
-    const { items } = await answer(api.GET('/api/v1/activity', { signal }))
+    const items = await allPages((page) =>
+      answer(api.GET('/api/v1/activity', { params: { query: { page, pageSize: PAGE_SIZE } }, signal })),
+    )
     return Object.fromEntries(items.map((item) => [item.session, item]))
   },
   staleTime: 30_000,

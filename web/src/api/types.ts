@@ -210,7 +210,8 @@ export interface AuditEntry {
 export interface Usage {
   cpuMillicores: number
   memoryBytes: number
-  memoryLimitBytes?: number | null
+  /** 0 where there is no bound. */
+  memoryLimitBytes?: number
 }
 
 export interface Activity {

@@ -9,7 +9,7 @@ interface Props {
   /** For the browser's password store. */
   username: string
   submitLabel: string
-  /** Whether the present password has to be given; not shortly after a sign-in by link. */
+  /** Whether the present password is asked for. It may be left empty shortly after a sign-in by link. */
   askCurrent?: boolean
   onDone: () => void
 }
@@ -36,7 +36,7 @@ export function NewPasswordForm({ username, submitLabel, askCurrent = false, onD
     if (next === again) change.mutate()
   }
   const words = strings.profile
-  const incomplete = next === '' || again === '' || (askCurrent && current === '')
+  const incomplete = next === '' || again === ''
   return (
     <form onSubmit={submit}>
       <Stack gap="sm">
@@ -44,6 +44,7 @@ export function NewPasswordForm({ username, submitLabel, askCurrent = false, onD
         {askCurrent && (
           <PasswordInput
             label={words.current}
+            description={words.currentHint}
             autoComplete="current-password"
             error={change.error?.about('current')}
             value={current}

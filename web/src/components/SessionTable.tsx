@@ -37,7 +37,7 @@ const COLUMNS: { key: SortKey; label: string; width?: number; people?: true; nar
   { key: 'template', label: words.template, width: 130 },
   { key: 'idle', label: words.idle, width: 125 },
   { key: 'usage', label: words.usage, width: 100 },
-  { key: 'created', label: words.created, width: 125 },
+  { key: 'created', label: words.created, width: 145 },
 ]
 
 /** A live table of any length: rows change in place, and none moves while the pointer is on them. */

@@ -73,12 +73,13 @@ function StepRow({ step, begun }: { step: Step; begun: string | undefined }) {
 
 /** Only for a first start: after a wake the creation is long ago and says nothing about the step. */
 const FIRST_START_SECONDS = 180
+const NOTICEABLE_SECONDS = 0.1
 
 function secondsBetween(from: string | undefined, to: string | undefined): number | undefined {
   const [start, end] = [parseTime(from), parseTime(to)]
   if (start === undefined || end === undefined) return undefined
   const seconds = (end - start) / 1000
-  return seconds >= 0 && seconds < FIRST_START_SECONDS ? seconds : undefined
+  return seconds >= NOTICEABLE_SECONDS && seconds < FIRST_START_SECONDS ? seconds : undefined
 }
 
 function Elapsed({ session }: { session: Session }) {

@@ -11,7 +11,7 @@ interface Props {
 /** Used processor and memory of a session, each against what it may use. */
 export function UsageMeters({ session, usage }: Props) {
   const cores = parseQuantity(session.spec.resources?.cpu)
-  const memory = usage?.memoryLimitBytes ?? parseQuantity(session.spec.resources?.memory)
+  const memory = usage?.memoryLimitBytes || parseQuantity(session.spec.resources?.memory)
   return (
     <>
       <Meter
@@ -33,7 +33,7 @@ function share(used: number | null | undefined, limit: number | undefined): numb
 }
 
 function coresText(used: number, limit: number | undefined): string {
-  return limit ? strings.session.cpuOf(formatCores(used), formatCores(limit)) : formatCores(used)
+  return limit ? strings.session.cpuOf(formatCores(used), formatCores(limit), limit) : formatCores(used)
 }
 
 function memoryText(used: number, limit: number | undefined): string {

@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { createContext, use, useLayoutEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
 import { answer, api } from '~/api/client'
 import { keys } from '~/api/keys'
+import { Problem } from '~/api/problem'
 import { announce } from '~/lib/notices'
 import { parseTime } from '~/lib/time'
 import { noteUsage } from '~/lib/usageHistory'
@@ -13,6 +14,13 @@ const LiveContext = createContext<LiveSocket | undefined>(undefined)
 
 const FEED = '/api/v1/ws/events'
 const TOPICS = ['sessions', 'templates', 'notifications'] as const
+
+/** Resolves when the server gives any answer of its own: whatever it says, it is there. */
+async function isThere(): Promise<void> {
+  await answer(api.GET('/api/v1/system')).catch((failure: unknown) => {
+    if (!(failure instanceof Problem) || failure.passing) throw failure
+  })
+}
 
 /** Opens the tab's one socket while mounted, and writes what it brings into the query cache. */
 export function LiveProvider({ children }: { children: ReactNode }) {
@@ -30,7 +38,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
           if (message.type === 'session.warning') announce(message)
           applyMessage(client, message)
         },
-        probe: () => answer(api.GET('/api/v1/system')),
+        probe: isThere,
         onSignedOut: () => void client.invalidateQueries({ queryKey: keys.me }),
       }),
   )

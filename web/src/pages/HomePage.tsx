@@ -2,8 +2,8 @@ import { Anchor, Group, Text, Title } from '@mantine/core'
 import { IconAppWindow } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useMe, useTemplatesByName } from '~/api/hooks'
-import { activityQuery, sessionsQuery, templatesQuery } from '~/api/queries'
+import { useMe, useSessions, useTemplatesByName } from '~/api/hooks'
+import { activityQuery, templatesQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
 import { EmptyState } from '~/components/EmptyState'
 import { PageTitle } from '~/components/PageTitle'
@@ -20,7 +20,7 @@ const MOST_SUGGESTED = 8
 /** One's own sessions, and what to start next. */
 export function HomePage() {
   const me = useMe()
-  const sessions = useQuery(sessionsQuery)
+  const sessions = useSessions()
   const own = sessions.data?.filter((session) => session.spec.user === me.name)
   const first = own?.length === 0
   return (
@@ -28,9 +28,7 @@ export function HomePage() {
       <PageTitle title={strings.home.title} />
       <section className={layout.section} aria-labelledby="own">
         <Heading id="own" text={strings.home.sessions} />
-        {sessions.error && (
-          <ProblemAlert problem={sessions.error} onRetry={() => void sessions.refetch()} />
-        )}
+        {sessions.isLoadingError && <ProblemAlert problem={sessions.error} onRetry={() => void sessions.refetch()} />}
         {first && (
           <EmptyState
             icon={<IconAppWindow size={24} stroke={1.6} />}
@@ -92,7 +90,7 @@ function Suggestions({ sessions }: { sessions: readonly Session[] }) {
           {strings.home.all}
         </Anchor>
       </Group>
-      {templates.error && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
+      {templates.isLoadingError && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
       {suggested?.length === 0 && (
         <Text size="sm" c="dimmed">
           {strings.templates.noneText}

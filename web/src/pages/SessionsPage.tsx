@@ -3,8 +3,8 @@ import { IconListDetails, IconMoon, IconSearch, IconTrash } from '@tabler/icons-
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useCallback, useMemo, useState } from 'react'
-import { useMe, usePatchSession, useTemplatesByName } from '~/api/hooks'
-import { activityQuery, sessionsQuery } from '~/api/queries'
+import { useMe, usePatchSession, useSessions, useTemplatesByName } from '~/api/hooks'
+import { activityQuery } from '~/api/queries'
 import type { Phase, Session } from '~/api/types'
 import { DeleteDialog } from '~/components/DeleteDialog'
 import { EmptyState } from '~/components/EmptyState'
@@ -30,7 +30,7 @@ export function SessionsPage() {
   const { sort = USUAL_SORT, ...filter } = route.useSearch()
   const navigate = route.useNavigate()
   const me = useMe()
-  const sessions = useQuery(sessionsQuery)
+  const sessions = useSessions()
   const activity = useQuery(activityQuery).data
   const templates = useTemplatesByName()
   const all = useMemo(() => rowsOf(sessions.data ?? [], templates, activity), [sessions.data, templates, activity])
@@ -44,7 +44,7 @@ export function SessionsPage() {
   return (
     <>
       <PageTitle title={words.title} />
-      {sessions.error && <ProblemAlert problem={sessions.error} onRetry={() => void sessions.refetch()} />}
+      {sessions.isLoadingError && <ProblemAlert problem={sessions.error} onRetry={() => void sessions.refetch()} />}
       {sessions.isPending && <TableSkeleton />}
       {sessions.data?.length === 0 && <NoSessions />}
       {all.length > 0 && (

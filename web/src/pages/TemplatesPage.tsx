@@ -31,7 +31,7 @@ export function TemplatesPage() {
   return (
     <>
       <PageTitle title={words.title} />
-      {templates.error && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
+      {templates.isLoadingError && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
       {templates.data?.length === 0 && (
         <EmptyState icon={<IconLayoutGrid size={24} stroke={1.6} />} title={words.none} text={words.noneText} />
       )}

@@ -33,7 +33,7 @@ export function HealthPanel({ session, template, activity }: Props) {
       </Section>
       <Section title={strings.drawer.conditions}>
         <ul className={classes.conditions}>
-          {session.status?.conditions?.map((condition) => (
+          {inOrder(session.status?.conditions).map((condition) => (
             <ConditionRow key={condition.type} condition={condition} />
           ))}
         </ul>
@@ -66,7 +66,7 @@ function IdleFacts({ session, activity }: Omit<Props, 'template'>) {
             <dd>{idle.cause}</dd>
           </>
         )}
-        {idle?.stopsAt && (
+        {idle?.since && idle.stopsAt && (
           <>
             <dt>{words.stops}</dt>
             <dd>
@@ -77,7 +77,7 @@ function IdleFacts({ session, activity }: Omit<Props, 'template'>) {
       </dl>
       {!idle?.since && <Text size="sm">{idle?.cause || words.notIdle}</Text>}
       {idle?.since && !idle.stopsAt && <Text size="sm">{words.neverStops}</Text>}
-      {idle?.stopsAt && <Snooze name={session.metadata.name} />}
+      {idle?.since && idle.stopsAt && <Snooze name={session.metadata.name} />}
     </>
   )
 }
@@ -107,6 +107,14 @@ function Snooze({ name }: { name: string }) {
       ))}
     </Group>
   )
+}
+
+const ORDER = Object.keys(strings.conditions)
+
+/** In the order in which a start makes them true; unknown ones last. */
+function inOrder(conditions: readonly Condition[] = []): Condition[] {
+  const place = ({ type }: Condition) => (ORDER.indexOf(type) + ORDER.length + 1) % (ORDER.length + 1)
+  return conditions.toSorted((a, b) => place(a) - place(b))
 }
 
 const MARKS = { True: IconCheck, False: IconX, Unknown: IconMinus } as const

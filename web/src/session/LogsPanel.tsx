@@ -9,6 +9,8 @@ import classes from './LogsPanel.module.css'
 import { useLogs } from './useLogs'
 
 const words = strings.drawer
+/** The most that the server hands out at once. */
+const MOST_LINES = 100_000
 
 /** A session's log as it is written, with search; it scrolls along until the person scrolls back. */
 export default function LogsPanel({ name, workload }: { name: string; workload: string | undefined }) {
@@ -37,7 +39,7 @@ export default function LogsPanel({ name, workload }: { name: string; workload: 
           checked={follow}
           onChange={(event) => setFollow(event.currentTarget.checked)}
         />
-        <Anchor size="xs" href={`/api/v1/sessions/${encodeURIComponent(name)}/logs?timestamps=true`} download={`${name}.log`}>
+        <Anchor size="xs" href={`/api/v1/sessions/${encodeURIComponent(name)}/logs?timestamps=true&tail=${MOST_LINES}`} download={`${name}.log`}>
           {words.downloadLog}
         </Anchor>
       </Group>

@@ -9,7 +9,7 @@ import {
   IconPencil,
   IconTrash,
 } from '@tabler/icons-react'
-import { Link } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import logo from '~/assets/icon.svg'
 import type { Activity, Session, Template } from '~/api/types'
@@ -164,6 +164,7 @@ const QUALITIES: Record<PictureQuality, string> = {
 
 function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBarProps) {
   const [dialog, setDialog] = useState<'rename' | 'delete'>()
+  const navigate = useNavigate()
   const close = () => setDialog(undefined)
   return (
     <>
@@ -196,7 +197,7 @@ function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBar
         </Menu.Dropdown>
       </Menu>
       {dialog === 'rename' && <RenameDialog session={session} template={template} onClose={close} />}
-      {dialog === 'delete' && <DeleteDialog sessions={[session]} onClose={close} />}
+      {dialog === 'delete' && <DeleteDialog sessions={[session]} onClose={close} onDeleted={() => void navigate({ to: '/' })} />}
     </>
   )
 }

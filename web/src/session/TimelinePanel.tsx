@@ -12,6 +12,9 @@ export function TimelinePanel({ name }: { name: string }) {
   const lifecycle = useQuery(lifecycleQuery(name))
   const events = useQuery(eventsQuery(name))
   const history = lifecycle.data?.events.toSorted((a, b) => b.time.localeCompare(a.time))
+  // Most of what is reported is the history itself, in the form that Kubernetes' tools read.
+  const told = new Set(history?.map(({ type, message }) => `${type} ${message ?? ''}`))
+  const further = events.data?.filter(({ reason, message }) => !told.has(`${reason} ${message}`))
   return (
     <>
       {lifecycle.isPending && <Skeleton h={160} />}
@@ -30,9 +33,9 @@ export function TimelinePanel({ name }: { name: string }) {
         </Timeline>
       )}
       {events.error && <ProblemAlert problem={events.error} onRetry={() => void events.refetch()} />}
-      {events.data && events.data.length > 0 && (
+      {further && further.length > 0 && (
         <Section title={strings.drawer.events}>
-          {events.data.map((event) => (
+          {further.map((event) => (
             <div key={`${event.reason} ${event.message}`}>
               <Text size="sm" fw={550} c={event.type === 'Warning' ? 'var(--state-warn)' : undefined}>
                 {spaced(event.reason)}
