@@ -24,6 +24,7 @@ pub mod routes;
 pub mod server;
 pub mod sessions;
 pub mod socket;
+pub mod system;
 pub mod templates;
 pub mod tokens;
 pub mod told;

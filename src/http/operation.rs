@@ -13,7 +13,7 @@ use actix_web::{
 
 use super::{
     context::Context,
-    middleware::{idempotency, policy::Policy},
+    middleware::{idempotency, policy::Policy, revision},
     problem::Refusal,
 };
 use crate::{
@@ -160,6 +160,9 @@ async fn run<G: Guard>(
     let (asked, payload) = request.parts_mut();
     let guard = G::from_request(asked, payload).await?;
     count(operation, &guard, asked)?;
+    if operation.method == "GET" {
+        revision::catch_up(asked).await;
+    }
     match idempotency::wish(operation, guard.caller(), asked.headers())? {
         Some(key) => idempotency::once(key, request, next).await,
         None => next.call(request).await,

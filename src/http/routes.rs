@@ -8,7 +8,7 @@ use super::{
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
-    sessions, templates, tokens, users, ws,
+    sessions, system, templates, tokens, users, ws,
 };
 use crate::auth::Permission;
 
@@ -63,6 +63,7 @@ routes! {
     "/openapi-ui/{file}" { GET openapi::swagger_file; }
     "/swagger.html" { GET openapi::swagger_html; }
     "/.well-known/jwks.json" { GET auth::jwks; }
+    "/api/v1/system" { GET system::system; }
     "/api/v1/auth/login" { POST auth::login [SignIn]; }
     "/api/v1/auth/link" { POST auth::link [SignIn]; }
     "/api/v1/auth/logout" { POST auth::logout [Unrepeatable]; }

@@ -9,6 +9,10 @@ use serde_json::Value;
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    /// The page that it is.
+    origin: String,
+    /// A header that says who calls: `cookie` or `authorization`.
+    credential: Option<(&'static str, String)>,
 }
 
 /// An answer, read to its end.
@@ -25,13 +29,53 @@ impl Client {
         // Another test may have been first; either's is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { base: format!("http://localhost:{}", address.port()), http }
+        let base = format!("http://localhost:{}", address.port());
+        Self { origin: base.clone(), base, http, credential: None }
+    }
+
+    /// The same client with a browser's cookie, of which `cookie` is the value.
+    pub fn browser(&self, cookie: &str) -> Self {
+        Self { credential: Some(("cookie", format!("streamspace_session={cookie}"))), ..self.clone() }
+    }
+
+    /// The same client with a token.
+    pub fn bearer(&self, token: &str) -> Self {
+        Self { credential: Some(("authorization", format!("Bearer {token}"))), ..self.clone() }
+    }
+
+    /// The same client as a page of `origin`.
+    pub fn page_of(&self, origin: &str) -> Self {
+        Self { origin: origin.to_owned(), ..self.clone() }
     }
 
     /// Begins a request to a path.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
-        self.http.request(method, format!("{}{path}", self.base)).header("origin", &self.base)
+        let request = self.http.request(method, format!("{}{path}", self.base)).header("origin", &self.origin);
+        match &self.credential {
+            Some((name, value)) => request.header(*name, value),
+            None => request,
+        }
+    }
+
+    /// Sends `body` to a path.
+    pub async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        send(self.request(method, path).json(body)).await
+    }
+
+    /// Posts `body` to a path.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, &body).await
+    }
+
+    /// Changes what is at a path.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send("PATCH", path, &body).await
+    }
+
+    /// Deletes what is at a path.
+    pub async fn delete(&self, path: &str) -> Answer {
+        send(self.request("DELETE", path)).await
     }
 
     /// Asks for a path.
@@ -51,6 +95,19 @@ impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    /// The value of the sign-in cookie that it sets; empty where it takes it away.
+    pub fn cookie(&self) -> Option<String> {
+        let set = self.headers.get_all("set-cookie").iter().find_map(|line| {
+            line.to_str().expect("text").strip_prefix("streamspace_session=").map(ToOwned::to_owned)
+        })?;
+        Some(set.split(';').next().unwrap_or_default().to_owned())
+    }
+
+    /// The problem's code; empty for what is no problem.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 
     /// A header, empty where there is none.

@@ -5,5 +5,6 @@
 pub mod app;
 pub mod client;
 pub mod no_engine;
+pub mod people;
 pub mod postgres;
 pub mod program;

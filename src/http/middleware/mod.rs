@@ -11,6 +11,7 @@ pub mod origin;
 pub mod policy;
 pub mod rate_limit;
 pub mod request_id;
+pub mod revision;
 pub mod security_headers;
 
 use std::time::{Duration, Instant};

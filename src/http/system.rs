@@ -1,0 +1,71 @@
+//! What the page needs to know before anybody signs in.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::guard::Visitor;
+use crate::{app::App, config::AuthMode, domain::duration};
+
+/// The server, as everybody may know it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct System {
+    /// The release.
+    version: &'static str,
+    /// What runs the programs.
+    engine: &'static str,
+    /// Ways to sign in: `jwt`, `saml`, `hybrid` or `none`.
+    auth_mode: &'static str,
+    /// Whether the caller is signed in.
+    signed_in: bool,
+    /// Below it every session has an origin of its own; with the port, where there is one.
+    apps_domain: String,
+    /// What sessions may ask for.
+    limits: Limits,
+}
+
+/// What sessions may ask for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    idle_timeout: Limit,
+    max_session_duration: Limit,
+}
+
+/// Durations; `0s` means none.
+#[derive(Debug, Serialize, ToSchema)]
+struct Limit {
+    /// For those who ask for nothing.
+    default: String,
+    /// The most that may be asked for.
+    ceiling: String,
+}
+
+/// Describes this server: what a page has to know to show itself, signed in or not.
+#[utoipa::path(get, path = "/api/v1/system", tag = "about", responses((status = 200, body = System)))]
+pub async fn system(visitor: Visitor, app: web::Data<App>) -> HttpResponse {
+    let (people, sessions) = (&app.config.people, &app.config.sessions);
+    HttpResponse::Ok().json(System {
+        version: env!("CARGO_PKG_VERSION"),
+        engine: "local",
+        auth_mode: match people.auth_mode {
+            AuthMode::Jwt => "jwt",
+            AuthMode::Saml => "saml",
+            AuthMode::Hybrid => "hybrid",
+            AuthMode::None => "none",
+        },
+        signed_in: visitor.0.is_some(),
+        apps_domain: app.config.http.apps_authority(),
+        limits: Limits {
+            idle_timeout: Limit {
+                default: duration::short(sessions.default_idle_timeout),
+                ceiling: duration::short(sessions.max_idle_timeout),
+            },
+            max_session_duration: Limit {
+                default: "0s".into(),
+                ceiling: duration::short(sessions.max_session_duration),
+            },
+        },
+    })
+}
