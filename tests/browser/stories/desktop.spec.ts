@@ -4,12 +4,13 @@ import type { Locator, Page } from '@playwright/test'
 import { pressKeys } from '../support/keys.ts'
 import { picture } from '../support/pictures.ts'
 import { expect, type Person, test } from '../support/stories.ts'
+import { screenOf } from '../support/screen.ts'
 import { Terminal } from '../support/terminal.ts'
 
 /** Opens a running desktop and puts the keyboard into its terminal window. */
 async function openDesktop(page: Page, name: string): Promise<Locator> {
   await page.goto(new URL(`/sessions/${name}`, page.url()).href)
-  const screen = page.locator('canvas').first()
+  const screen = screenOf(page)
   await expect(page.getByRole('img', { name: /Connected, an answer takes/ })).toBeVisible()
   // The window of the terminal, in its colour, where the click will go.
   await expect.poll(() => colourAt(screen, 200, 200)).toBe('255,255,255')

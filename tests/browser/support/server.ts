@@ -119,12 +119,17 @@ export class Server {
     await this.hear(/Ctrl-C stops the server/, from, START_WITHIN_MS)
   }
 
-  /** Moves the server's clock ahead (only with `movableClock`). */
+  /** Moves the server's clock, back when negative (only with `movableClock`). */
   async advance(seconds: number): Promise<void> {
     const from = this.output.length
     this.process?.stdin?.write(`advance ${seconds}\n`)
     await this.hear(/^clock moved/, from, 5_000)
     this.aheadMs += seconds * 1000
+  }
+
+  /** Seconds by which the server's clock was moved. */
+  get ahead(): number {
+    return this.aheadMs / 1000
   }
 
   /** The server's present, in milliseconds since 1970. */

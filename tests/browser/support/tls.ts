@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { X509Certificate, createHash } from 'node:crypto'
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -16,6 +16,7 @@ export interface Certificate {
 /** Makes `names` a certificate that is good for a day. */
 export function certificateFor(names: string[]): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'streamspace-tls-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   chmodSync(folder, 0o755)
   const file = (name: string) => join(folder, name)
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
