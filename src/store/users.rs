@@ -182,7 +182,7 @@ pub async fn list(db: &impl GenericClient, query: &Query) -> Result<(Vec<User>, 
 pub async fn update(db: &impl GenericClient, user: &User) -> Result<(), Error> {
     let statement = db
         .prepare_cached(
-            "UPDATE users SET display_name = $2, email = $3, roles = $4, disabled = $5, epoch = $6, version = $7 + 1 \
+            "UPDATE users SET display_name = $2, email = $3, roles = $4, disabled = $5, epoch = $6, version = $7::bigint + 1 \
              WHERE id = $1",
         )
         .await?;

@@ -138,7 +138,8 @@ fn fill(folder: &Path, binaries: &Path, account: Option<(Uid, Gid)>) {
             .stdout(Stdio::null())
             .status();
         assert!(made.unwrap().success(), "initdb");
-        let half = kept.with_extension(std::process::id().to_string());
+        // Named after the cluster: several may be made at once, also by one process.
+        let half = kept.with_extension(folder.file_name().unwrap());
         fs::create_dir_all(kept.parent().unwrap()).unwrap();
         copy(&data, &half);
         // Another process may have been first.
