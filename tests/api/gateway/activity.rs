@@ -16,6 +16,11 @@ fn last(item: &Value) -> Option<Timestamp> {
     item["lastActivity"].as_str().map(|text| text.parse().unwrap())
 }
 
+/// Activity is known to the millisecond.
+fn whole(moment: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(moment.as_millisecond()).unwrap()
+}
+
 /// A session, and another one by which it is known what has been written.
 struct Watched {
     world: World,
@@ -34,11 +39,11 @@ impl Watched {
     async fn counts(&self, act: impl AsyncFnOnce()) -> bool {
         let clock = &self.world.app.clock;
         clock.advance(SignedDuration::from_mins(2));
-        let before = self.world.app.clock.now();
+        let before = whole(self.world.app.clock.now());
         act().await;
         // What is noted after it is written with it, or later.
         clock.advance(SignedDuration::from_secs(11));
-        let marked = self.world.app.clock.now();
+        let marked = whole(self.world.app.clock.now());
         self.browser.connect(&self.marker).await;
         self.browser.activity_until(&self.marker, |item| last(item).is_some_and(|at| at >= marked)).await;
         last(&self.browser.activity(&self.session).await).is_some_and(|at| at >= before)
@@ -213,7 +218,7 @@ async fn an_idle_session_says_since_when_and_until_when_and_a_snooze_postpones_i
     let at = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
     assert_eq!(at(&item["idle"]["since"]), last(&item).unwrap());
     assert_eq!(at(&item["idle"]["stopsAt"]), last(&item).unwrap() + SignedDuration::from_mins(30));
-    assert!(last(&item).unwrap() >= opened - SignedDuration::from_millis(1));
+    assert!(last(&item).unwrap() >= whole(opened));
     let path = format!("/api/v1/sessions/{session}/snooze");
     let asked = world.app.clock.now();
     let snoozed = browser.post(&path, json!({ "for": "2h" })).await;
