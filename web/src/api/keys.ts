@@ -12,5 +12,5 @@ export const keys = {
   activity: ['activity'] as const,
   users: ['users'] as const,
   tokens: ['tokens'] as const,
-  audit: (page: number, search: string, own: boolean) => ['audit', { page, search, own }] as const,
+  audit: (page: number, search: string, actor: string | undefined) => ['audit', { page, search, actor }] as const,
 }

@@ -18,7 +18,7 @@ export class Problem extends Error {
     this.status = status
     this.title = title
     this.code = body.code ?? (status === 0 ? 'no-answer' : `http-${status}`)
-    this.requestId = body.requestId
+    this.requestId = body.requestId ?? undefined
     this.retryAfter = retryAfter
     this.fields = (body.errors ?? []).map(({ field, message }) => ({ field: field ?? '', message }))
   }

@@ -136,12 +136,13 @@ export const tokensQuery = queryOptions({
 
 export const AUDIT_PAGE_SIZE = 50
 
-/** A page of the audit, newest first. */
-export const auditQuery = (page: number, search: string, own = false) =>
+/** A page of the audit, newest first; of one `actor` alone where one is named. */
+export const auditQuery = (page: number, search: string, actor?: string) =>
   queryOptions({
-    queryKey: keys.audit(page, search, own),
+    queryKey: keys.audit(page, search, actor),
     queryFn: ({ signal }) => {
-      const query = { page, pageSize: AUDIT_PAGE_SIZE, sort: '-time', ...(search === '' ? {} : { search }) }
+      const filter = { ...(search === '' ? {} : { search }), ...(actor === undefined ? {} : { actor }) }
+      const query = { page, pageSize: AUDIT_PAGE_SIZE, sort: '-time', ...filter }
       return answer(api.GET('/api/v1/audit', { params: { query }, signal }))
     },
   })

@@ -1,7 +1,9 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { answer, api } from './client'
 import { keys } from './keys'
-import type { Me } from './types'
+import { strings } from '~/strings'
+import { Problem } from './problem'
+import type { Me, SignInAnswer } from './types'
 
 /** Begins afresh as `me`: nothing that another person saw before in this tab stays in memory. */
 function enter(client: QueryClient, me: Me): void {
@@ -9,16 +11,21 @@ function enter(client: QueryClient, me: Me): void {
   client.setQueryData(keys.me, me)
 }
 
+/** A browser that asks for no token is told who it is and gets a cookie. */
+function whoIn(signedIn: SignInAnswer): Me {
+  if ('user' in signedIn) return signedIn.user
+  throw new Problem({ title: strings.problem.unknown })
+}
+
 export async function signIn(client: QueryClient, username: string, password: string): Promise<void> {
-  const { user } = await answer(api.POST('/api/v1/auth/login', { body: { username, password } }))
-  enter(client, user)
+  enter(client, whoIn(await answer(api.POST('/api/v1/auth/login', { body: { username, password } }))))
 }
 
 /** Redeems a one-time sign-in link. */
 export async function redeemLink(client: QueryClient, token: string): Promise<Me> {
-  const { user } = await answer(api.POST('/api/v1/auth/link', { body: { token } }))
-  enter(client, user)
-  return user
+  const me = whoIn(await answer(api.POST('/api/v1/auth/link', { body: { token } })))
+  enter(client, me)
+  return me
 }
 
 /** `current` may be left out shortly after a link was redeemed. */

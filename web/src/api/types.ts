@@ -1,19 +1,34 @@
 /**
- * The shapes the server answers with. Everything else in the page names its types from here, so that the source of
- * the shapes can change in one file.
+ * The shapes the server answers with. Everything else in the page names its types from here. They come from
+ * `openapi.json` (`npm run gen`); what the document leaves open is said here:
+ * the insides of the custom resources, and `Activity`, whose name it gives to another shape.
  */
+import type { components } from './schema'
 
-export type Phase =
-  | 'Pending'
-  | 'Starting'
-  | 'Running'
-  | 'Hibernating'
-  | 'Hibernated'
-  | 'Terminating'
-  | 'Terminated'
-  | 'Failed'
+type Schemas = components['schemas']
 
-export type DesiredState = 'running' | 'hibernated' | 'terminated'
+export type Phase = Schemas['Phase']
+export type DesiredState = Schemas['DesiredState']
+export type DoctorAction = Schemas['Remedy']
+export type Doctor = Schemas['Verdict']
+/** Kubernetes quantities: `500m`, `2`, `4Gi`. */
+export type Resources = Schemas['Resources']
+export type Idle = Schemas['Idle']
+export type Lifecycle = Schemas['Lifecycle']
+export type Usage = Schemas['Usage']
+export type Connection = Schemas['Connection']
+export type OpenConnection = Schemas['OpenConnection']
+export type Me = Schemas['Me']
+export type Role = Schemas['Role']
+export type User = Schemas['User']
+export type SignInAnswer = Schemas['SignInAnswer']
+export type SignInLink = Schemas['SignInLink']
+export type ApiToken = Schemas['ApiToken']
+export type AuditEntry = Schemas['AuditEntry']
+export type NewSession = Omit<Schemas['NewSession'], 'parameters'> & { parameters?: Record<string, unknown> }
+export type SessionPatch = Schemas['SessionChange']
+/** What an intermediary answers in our place may lack any of it. */
+export type ProblemBody = Partial<Omit<Schemas['Problem'], 'errors'>> & { errors?: { field?: string; message: string }[] }
 
 export interface ObjectMeta {
   name: string
@@ -35,32 +50,6 @@ export interface Condition {
   lastTransitionTime?: string
 }
 
-/** Kubernetes quantities: `500m`, `2`, `4Gi`. */
-export interface Resources {
-  cpu?: string
-  memory?: string
-  gpu?: string
-}
-
-export type DoctorAction = 'retry' | 'changeSize' | 'stopOther' | 'askAdmin' | 'openLogs'
-
-export interface Doctor {
-  reason: string
-  message: string
-  remedy?: string
-  action?: DoctorAction
-  since?: string
-}
-
-export interface Idle {
-  /** Since when nobody has done anything; null while someone works. */
-  since?: string | null
-  /** A sentence that names what counts as idle or as activity. */
-  cause?: string | null
-  /** When the session will be stopped; null when it will not. */
-  stopsAt?: string | null
-}
-
 export interface SessionSpec {
   user: string
   template: string
@@ -79,7 +68,7 @@ export interface SessionStatus {
   observedGeneration?: number
   conditions?: Condition[]
   url?: string
-  workload?: { kind?: string; name?: string; node?: string; startedAt?: string }
+  workload?: Schemas['WorkloadStatus']
   connections?: number
   lastActivity?: string
   idle?: Idle
@@ -98,17 +87,15 @@ export interface TemplateSpec {
   displayName: string
   description?: string
   category?: string
+  /** A path of ours or a `data:` URL; others are not loaded. */
   icon?: string
-  baseImage?: string
   defaultResources?: Resources
-  ports?: { name?: string; containerPort: number; protocol?: string }[]
-  home?: 'shared' | 'own'
-  vnc?: { enabled?: boolean; port?: number; protocol?: 'rfb' | 'websocket' | 'kasmvnc' }
-  webapp?: { enabled?: boolean; port?: number; path?: string; healthCheck?: string }
+  home?: Schemas['HomeKind']
+  vnc?: Partial<Schemas['Vnc']>
+  webapp?: Partial<Schemas['Webapp']>
   capabilities?: string[]
   tags?: string[]
   parameters?: JsonSchema
-  local?: { command?: string[]; args?: string[]; requires?: { program: string; install: string }[] }
 }
 
 export interface Template {
@@ -116,7 +103,7 @@ export interface Template {
   kind?: string
   metadata: ObjectMeta
   spec: TemplateSpec
-  status?: { valid?: boolean; message?: string; conditions?: Condition[]; revision?: string; instances?: number }
+  status?: Partial<Omit<Schemas['TemplateStatus'], 'conditions'>> & { conditions?: Condition[] }
 }
 
 /** The part of JSON Schema that a launch form is made of. */
@@ -137,20 +124,31 @@ export interface JsonSchema {
   format?: string
 }
 
+/** What a session is used for, by the latest figures. */
+export interface Activity {
+  session: string
+  connections: number
+  lastActivity?: string | null
+  idle: Idle
+  /** Null while nothing has been measured. */
+  usage?: Usage | null
+}
+
+export interface SessionEvent {
+  type: string
+  reason: string
+  message: string
+  count?: number
+  firstTimestamp?: string
+  lastTimestamp?: string
+}
+
 export interface List<Item> {
   kind: string
   page: number
   size: number
   total: number
   items: Item[]
-}
-
-export interface Me {
-  name: string
-  displayName?: string
-  email?: string
-  roles: string[]
-  permissions: string[]
 }
 
 export interface SystemInfo {
@@ -166,121 +164,4 @@ export interface SystemInfo {
 export interface Limit {
   default?: string
   ceiling?: string
-}
-
-export interface User {
-  name: string
-  displayName?: string
-  email?: string
-  roles: string[]
-  disabled: boolean
-  createdAt?: string
-  lastSignInAt?: string | null
-}
-
-export interface SignInLink {
-  url: string
-  expiresAt: string
-}
-
-export interface ApiToken {
-  id: string
-  name: string
-  scopes?: string[]
-  createdAt?: string
-  expiresAt?: string | null
-  lastUsedAt?: string | null
-  /** Only in the answer that makes the token. */
-  token?: string
-}
-
-export interface AuditEntry {
-  id: string | number
-  time: string
-  actor?: string
-  action: string
-  target?: string
-  result?: string
-  requestId?: string
-  address?: string
-  before?: unknown
-  after?: unknown
-}
-
-export interface Usage {
-  cpuMillicores: number
-  memoryBytes: number
-  /** 0 where there is no bound. */
-  memoryLimitBytes?: number
-}
-
-export interface Activity {
-  session: string
-  connections: number
-  lastActivity?: string | null
-  idle: Idle
-  usage?: Usage | null
-}
-
-export interface Connection {
-  connectionId: string
-  url: string
-  state?: string
-  ready?: boolean
-  expiresAt?: string
-}
-
-export interface OpenConnection {
-  id: string
-  user: string
-  clientAddress?: string
-  userAgent?: string
-  connectedAt: string
-  lastHeartbeat?: string
-}
-
-export interface SessionEvent {
-  type: string
-  reason: string
-  message: string
-  count?: number
-  firstTimestamp?: string
-  lastTimestamp?: string
-}
-
-export interface Lifecycle {
-  createdAt?: string
-  lastActivity?: string | null
-  events: { type: string; time: string; message?: string; details?: unknown; eventType?: string }[]
-  eventCounts?: Record<string, number>
-  phaseDurations?: Record<string, unknown>
-}
-
-export interface NewSession {
-  template: string
-  displayName?: string
-  resources?: Resources
-  persistentHome?: boolean
-  idleTimeout?: string
-  parameters?: Record<string, unknown>
-}
-
-export interface SessionPatch {
-  state?: DesiredState
-  resources?: Resources
-  idleTimeout?: string
-  displayName?: string
-  tags?: string[]
-}
-
-/** RFC 9457, with a stable `code`, and one entry per field for a request that failed validation. */
-export interface ProblemBody {
-  type?: string
-  title?: string
-  status?: number
-  detail?: string
-  instance?: string
-  code?: string
-  requestId?: string
-  errors?: { field?: string; level?: string; message: string }[]
 }

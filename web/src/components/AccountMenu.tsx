@@ -3,6 +3,7 @@ import { IconLogout, IconSelector, IconUserCircle } from '@tabler/icons-react'
 import { useNavigate } from '@tanstack/react-router'
 import { useMe } from '~/api/hooks'
 import { signOut } from '~/api/signIn'
+import { nameOf } from '~/lib/people'
 import { complain } from '~/lib/notices'
 import { strings } from '~/strings'
 import classes from './AccountMenu.module.css'
@@ -10,7 +11,7 @@ import classes from './AccountMenu.module.css'
 export function AccountMenu({ onNavigate }: { onNavigate?: () => void }) {
   const me = useMe()
   const navigate = useNavigate()
-  const shown = me.displayName ?? me.name
+  const shown = nameOf(me)
   const profile = () => {
     onNavigate?.()
     void navigate({ to: '/profile' })

@@ -12,6 +12,8 @@ import { RelativeTime } from './Time'
 interface Props {
   /** Only what concerns oneself, shorter. */
   own?: boolean
+  /** Only what this person did. */
+  actor?: string
   search?: string
   page?: number
   onPage?: (page: number) => void
@@ -21,9 +23,9 @@ const words = strings.audit
 const OWN_ROWS = 10
 
 /** What was done, by whom, on what and with which result; newest first. */
-export function AuditTable({ own = false, search = '', page = 1, onPage }: Props) {
+export function AuditTable({ own = false, actor, search = '', page = 1, onPage }: Props) {
   const { data, error, isPending, isPlaceholderData, refetch } = useQuery({
-    ...auditQuery(page, search, own),
+    ...auditQuery(page, search, actor),
     placeholderData: keepPreviousData,
   })
   if (isPending) return <Skeleton h={240} />
@@ -72,7 +74,7 @@ export function AuditTable({ own = false, search = '', page = 1, onPage }: Props
 
 function EntryRow({ entry }: { entry: AuditEntry }) {
   const [open, setOpen] = useState(false)
-  const failed = entry.result !== undefined && !/^(ok|success|allowed|2\d\d)/i.test(entry.result)
+  const failed = !/^(ok|success|allowed|2\d\d)/i.test(entry.result)
   return (
     <Fragment>
       <Table.Tr>

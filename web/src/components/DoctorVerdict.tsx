@@ -109,6 +109,7 @@ function DoctorButton({ doctor, session, template }: Props & { doctor: Doctor })
       )
     }
     case undefined:
+    case null:
       return null
   }
 }

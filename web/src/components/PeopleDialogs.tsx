@@ -3,8 +3,9 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { answer, api } from '~/api/client'
 import { keys } from '~/api/keys'
-import type { User } from '~/api/types'
+import type { Role, SignInLink, User } from '~/api/types'
 import { say } from '~/lib/notices'
+import { nameOf } from '~/lib/people'
 import { ROLES } from '~/lib/permissions'
 import { formatExact, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
@@ -22,11 +23,17 @@ interface DialogProps {
   onClose: () => void
 }
 
-export function AddPersonDialog({ onClose, onAdded }: { onClose: () => void; onAdded: (user: User) => void }) {
+interface AddProps {
+  onClose: () => void
+  /** With the link through which they come in for the first time. */
+  onAdded: (user: User, link: SignInLink) => void
+}
+
+export function AddPersonDialog({ onClose, onAdded }: AddProps) {
   const client = useQueryClient()
   const [name, setName] = useState('')
   const [displayName, setDisplayName] = useState('')
-  const [roles, setRoles] = useState<string[]>(['user'])
+  const [roles, setRoles] = useState<Role[]>(['user'])
   const bad = name !== '' && !NAME.test(name)
   const create = useMutation({
     mutationFn: () => {
@@ -35,8 +42,8 @@ export function AddPersonDialog({ onClose, onAdded }: { onClose: () => void; onA
     },
     onSuccess: (user) => {
       void client.invalidateQueries({ queryKey: keys.users })
-      say(words.created(user.displayName ?? user.name))
-      onAdded(user)
+      say(words.created(nameOf(user)))
+      onAdded(user, user.signInLink)
     },
   })
   const submit = (event: SubmitEvent) => {
@@ -77,7 +84,7 @@ export function AddPersonDialog({ onClose, onAdded }: { onClose: () => void; onA
 }
 
 export function RolesDialog({ user, onClose }: DialogProps) {
-  const [roles, setRoles] = useState<string[]>(user.roles)
+  const [roles, setRoles] = useState<Role[]>(user.roles)
   const patch = usePatchUser()
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
@@ -88,7 +95,7 @@ export function RolesDialog({ user, onClose }: DialogProps) {
     patch.mutate({ name: user.name, change: { roles } }, { onSuccess: done })
   }
   return (
-    <Modal opened onClose={onClose} title={`${words.editRoles}: ${user.displayName ?? user.name}`}>
+    <Modal opened onClose={onClose} title={`${words.editRoles}: ${nameOf(user)}`}>
       <form onSubmit={submit}>
         <Stack>
           <RoleChoice value={roles} onChange={setRoles} />
@@ -107,7 +114,7 @@ export function DisableDialog({ user, onClose }: DialogProps) {
     patch.mutate({ name: user.name, change: { disabled: true } }, { onSuccess: onClose })
   }
   return (
-    <Modal opened onClose={onClose} title={words.disableTitle(user.displayName ?? user.name)}>
+    <Modal opened onClose={onClose} title={words.disableTitle(nameOf(user))}>
       <form onSubmit={submit}>
         <Stack>
           <Text size="sm">{words.disableText}</Text>
@@ -119,18 +126,19 @@ export function DisableDialog({ user, onClose }: DialogProps) {
   )
 }
 
-/** A one-time link, made when the dialog opens and forgotten when it closes. */
-export function LinkDialog({ user, onClose }: DialogProps) {
+/** A one-time link: `made`, or a new one, made when the dialog opens. It is forgotten when the dialog closes. */
+export function LinkDialog({ user, made, onClose }: DialogProps & { made?: SignInLink }) {
   const { data, error } = useQuery({
     queryKey: ['sign-in-link-of', user.name],
     queryFn: () => answer(api.POST('/api/v1/users/{name}/sign-in-link', { params: { path: { name: user.name } } })),
+    initialData: made,
     retry: false,
     gcTime: 0,
     staleTime: Number.POSITIVE_INFINITY,
   })
   const until = parseTime(data?.expiresAt)
   return (
-    <Modal opened onClose={onClose} title={words.linkTitle(user.displayName ?? user.name)}>
+    <Modal opened onClose={onClose} title={words.linkTitle(nameOf(user))}>
       {error && <ProblemAlert problem={error} />}
       {!data && !error && <Loader size="sm" aria-label={strings.loading} />}
       {data && (
@@ -150,9 +158,9 @@ export function LinkDialog({ user, onClose }: DialogProps) {
   )
 }
 
-function RoleChoice({ value, onChange }: { value: string[]; onChange: (roles: string[]) => void }) {
+function RoleChoice({ value, onChange }: { value: Role[]; onChange: (roles: Role[]) => void }) {
   return (
-    <Checkbox.Group label={words.roles} value={value} onChange={onChange}>
+    <Checkbox.Group label={words.roles} value={value} onChange={(roles) => onChange(ROLES.filter((role) => roles.includes(role)))}>
       <Group mt={6}>
         {ROLES.map((role) => (
           <Checkbox key={role} value={role} label={strings.roles[role]} />

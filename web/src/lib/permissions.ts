@@ -1,4 +1,4 @@
-import type { Me } from '~/api/types'
+import type { Me, Role } from '~/api/types'
 
 /** The server's words for what a call needs (`me.permissions` holds those of the person). */
 const has = (word: string) => (me: Me) => me.permissions.includes(word)
@@ -10,4 +10,4 @@ export const mayManagePeople = has('users:write')
 export const mayReadAudit = has('audit:read')
 
 /** The roles that can be given; what each may do is the server's table. */
-export const ROLES = ['user', 'operator', 'auditor', 'admin'] as const
+export const ROLES: readonly Role[] = ['user', 'operator', 'auditor', 'admin']

@@ -14,7 +14,7 @@ const SUFFIXES: Record<string, number> = {
 }
 
 /** The number behind a Kubernetes quantity: `500m` → 0.5, `2Gi` → 2147483648. Nothing for what is not one. */
-export function parseQuantity(text: string | undefined): number | undefined {
+export function parseQuantity(text: string | null | undefined): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$/.exec(text ?? '')
   return match ? Number(match[1]) * (SUFFIXES[match[2] ?? ''] ?? 1) : undefined
 }

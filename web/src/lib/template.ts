@@ -80,9 +80,9 @@ export type Size = (typeof SIZES)[number]
 const FACTORS: Record<Size, number> = { small: 0.5, medium: 1, large: 2 }
 
 /** What a size means for a template: medium is what the template asks for, small half of it, large twice. */
-export function resourcesOf(template: Template, size: Size): Required<Pick<Resources, 'cpu' | 'memory'>> {
-  const { cpu = '1', memory = '1Gi' } = template.spec.defaultResources ?? {}
-  return { cpu: scaleCpu(cpu, FACTORS[size]), memory: scaleMemory(memory, FACTORS[size]) }
+export function resourcesOf(template: Template, size: Size): { cpu: string; memory: string } {
+  const { cpu, memory } = template.spec.defaultResources ?? {}
+  return { cpu: scaleCpu(cpu ?? '1', FACTORS[size]), memory: scaleMemory(memory ?? '1Gi', FACTORS[size]) }
 }
 
 /** The size that `resources` are of, or nothing for amounts that are nobody's. */

@@ -104,7 +104,7 @@ describe('the feed in the query cache', () => {
     applyMessage(client, { type: 'snapshot', topic: 'templates', items: [aTemplate('desktop')] })
     applyMessage(client, {
       type: 'session.activity',
-      activity: { session: 'a', connections: 2, idle: { since: null } },
+      activity: { session: 'a', connections: 2, idle: { since: null, cause: '' } },
     })
     expect(client.getQueryData(keys.templates)).toHaveLength(1)
     expect(client.getQueryData(keys.activity)).toHaveProperty('a.connections', 2)

@@ -2,7 +2,7 @@ import { Button, Group, Stack, Title } from '@mantine/core'
 import { IconBox } from '@tabler/icons-react'
 import { useState, type ReactNode } from 'react'
 import { Problem } from '~/api/problem'
-import type { DoctorAction, Phase, Session } from '~/api/types'
+import type { Doctor, DoctorAction, Phase, Session } from '~/api/types'
 import { DeleteDialog } from '~/components/DeleteDialog'
 import { DoctorVerdict } from '~/components/DoctorVerdict'
 import { EmptyState } from '~/components/EmptyState'
@@ -65,7 +65,7 @@ function inPhase(phase: Phase): Session {
   })
 }
 
-function verdict(action: DoctorAction) {
+function verdict(action: DoctorAction): Doctor {
   const remedy = 'Install it, then try again: apt-get install tigervnc-standalone-server'
   return { reason: 'ProgramMissing', message: 'Xvnc is not installed on this machine.', remedy, action, since: ago(MINUTE) }
 }

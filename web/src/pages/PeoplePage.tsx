@@ -4,20 +4,24 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useMe } from '~/api/hooks'
 import { usersQuery } from '~/api/queries'
-import type { User } from '~/api/types'
+import type { SignInLink, User } from '~/api/types'
 import { PageTitle } from '~/components/PageTitle'
 import { AddPersonDialog, DisableDialog, LinkDialog, RolesDialog } from '~/components/PeopleDialogs'
 import { usePatchUser } from '~/components/usePatchUser'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { Tags } from '~/components/Tags'
 import { RelativeTime } from '~/components/Time'
+import { nameOf } from '~/lib/people'
 import { complain } from '~/lib/notices'
 import { strings } from '~/strings'
 import classes from '~/components/AuditTable.module.css'
 
 const words = strings.people
 
-type Dialog = { kind: 'add' } | { kind: 'link' | 'roles' | 'disable'; user: User }
+type Dialog =
+  | { kind: 'add' }
+  | { kind: 'link'; user: User; made?: SignInLink }
+  | { kind: 'roles' | 'disable'; user: User }
 
 /** Accounts: who there is, what they may do, and how they get in. */
 export function PeoplePage() {
@@ -26,8 +30,8 @@ export function PeoplePage() {
   const [dialog, setDialog] = useState<Dialog>()
   const close = () => setDialog(undefined)
   const needle = search.trim().toLocaleLowerCase()
-  const shown = users.data?.filter(({ name, displayName = '', email = '' }) =>
-    `${name} ${displayName} ${email}`.toLocaleLowerCase().includes(needle),
+  const shown = users.data?.filter(({ name, displayName, email }) =>
+    `${name} ${displayName} ${email ?? ''}`.toLocaleLowerCase().includes(needle),
   )
   return (
     <>
@@ -51,9 +55,9 @@ export function PeoplePage() {
       {shown?.length === 0 && <Text size="sm">{words.empty}</Text>}
       {shown && shown.length > 0 && <PeopleTable users={shown} onDialog={setDialog} />}
       {dialog?.kind === 'add' && (
-        <AddPersonDialog onClose={close} onAdded={(user) => setDialog({ kind: 'link', user })} />
+        <AddPersonDialog onClose={close} onAdded={(user, made) => setDialog({ kind: 'link', user, made })} />
       )}
-      {dialog?.kind === 'link' && <LinkDialog user={dialog.user} onClose={close} />}
+      {dialog?.kind === 'link' && <LinkDialog user={dialog.user} made={dialog.made} onClose={close} />}
       {dialog?.kind === 'roles' && <RolesDialog user={dialog.user} onClose={close} />}
       {dialog?.kind === 'disable' && <DisableDialog user={dialog.user} onClose={close} />}
     </>
@@ -98,7 +102,7 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
     <Table.Tr>
       <Table.Td>
         <Text size="sm" fw={600}>
-          {user.displayName ?? user.name}
+          {nameOf(user)}
           {self && (
             <Text span size="sm" c="dimmed" fw={400}>
               {' '}
@@ -118,7 +122,7 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
       <Table.Td>
         <Menu>
           <Menu.Target>
-            <ActionIcon variant="subtle" color="gray" aria-label={words.menu(user.displayName ?? user.name)}>
+            <ActionIcon variant="subtle" color="gray" aria-label={words.menu(nameOf(user))}>
               <IconDotsVertical size={18} />
             </ActionIcon>
           </Menu.Target>

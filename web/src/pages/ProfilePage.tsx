@@ -6,6 +6,7 @@ import { NewPasswordForm } from '~/components/NewPasswordForm'
 import { PageTitle } from '~/components/PageTitle'
 import { Tags } from '~/components/Tags'
 import { TokenList } from '~/components/TokenList'
+import { nameOf } from '~/lib/people'
 import { mayReadAudit } from '~/lib/permissions'
 import { say } from '~/lib/notices'
 import { strings } from '~/strings'
@@ -25,7 +26,7 @@ export function ProfilePage() {
       <div className={classes.panels}>
         <Panel title={words.account}>
           <Stack gap={4}>
-            <Text fw={600}>{me.displayName ?? me.name}</Text>
+            <Text fw={600}>{nameOf(me)}</Text>
             <Text size="sm" c="dimmed">
               {[me.name, me.email].filter(Boolean).join(' · ')}
             </Text>
@@ -58,8 +59,8 @@ export function ProfilePage() {
       <Title order={2} fz={16} mt={32} mb="sm">
         {words.own}
       </Title>
-      {/* Most people see no other entries anyway; who reads all of them looks for their own name. */}
-      <AuditTable own search={mayReadAudit(me) ? me.name : ''} />
+      {/* Others see no entries but those about themselves anyway. */}
+      <AuditTable own actor={mayReadAudit(me) ? me.name : undefined} />
     </>
   )
 }

@@ -9,6 +9,7 @@ import { NewPasswordForm } from '~/components/NewPasswordForm'
 import { useDocumentTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { takeLinkToken } from '~/lib/linkToken'
+import { nameOf } from '~/lib/people'
 import { strings } from '~/strings'
 import classes from './SignInPage.module.css'
 
@@ -77,7 +78,7 @@ function ChoosePassword({ me, onDone }: { me: Me; onDone: () => void }) {
   return (
     <Stack gap="sm">
       <Text fw={600} role="status">
-        {words.welcome(me.displayName ?? me.name)}
+        {words.welcome(nameOf(me))}
       </Text>
       <Text size="sm">{words.choose}</Text>
       <NewPasswordForm username={me.name} submitLabel={words.set} onDone={onDone} />

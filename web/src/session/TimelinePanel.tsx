@@ -11,9 +11,9 @@ import { Section } from './Section'
 export function TimelinePanel({ name }: { name: string }) {
   const lifecycle = useQuery(lifecycleQuery(name))
   const events = useQuery(eventsQuery(name))
-  const history = lifecycle.data?.events.toSorted((a, b) => b.time.localeCompare(a.time))
+  const history = lifecycle.data?.events?.toSorted((a, b) => b.time.localeCompare(a.time))
   // Most of what is reported is the history itself, in the form that Kubernetes' tools read.
-  const told = new Set(history?.map(({ type, message }) => `${type} ${message ?? ''}`))
+  const told = new Set(history?.map(({ type, message }) => `${type} ${message}`))
   const further = events.data?.filter(({ reason, message }) => !told.has(`${reason} ${message}`))
   return (
     <>
