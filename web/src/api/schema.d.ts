@@ -358,6 +358,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes this server: what a page has to know to show itself, signed in or not. */
+        get: operations["system"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/templates": {
         parameters: {
             query?: never;
@@ -963,6 +980,18 @@ export interface components {
          * @enum {string}
          */
         LifecycleType: "Created" | "Starting" | "Ready" | "Healthy" | "Unhealthy" | "Hibernated" | "Resumed" | "Upgrading" | "TeardownTriggered" | "Migrated" | "Failed" | "Deleted";
+        /** @description Durations; `0s` means none. */
+        Limit: {
+            /** @description The most that may be asked for. */
+            ceiling: string;
+            /** @description For those who ask for nothing. */
+            default: string;
+        };
+        /** @description What sessions may ask for. */
+        Limits: {
+            idleTimeout: components["schemas"]["Limit"];
+            maxSessionDuration: components["schemas"]["Limit"];
+        };
         /** @description A one-time link. */
         LinkLogin: {
             /** @description What it is to give. */
@@ -1441,6 +1470,21 @@ export interface components {
              * @example 1h
              */
             for: string;
+        };
+        /** @description The server, as everybody may know it. */
+        System: {
+            /** @description Below it every session has an origin of its own; with the port, where there is one. */
+            appsDomain: string;
+            /** @description Ways to sign in: `jwt`, `saml`, `hybrid` or `none`. */
+            authMode: string;
+            /** @description What runs the programs. */
+            engine: string;
+            /** @description What sessions may ask for. */
+            limits: components["schemas"]["Limits"];
+            /** @description Whether the caller is signed in. */
+            signedIn: boolean;
+            /** @description The release. */
+            version: string;
         };
         Template: Record<string, never>;
         /** @description A port the program listens on. */
@@ -2838,6 +2882,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    system: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
+                };
             };
             /** @description The request is refused; `code` says why */
             "4XX": {
