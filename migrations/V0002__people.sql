@@ -154,10 +154,10 @@ END $$;
 CREATE TRIGGER await_link AFTER INSERT ON audit_entries
     FOR EACH ROW EXECUTE FUNCTION audit_await_link();
 
--- Whoever changes what a credential gives, be it by hand, says so to every replica: "{id} {name}" of the account.
+-- Whoever changes what a credential gives, be it by hand, says so to every replica: the name of the account.
 CREATE FUNCTION people_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('streamspace_people', OLD.id || ' ' || OLD.name);
+    PERFORM pg_notify('streamspace_people', OLD.name);
     RETURN NULL;
 END $$;
 CREATE TRIGGER tell_change AFTER UPDATE ON users FOR EACH ROW
@@ -168,7 +168,7 @@ CREATE TRIGGER tell_end AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION peop
 
 CREATE FUNCTION credentials_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('streamspace_people', id || ' ' || name) FROM users WHERE id = OLD.user_id;
+    PERFORM pg_notify('streamspace_people', name) FROM users WHERE id = OLD.user_id;
     RETURN NULL;
 END $$;
 CREATE TRIGGER tell_change AFTER UPDATE ON sign_ins FOR EACH ROW

@@ -124,8 +124,15 @@ impl Identity {
     }
 }
 
-/// SHA-256 of what the caller presented.
-pub type Fingerprint = [u8; 32];
+/// What the caller presented: in which way, and its SHA-256. The way belongs to it: a token that was verified once must
+/// not pass as a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint {
+    /// Whether as a cookie.
+    pub cookie: bool,
+    /// SHA-256 of the text.
+    pub hash: [u8; 32],
+}
 
 /// The memory; a cheap handle.
 #[derive(Clone, Debug, Default)]
@@ -175,11 +182,11 @@ impl Known {
         state.entries.insert(fingerprint, identity);
     }
 
-    /// Forgets what is known of an account.
-    pub fn forget_user(&self, user: Uuid) {
+    /// Forgets what is known of the account of that name.
+    pub fn forget_user(&self, user: &str) {
         let mut state = self.write();
         state.generation += 1;
-        state.entries.retain(|_, identity| identity.user_id != user);
+        state.entries.retain(|_, identity| identity.user != user);
     }
 
     /// What is remembered can be believed until then.

@@ -24,7 +24,7 @@ use crate::{
     store::{self, Connector, Messages, Pool, sign_ins, tokens, users},
 };
 
-/// Where the triggers announce changes: `{id} {name}` of the account.
+/// Where the triggers announce changes: the name of the account.
 const CHANNEL: &str = "streamspace_people";
 /// How often the connection is asked whether it is there.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -83,11 +83,8 @@ impl Listener {
     async fn hear(&self, mut messages: Messages) {
         while let Some(Ok(message)) = messages.next().await {
             let AsyncMessage::Notification(notification) = message else { continue };
-            let Some((id, name)) = notification.payload().split_once(' ') else { continue };
-            if let Ok(id) = id.parse() {
-                self.known.forget_user(id);
-                self.tell(name);
-            }
+            self.known.forget_user(notification.payload());
+            self.tell(notification.payload());
         }
     }
 

@@ -13,7 +13,7 @@ mod upkeep;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::broadcast;
 
@@ -131,6 +131,12 @@ impl Auth {
         tasks.start("people-upkeep", upkeep::run(self.clone(), tasks.stopping()));
     }
 
+    /// Asks the database anew about everything that the person `user` presents. Called where something of theirs was
+    /// just ended, so that it has ended before that is answered; other replicas hear of it.
+    pub fn forget(&self, user: &str) {
+        self.known.forget_user(user);
+    }
+
     /// Names of people whose credentials or roles changed, or ended: whatever was opened with them, such as a socket,
     /// has to ask again. A receiver that lags behind has to take it that everybody changed.
     #[must_use]
@@ -158,10 +164,17 @@ impl Auth {
         Ok(self.pool.get().await?)
     }
 
-    /// The present moment.
+    /// The present moment, to the microsecond as the database keeps it.
     #[must_use]
-    pub fn now(&self) -> jiff::Timestamp {
-        self.clock.now()
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.clock.now().as_microsecond()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When something that begins now and lasts for `lifetime` ends, to the second as tokens have it.
+    #[must_use]
+    pub fn end_of(&self, lifetime: SignedDuration) -> Timestamp {
+        let end = self.now().saturating_add(lifetime).unwrap_or(Timestamp::MAX);
+        Timestamp::from_second(end.as_second()).unwrap_or(end)
     }
 
     /// Who that is.
@@ -170,10 +183,10 @@ impl Auth {
     /// [`Error::Unauthenticated`] for what is nobody's, has ended or belongs to an account that is disabled.
     pub async fn identify(&self, presented: Presented<'_>) -> Result<Arc<Identity>, Error> {
         let now = self.clock.now();
-        let text = match presented {
-            Presented::Cookie(text) | Presented::Bearer(text) => text,
+        let fingerprint = match presented {
+            Presented::Cookie(text) => Fingerprint { cookie: true, hash: sha256(text.as_bytes()) },
+            Presented::Bearer(text) => Fingerprint { cookie: false, hash: sha256(text.as_bytes()) },
         };
-        let fingerprint = sha256(text.as_bytes());
         let known = self.known.get(&fingerprint).filter(|identity| self.in_time(identity));
         let identity = match known {
             Some(identity) => identity,
@@ -189,7 +202,7 @@ impl Auth {
         let generation = self.known.generation();
         let identity = match presented {
             Presented::Cookie(cookie) => self.browser(cookie).await?,
-            Presented::Bearer(token) => self.program(token, &fingerprint).await?,
+            Presented::Bearer(token) => self.program(token, &fingerprint.hash).await?,
         };
         if !self.in_time(&identity) {
             return Err(Error::Unauthenticated);
@@ -214,18 +227,18 @@ impl Auth {
         Ok(Identity::new(&user, credential, sign_in.expires_at, Some(sign_in.last_seen_at)))
     }
 
-    async fn program(&self, token: &str, fingerprint: &Fingerprint) -> Result<Identity, Error> {
+    async fn program(&self, token: &str, token_hash: &[u8; 32]) -> Result<Identity, Error> {
         let (kind, claims) = self.keys.verify(token).await?;
         let client = self.pool.get().await?;
         let identity = match kind {
             Kind::Access => {
                 let user = users::by_id(&client, claims.sub).await?;
                 let user = user.filter(|user| !user.disabled && Some(user.epoch) == claims.epoch);
-                let until = jiff::Timestamp::from_second(claims.exp).map_err(|_| Error::Unauthenticated)?;
+                let until = Timestamp::from_second(claims.exp).map_err(|_| Error::Unauthenticated)?;
                 user.map(|user| Identity::new(&user, Credential::Access(claims.jti), until, None))
             }
             Kind::Personal => {
-                let found = tokens::by_hash(&client, claims.jti, fingerprint).await?;
+                let found = tokens::by_hash(&client, claims.jti, token_hash).await?;
                 found.filter(|(_, user)| !user.disabled && user.id == claims.sub).map(|(token, user)| {
                     let known =
                         |words: Vec<String>| words.iter().filter_map(|word| Permission::from_word(word)).collect();

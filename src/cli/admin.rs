@@ -88,7 +88,7 @@ async fn act(admin: Admin, Attendance { auth, .. }: &Attendance) -> Result<(), C
     match admin {
         Admin::Create(create) => {
             let Create { name, roles, display_name, email, config: _ } = *create;
-            let new = NewUser { name, display_name, email, roles: BTreeSet::from_iter(roles) };
+            let new = NewUser { name, display_name, email, roles: roles.into_iter().collect::<BTreeSet<_>>() };
             let (_, link) = accounts::create(auth, &console, new).await?;
             print(auth, &link);
         }

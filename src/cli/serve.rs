@@ -22,7 +22,7 @@ use crate::{
     },
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{accounts, idempotency::Keys, intents, presence::Presence, sockets, templates},
+    services::{accounts, audit_chain, idempotency::Keys, intents, presence::Presence, sockets, templates},
     store::{
         self, Claim, Database, Listener,
         leadership::{Candidate, Leadership},
@@ -128,6 +128,7 @@ async fn wire(
         home_limit_bytes: config.sessions.user_pv_size,
         ..engine::Options::new(claim.data(), claim.run())
     };
+    tasks.start("audit-chain", audit_chain::run(pool.clone(), Arc::clone(&clock), tasks.stopping()));
     let listener = Listener::start(database.connector.clone(), tasks);
     let sessions = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
     let templates = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);

@@ -23,6 +23,10 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
 /// # Errors
 /// [`Error::Invalid`] naming the parameter.
 pub fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
+    // No text of ours has one, and PostgreSQL takes none.
+    if let Some((name, _)) = url::form_urlencoded::parse(query.as_bytes()).find(|(_, value)| value.contains('\0')) {
+        return Err(Error::field(name, "must not contain a null character"));
+    }
     let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let field = error.path().to_string();
@@ -49,5 +53,11 @@ mod tests {
             Error::Invalid(fields) => assert_eq!(fields[0].field, "tail"),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_null_character_goes_no_further() {
+        assert!(parse::<Query>("other=a%00b").is_err());
+        assert!(parse::<Query>("other=a%200b").is_ok());
     }
 }

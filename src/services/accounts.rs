@@ -20,7 +20,10 @@ use crate::{
         Auth, Caller, Credential, Role, encode_secret,
         secret::{random, sha256},
     },
-    domain::people::{check_display_name, check_email, check_name},
+    domain::{
+        names::is_dns_label,
+        people::{check_display_name, check_email, check_name},
+    },
     store::{sign_in_failures, sign_in_links, users},
 };
 
@@ -94,6 +97,7 @@ pub async fn list(auth: &Auth, query: &Query) -> Result<(Vec<User>, i64), Error>
 
 /// The account of that name.
 pub async fn get(auth: &Auth, name: &str) -> Result<User, Error> {
+    exists(name)?;
     users::by_name(&auth.client().await?, name).await?.ok_or_else(|| Error::not_found("user", name))
 }
 
@@ -164,6 +168,7 @@ pub async fn change(
     let entry = Entry::new(action(&before, &after), target(name)).before(&Shown::from(&before));
     audit::record(&transaction, caller, entry.after(&Shown::from(&after))).await?;
     transaction.commit().await?;
+    auth.forget(name);
     Ok(User { version: after.version + 1, ..after })
 }
 
@@ -188,7 +193,9 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     sign_in::end_credentials(auth, &transaction, user.id).await?;
     users::erase(&transaction, user.id, auth.now()).await?;
     audit::record(&transaction, caller, Entry::new("user.delete", target(name))).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    auth.forget(name);
+    Ok(())
 }
 
 /// Makes a link for an account that is there: for a lost password. The ones before no longer work, and the name is
@@ -222,8 +229,9 @@ pub async fn first_link(auth: &Auth) -> Result<Option<Link>, Error> {
         let entry = Entry::new("user.create", target(&user.name)).after(&Shown::from(&user));
         audit::record(&transaction, &console, entry).await?;
     }
+    let wanted = !signed_in && sign_in::local_accounts(auth).is_ok();
     let first = users::by_name(&transaction, FIRST_ADMINISTRATOR).await?;
-    let link = match first.filter(|user| !signed_in && !user.disabled && user.roles.contains(&Role::Admin)) {
+    let link = match first.filter(|user| wanted && !user.disabled && user.roles.contains(&Role::Admin)) {
         Some(user) => Some(make_link(auth, &transaction, &user, "start", FIRST_LINK_LIFETIME).await?),
         None => None,
     };
@@ -254,13 +262,18 @@ async fn make_link(
     by: &str,
     lifetime: SignedDuration,
 ) -> Result<Link, Error> {
-    let (secret, now) = (random(), auth.now());
-    let expires_at = now + lifetime;
-    sign_in_links::replace(transaction, user.id, &sha256(&secret), by, now, expires_at).await?;
+    let (secret, expires_at) = (random(), auth.end_of(lifetime));
+    sign_in_links::replace(transaction, user.id, &sha256(&secret), by, auth.now(), expires_at).await?;
     Ok(Link { secret: encode_secret(&secret).into(), expires_at })
 }
 
+/// Refuses a name that no account can have before the database is asked about it.
+fn exists(name: &str) -> Result<(), Error> {
+    if is_dns_label(name) { Ok(()) } else { Err(Error::not_found("user", name)) }
+}
+
 async fn locked(transaction: &Transaction<'_>, name: &str, version: Option<i64>) -> Result<User, Error> {
+    exists(name)?;
     let user = users::by_name_locked(transaction, name).await?.ok_or_else(|| Error::not_found("user", name))?;
     if version.is_some_and(|version| version != user.version) { Err(Error::Stale) } else { Ok(user) }
 }

@@ -18,7 +18,7 @@ use crate::{
         secret::{random, sha256},
     },
     config::AuthMode,
-    domain::{lock_out, people::check_password},
+    domain::{lock_out, names::is_dns_label, people::check_password},
     store::{
         sign_in_failures::{self, Attempt},
         sign_in_links,
@@ -106,7 +106,9 @@ pub async fn with_password(
     let name = name.trim().to_lowercase();
     let name_mac = name_mac(auth, &name);
     let attempt = count_attempt(auth, &name_mac).await?;
-    let found = users::by_name_with_hash(&auth.client().await?, &name).await?;
+    // What no account can be called is looked up all the same, as a name that none has.
+    let asked = if is_dns_label(&name) { name.as_str() } else { "" };
+    let found = users::by_name_with_hash(&auth.client().await?, asked).await?;
     let (user, hash) = found.unzip();
     let verdict = auth.passwords.verify(password.clone(), hash.clone().flatten()).await?;
     let mut client = auth.client().await?;
@@ -126,6 +128,7 @@ pub async fn with_password(
     sign_in_failures::forget(&transaction, &name_mac).await?;
     let signed_in = admit(auth, &transaction, origin, user, PASSWORD, grant).await?;
     transaction.commit().await?;
+    auth.forget(&signed_in.user.name);
     if let (Verdict::RightButOld, Some(old)) = (verdict, hash.flatten()) {
         let new = auth.passwords.hash(password).await?;
         users::rehash_password(&client, signed_in.user.id, &old, &new).await?;
@@ -172,6 +175,7 @@ pub async fn with_link(
     let user = users::by_id(&transaction, owner).await?.ok_or_else(spent)?;
     let signed_in = admit(auth, &transaction, origin, user, LINK, grant).await?;
     transaction.commit().await?;
+    auth.forget(&signed_in.user.name);
     Ok(signed_in)
 }
 
@@ -189,7 +193,9 @@ pub async fn sign_out(auth: &Auth, caller: &Caller) -> Result<(), Error> {
         let entry = Entry::new("auth.sign-out", format!("user/{}", caller.user));
         audit::record(&transaction, caller, entry).await?;
     }
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    auth.forget(&caller.user);
+    Ok(())
 }
 
 /// Changes the caller's own password and ends their other sign-ins. `current` may be missing within
@@ -218,7 +224,9 @@ pub async fn change_password(
     let user = users::by_name_locked(&transaction, &caller.user).await?.ok_or(Error::Unauthenticated)?;
     replace_password(auth, &transaction, &user, &hash, Some(sign_in)).await?;
     audit::record(&transaction, caller, Entry::new("user.change-password", format!("user/{}", user.name))).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    auth.forget(&user.name);
+    Ok(())
 }
 
 /// Whether `current` is the caller's password; each attempt counts as one at the sign-in.
@@ -318,7 +326,7 @@ async fn admit(
             (Credential::SignIn(id), browser(auth, transaction, origin, &user, method, id).await?)
         }
         Grant::Token => {
-            let expires_at = now + ACCESS_LIFETIME;
+            let expires_at = auth.end_of(ACCESS_LIFETIME);
             let token = auth.keys.sign(Kind::Access, id, user.id, Some(user.epoch), expires_at)?;
             (Credential::Access(id), Granted::Token { token: token.into(), expires_at })
         }
@@ -342,7 +350,7 @@ async fn browser(
     id: Uuid,
 ) -> Result<Granted, Error> {
     let now = auth.now();
-    let (secret, expires_at) = (random(), now + auth.sign_in_limit);
+    let (secret, expires_at) = (random(), auth.end_of(auth.sign_in_limit));
     let sign_in = SignIn { id, method: method.to_owned(), created_at: now, last_seen_at: now, expires_at };
     let user_agent =
         origin.user_agent.as_deref().map(|text| text.chars().take(USER_AGENT_MAX_CHARS).collect::<String>());

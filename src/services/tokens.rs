@@ -67,7 +67,7 @@ pub async fn create(auth: &Auth, caller: &Caller, new: NewToken) -> Result<(ApiT
     if tokens::count_working(&transaction, user.id, now).await? >= MOST {
         return Err(Error::Conflict(format!("you have {MOST} tokens: revoke one that you do not use")));
     }
-    let (id, expires_at) = (Uuid::now_v7(), now + new.expires_in);
+    let (id, expires_at) = (Uuid::now_v7(), auth.end_of(new.expires_in));
     let secret = auth.keys.sign(Kind::Personal, id, user.id, None, expires_at)?;
     let scopes = new.scopes.map(|scopes| scopes.iter().map(|scope| scope.word().to_owned()).collect::<Vec<_>>());
     let token = ApiToken { id, name: new.name, scopes, created_at: now, expires_at, last_used_at: None };
@@ -89,7 +89,9 @@ pub async fn revoke(auth: &Auth, caller: &Caller, id: Uuid) -> Result<(), Error>
     let token = revoked.ok_or_else(|| Error::not_found("token", id.to_string()))?;
     let shown = json!({ "name": token.name });
     audit::record(&transaction, caller, Entry::new("token.revoke", target(id)).before(&shown)).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    auth.forget(&caller.user);
+    Ok(())
 }
 
 fn check(new: &NewToken) -> Result<(), Error> {

@@ -9,3 +9,4 @@ mod conventions;
 mod gateway;
 mod idempotency;
 mod openapi;
+mod sign_in;

@@ -22,7 +22,7 @@ use streamspace::{
     },
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{idempotency::Keys, presence::Presence, sockets},
+    services::{audit_chain, idempotency::Keys, presence::Presence, sockets},
     store::Listener,
     telemetry::task::{self, Tasks},
 };
@@ -130,6 +130,7 @@ async fn wire(
     let (pool, namespace) = (database.pool.clone(), config.sessions.namespace.clone());
     let auth = Auth::start(&config, Path::new("/nowhere"), pool.clone(), clock.clone()).await.expect("keys");
     auth.keep(database.connector.clone(), tasks);
+    tasks.start("audit-chain", audit_chain::run(pool.clone(), clock.clone(), tasks.stopping()));
     let listener = Listener::start(database.connector.clone(), tasks);
     let sessions = PostgresStore::start(pool.clone(), &listener, &namespace, clock.clone(), tasks);
     let templates = PostgresStore::start(pool.clone(), &listener, &namespace, clock.clone(), tasks);
