@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::permission::{Caller, Credential, Permission, Role};
-use crate::store::users::User;
+use crate::store::{connections::OpenedBy, users::User};
 
 /// Most credentials that are remembered; about 40 MB.
 const MOST: usize = 100_000;
@@ -102,6 +102,11 @@ impl Identity {
         self.used.fetch_max(now.as_second(), Ordering::Relaxed);
     }
 
+    /// Takes over a use that `before`, the same credential as it was remembered, has not written down yet.
+    fn follow(&self, before: &Self) {
+        self.used.fetch_max(before.used.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Whether it was used within `limit` before `now`.
     pub(super) fn active(&self, now: Timestamp, limit: SignedDuration) -> bool {
         now.as_second() - self.used.load(Ordering::Relaxed) < limit.as_secs()
@@ -124,14 +129,16 @@ impl Identity {
     }
 }
 
-/// What the caller presented: in which way, and its SHA-256. The way belongs to it: a token that was verified once must
-/// not pass as a cookie.
+/// What a caller is known by. The way it was presented belongs to it: a token that was verified once must not pass as a
+/// cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fingerprint {
-    /// Whether as a cookie.
-    pub cookie: bool,
-    /// SHA-256 of the text.
-    pub hash: [u8; 32],
+pub enum Fingerprint {
+    /// SHA-256 of a cookie's value.
+    Cookie([u8; 32]),
+    /// SHA-256 of a token.
+    Bearer([u8; 32]),
+    /// What a connection was opened by.
+    Opened(OpenedBy),
 }
 
 /// The memory; a cheap handle.
@@ -162,6 +169,13 @@ impl Known {
         let state = self.read();
         let trusted = state.trusted_until.is_some_and(|until| Instant::now() < until);
         if trusted { state.entries.get(fingerprint).cloned() } else { None }
+    }
+
+    /// Tells what was just looked up of uses that are remembered of the same credential, believed or not.
+    pub(super) fn recall_use(&self, fingerprint: &Fingerprint, identity: &Identity) {
+        if let Some(before) = self.read().entries.get(fingerprint) {
+            identity.follow(before);
+        }
     }
 
     /// To be asked before the database is, and handed to [`Known::remember`] with what it said.
@@ -260,5 +274,160 @@ impl Known {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOON: &str = "2026-01-02T12:00:00Z";
+
+    fn user(name: &str) -> User {
+        User {
+            id: Uuid::from_u128(name.bytes().fold(0, |id, byte| id * 31 + u128::from(byte))),
+            name: name.to_owned(),
+            display_name: String::new(),
+            email: None,
+            roles: BTreeSet::from([Role::User]),
+            disabled: false,
+            has_password: true,
+            epoch: 1,
+            version: 1,
+            created_at: NOON.parse().unwrap(),
+            last_sign_in_at: None,
+        }
+    }
+
+    fn sign_in(name: &str) -> (Fingerprint, Arc<Identity>) {
+        let user = user(name);
+        let noon: Timestamp = NOON.parse().unwrap();
+        let ends = noon + SignedDuration::from_hours(8);
+        let identity = Identity::new(&user, Credential::SignIn(user.id), ends, Some(noon));
+        (Fingerprint::Cookie(crate::auth::secret::sha256(name.as_bytes())), Arc::new(identity))
+    }
+
+    /// A memory that is believed and holds a sign-in each of `names`.
+    fn known(names: &[&str]) -> Known {
+        let known = Known::default();
+        known.trust_until(Instant::now() + Duration::from_mins(1));
+        for name in names {
+            let (fingerprint, identity) = sign_in(name);
+            known.remember(fingerprint, identity, known.generation());
+        }
+        known
+    }
+
+    fn holds(known: &Known, name: &str) -> bool {
+        known.get(&sign_in(name).0).is_some()
+    }
+
+    #[test]
+    fn nothing_is_believed_unless_word_of_changes_arrives() {
+        let known = known(&["alice"]);
+        assert!(holds(&known, "alice"));
+        known.trust_until(Instant::now());
+        assert!(!holds(&known, "alice"), "the time is over");
+        known.trust_until(Instant::now() + Duration::from_mins(1));
+        assert!(holds(&known, "alice"));
+        known.distrust();
+        assert!(!holds(&known, "alice"));
+    }
+
+    #[test]
+    fn what_was_looked_up_before_a_change_is_not_remembered_after_it() {
+        let known = known(&["bob"]);
+        let (fingerprint, identity) = sign_in("alice");
+        let asked = known.generation();
+        known.forget_user("alice");
+        known.remember(fingerprint, Arc::clone(&identity), asked);
+        assert!(!holds(&known, "alice"));
+        assert!(holds(&known, "bob"), "others are not concerned");
+        known.remember(fingerprint, identity, known.generation());
+        assert!(holds(&known, "alice"));
+    }
+
+    #[test]
+    fn what_was_looked_up_before_a_break_is_not_remembered_after_it() {
+        let known = known(&[]);
+        let (fingerprint, identity) = sign_in("alice");
+        let asked = known.generation();
+        known.distrust();
+        known.trust_until(Instant::now() + Duration::from_mins(1));
+        known.remember(fingerprint, identity, asked);
+        assert!(!holds(&known, "alice"));
+    }
+
+    #[test]
+    fn after_a_break_those_who_changed_meanwhile_are_forgotten_and_named() {
+        let names = ["same", "disabled", "demoted", "signed-out", "deleted"];
+        let known = known(&names);
+        let mut users: HashMap<Uuid, User> = names.iter().map(|name| (user(name).id, user(name))).collect();
+        let mut standing: HashSet<Uuid> = users.keys().copied().collect();
+        users.get_mut(&user("disabled").id).unwrap().disabled = true;
+        users.get_mut(&user("demoted").id).unwrap().roles.clear();
+        users.remove(&user("deleted").id);
+        standing.remove(&user("signed-out").id);
+        let concerned = known.reconcile(&users, &standing);
+        let expected = ["disabled", "demoted", "signed-out", "deleted"].map(str::to_owned);
+        assert_eq!(concerned, HashSet::from(expected));
+        assert!(holds(&known, "same"));
+        assert!(names[1..].iter().all(|name| !holds(&known, name)));
+    }
+
+    #[test]
+    fn an_access_token_of_an_older_epoch_is_forgotten() {
+        let (known, alice) = (known(&[]), user("alice"));
+        let ends = "2026-01-02T12:15:00Z".parse().unwrap();
+        let access = Identity::new(&alice, Credential::Access(Uuid::nil()), ends, None);
+        known.remember(Fingerprint::Bearer([7; 32]), Arc::new(access), known.generation());
+        let users = |epoch| HashMap::from([(alice.id, User { epoch, ..alice.clone() })]);
+        assert!(known.reconcile(&users(1), &HashSet::new()).is_empty());
+        assert_eq!(known.reconcile(&users(2), &HashSet::new()).len(), 1);
+        assert!(known.get(&Fingerprint::Bearer([7; 32])).is_none());
+    }
+
+    #[test]
+    fn what_has_ended_is_forgotten_and_its_owner_named() {
+        let known = known(&["alice"]);
+        assert!(known.expire("2026-01-02T19:59:59Z".parse().unwrap()).is_empty());
+        assert_eq!(known.expire("2026-01-02T20:00:00Z".parse().unwrap()), HashSet::from(["alice".to_owned()]));
+        assert!(!holds(&known, "alice"));
+    }
+
+    #[test]
+    fn a_use_is_written_down_once_a_minute_and_at_the_end() {
+        let known = known(&["alice"]);
+        let (fingerprint, noon): (_, Timestamp) = (sign_in("alice").0, NOON.parse().unwrap());
+        let use_at = |seconds| known.get(&fingerprint).unwrap().touch(noon + SignedDuration::from_secs(seconds));
+        let written = |at_once| known.take_uses(at_once).sign_ins.len();
+        use_at(59);
+        assert_eq!(written(false), 0);
+        use_at(60);
+        assert_eq!((written(false), written(false)), (1, 0));
+        use_at(61);
+        assert_eq!((written(false), written(true), written(true)), (0, 1, 0));
+    }
+
+    #[test]
+    fn a_use_that_was_not_written_down_is_not_lost_when_the_credential_is_looked_up_again() {
+        let known = known(&["alice"]);
+        let (fingerprint, again) = sign_in("alice");
+        let (noon, limit): (Timestamp, _) = (NOON.parse().unwrap(), SignedDuration::from_hours(1));
+        known.get(&fingerprint).unwrap().touch(noon + SignedDuration::from_mins(50));
+        let later = noon + SignedDuration::from_mins(100);
+        assert!(!again.active(later, limit));
+        known.recall_use(&fingerprint, &again);
+        assert!(again.active(later, limit));
+    }
+
+    #[test]
+    fn a_token_that_is_remembered_is_no_cookie() {
+        let (known, (_, identity)) = (known(&[]), sign_in("alice"));
+        known.remember(Fingerprint::Bearer([7; 32]), identity, known.generation());
+        assert!(known.get(&Fingerprint::Bearer([7; 32])).is_some());
+        assert!(known.get(&Fingerprint::Cookie([7; 32])).is_none());
     }
 }

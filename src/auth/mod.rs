@@ -184,8 +184,8 @@ impl Auth {
     pub async fn identify(&self, presented: Presented<'_>) -> Result<Arc<Identity>, Error> {
         let now = self.clock.now();
         let fingerprint = match presented {
-            Presented::Cookie(text) => Fingerprint { cookie: true, hash: sha256(text.as_bytes()) },
-            Presented::Bearer(text) => Fingerprint { cookie: false, hash: sha256(text.as_bytes()) },
+            Presented::Cookie(text) => Fingerprint::Cookie(sha256(text.as_bytes())),
+            Presented::Bearer(text) => Fingerprint::Bearer(sha256(text.as_bytes())),
         };
         let known = self.known.get(&fingerprint).filter(|identity| self.in_time(identity));
         let identity = match known {
@@ -202,8 +202,9 @@ impl Auth {
         let generation = self.known.generation();
         let identity = match presented {
             Presented::Cookie(cookie) => self.browser(cookie).await?,
-            Presented::Bearer(token) => self.program(token, &fingerprint.hash).await?,
+            Presented::Bearer(token) => self.program(token).await?,
         };
+        self.known.recall_use(&fingerprint, &identity);
         if !self.in_time(&identity) {
             return Err(Error::Unauthenticated);
         }
@@ -227,7 +228,7 @@ impl Auth {
         Ok(Identity::new(&user, credential, sign_in.expires_at, Some(sign_in.last_seen_at)))
     }
 
-    async fn program(&self, token: &str, token_hash: &[u8; 32]) -> Result<Identity, Error> {
+    async fn program(&self, token: &str) -> Result<Identity, Error> {
         let (kind, claims) = self.keys.verify(token).await?;
         let client = self.pool.get().await?;
         let identity = match kind {
@@ -238,7 +239,7 @@ impl Auth {
                 user.map(|user| Identity::new(&user, Credential::Access(claims.jti), until, None))
             }
             Kind::Personal => {
-                let found = tokens::by_hash(&client, claims.jti, token_hash).await?;
+                let found = tokens::by_hash(&client, claims.jti, &sha256(token.as_bytes())).await?;
                 found.filter(|(_, user)| !user.disabled && user.id == claims.sub).map(|(token, user)| {
                     let known =
                         |words: Vec<String>| words.iter().filter_map(|word| Permission::from_word(word)).collect();

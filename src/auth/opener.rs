@@ -27,7 +27,7 @@ impl Auth {
     /// # Errors
     /// [`Error::Database`] where memory lacks it and the database does not answer.
     pub async fn opener(&self, connection: &Connection) -> Result<Option<Arc<Identity>>, Error> {
-        let fingerprint = fingerprint(connection);
+        let fingerprint = Fingerprint::Opened(connection.opened_by);
         let known = self.known.get(&fingerprint).filter(|identity| self.in_time(identity));
         let identity = match known {
             Some(identity) => Some(identity),
@@ -57,6 +57,9 @@ impl Auth {
                 return Ok(open.then(|| Arc::new(Identity::anyone(&connection.user))));
             }
         };
+        if let Some(identity) = &found {
+            self.known.recall_use(&fingerprint, identity);
+        }
         let Some(identity) = found.filter(|identity| self.in_time(identity)) else { return Ok(None) };
         let identity = Arc::new(identity);
         self.known.remember(fingerprint, Arc::clone(&identity), generation);
@@ -85,18 +88,4 @@ impl Auth {
         let until = connection.connected_at.checked_add(OPENED_BY_ACCESS_FOR).unwrap_or(Timestamp::MAX);
         Ok(user.map(|user| Identity::new(&user, Credential::Access(id), until, None)))
     }
-}
-
-/// Under which a connection's credential is remembered: its kind and id, which no SHA-256 of anything looks like.
-fn fingerprint(connection: &Connection) -> Fingerprint {
-    let (kind, id) = match connection.opened_by {
-        OpenedBy::SignIn(id) => (1, id),
-        OpenedBy::Token(id) => (2, id),
-        OpenedBy::Access(id) => (3, id),
-        OpenedBy::Anyone => (4, Uuid::nil()),
-    };
-    let mut fingerprint = [0; 32];
-    fingerprint[0] = kind;
-    fingerprint[16..].copy_from_slice(id.as_bytes());
-    fingerprint
 }

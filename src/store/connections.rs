@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::Error;
 
 /// Who opened a connection, and with which credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum OpenedBy {
     /// A browser's sign-in.
     SignIn(Uuid),

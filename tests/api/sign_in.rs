@@ -6,10 +6,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use streamspace::{
-    auth::Role,
-    services::accounts,
-};
+use streamspace::{auth::Role, services::accounts};
 
 use crate::support::{
     app::TestApp,
@@ -72,7 +69,8 @@ async fn the_first_link_works_for_an_hour() {
 async fn of_many_who_open_one_link_at_once_one_gets_in() {
     let app = TestApp::start().await;
     let link = app.first_link().await.expect("a link");
-    let answers = join_all((0..8).map(|_| async { app.anyone().post(LINK, json!({ "token": link })).await.status })).await;
+    let answers =
+        join_all((0..8).map(|_| async { app.anyone().post(LINK, json!({ "token": link })).await.status })).await;
     assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
     assert_eq!(answers.iter().filter(|status| **status == 401).count(), 7, "{answers:?}");
 }
@@ -111,7 +109,9 @@ async fn a_wrong_password_an_unknown_name_and_a_disabled_account_are_answered_al
     let wrong = said(&app.sign_in("alice", "not the password").await);
     let once = work(&app) - before;
     assert_eq!((wrong.0, once), (401, 1));
-    for (name, password) in [("nobody", PASSWORD), ("bob", PASSWORD), ("bob", "not the password"), ("Älice\u{0}", PASSWORD)] {
+    for (name, password) in
+        [("nobody", PASSWORD), ("bob", PASSWORD), ("bob", "not the password"), ("Älice\u{0}", PASSWORD)]
+    {
         let before = work(&app);
         assert_eq!(said(&app.sign_in(name, password).await), wrong, "{name}");
         assert_eq!(work(&app) - before, once, "{name}");
@@ -189,11 +189,14 @@ async fn the_database_holds_nothing_to_sign_in_with() {
     let link = app.first_link().await.expect("a link");
     let cookie = app.anyone().post(LINK, json!({ "token": link })).await.cookie().expect("a cookie");
     let admin = app.anyone().browser(&cookie);
-    let token = admin.post("/api/v1/tokens", json!({ "name": "t" })).await.json()["token"].as_str().expect("t").to_owned();
+    let token =
+        admin.post("/api/v1/tokens", json!({ "name": "t" })).await.json()["token"].as_str().expect("t").to_owned();
     app.sign_in("hunter2hunter2", "typed into the wrong field").await;
     let client = app.app.pool.get().await.expect("a connection");
     let mut whole = String::new();
-    for table in ["users", "sign_ins", "sign_in_links", "sign_in_failures", "api_tokens", "signing_keys", "audit_entries"] {
+    for table in
+        ["users", "sign_ins", "sign_in_links", "sign_in_failures", "api_tokens", "signing_keys", "audit_entries"]
+    {
         let rows = client.query(&format!("SELECT t::text FROM {table} t"), &[]).await.expect("rows");
         assert!(!rows.is_empty(), "{table}");
         for row in rows {
@@ -305,10 +308,13 @@ async fn a_program_signs_in_for_a_quarter_of_an_hour_and_without_a_cookie() {
 async fn a_credential_counts_in_its_header_alone() {
     let app = TestApp::start().await;
     let alice = app.person("alice", &[Role::User]).await;
-    let token = alice.post("/api/v1/tokens", json!({ "name": "t" })).await.json()["token"].as_str().expect("t").to_owned();
+    let token =
+        alice.post("/api/v1/tokens", json!({ "name": "t" })).await.json()["token"].as_str().expect("t").to_owned();
     assert!(is_signed_in(&app.anyone().bearer(&token)).await);
     let anyone = app.anyone();
-    for url in ["access_token", "token", "authorization", "streamspace_session"].map(|name| format!("{ME}?{name}={token}")) {
+    for url in
+        ["access_token", "token", "authorization", "streamspace_session"].map(|name| format!("{ME}?{name}={token}"))
+    {
         assert_eq!(anyone.get(&url).await.status, 401, "{url}");
     }
     assert!(!is_signed_in(&anyone.browser(&token)).await, "a token is no cookie");
