@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::permission::{Caller, Credential, Permission, Role};
@@ -39,8 +40,8 @@ pub struct Identity {
     /// When the credential ends, whatever happens.
     pub expires_at: Timestamp,
     pub(super) epoch: i32,
-    /// SHA-256 of what the caller presented.
-    pub(super) fingerprint: Fingerprint,
+    /// What the caller presented, where it was that by which they are known.
+    pub(super) fingerprint: Option<Fingerprint>,
     /// Last use, in seconds since 1970.
     used: AtomicI64,
     /// The last use that was written down.
@@ -59,7 +60,7 @@ impl Identity {
             credential,
             expires_at,
             epoch: user.epoch,
-            fingerprint: Fingerprint::default(),
+            fingerprint: None,
             used: AtomicI64::new(used),
             noted: AtomicI64::new(used),
         }
@@ -75,7 +76,7 @@ impl Identity {
             credential: Credential::Anyone,
             expires_at: Timestamp::MAX,
             epoch: 0,
-            fingerprint: Fingerprint::default(),
+            fingerprint: None,
             used: AtomicI64::new(0),
             noted: AtomicI64::new(0),
         }
@@ -88,7 +89,7 @@ impl Identity {
 
     /// The same, known by what has that fingerprint.
     pub(super) fn shown(self, fingerprint: Fingerprint) -> Self {
-        Self { fingerprint, ..self }
+        Self { fingerprint: Some(fingerprint), ..self }
     }
 
     /// The caller, without address and request.
@@ -131,7 +132,7 @@ impl Identity {
 
 /// What a caller is known by. The way it was presented belongs to it: a token that was verified once must not pass as a
 /// cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum Fingerprint {
     /// SHA-256 of a cookie's value.
     Cookie([u8; 32]),

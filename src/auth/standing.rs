@@ -18,8 +18,8 @@ pub const FIRST_ADMINISTRATOR: &str = "admin";
 /// A credential that was good once.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// SHA-256 of what was shown.
-    fingerprint: Fingerprint,
+    /// What was shown.
+    fingerprint: Option<Fingerprint>,
     user_id: Uuid,
     credential: Credential,
     expires_at: Timestamp,
@@ -52,7 +52,7 @@ impl Auth {
         if standing.expires_at <= self.now() {
             return Ok(None);
         }
-        if let Some(identity) = self.known.get(&standing.fingerprint) {
+        if let Some(identity) = standing.fingerprint.and_then(|fingerprint| self.known.get(&fingerprint)) {
             return Ok(self.in_time(&identity).then(|| identity.caller()));
         }
         tokio::time::timeout(LOOK_UP_WITHIN, self.ask(standing))

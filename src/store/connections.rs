@@ -2,13 +2,14 @@
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::Error;
 
 /// Who opened a connection, and with which credential.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum OpenedBy {
     /// A browser's sign-in.
     SignIn(Uuid),
