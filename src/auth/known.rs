@@ -154,6 +154,12 @@ struct State {
     trusted_until: Option<Instant>,
 }
 
+impl State {
+    fn is_believed(&self) -> bool {
+        self.trusted_until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
 /// The uses to write down: sign-ins and personal tokens.
 #[derive(Debug, Default)]
 pub struct Uses {
@@ -168,8 +174,13 @@ impl Known {
     #[must_use]
     pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Identity>> {
         let state = self.read();
-        let trusted = state.trusted_until.is_some_and(|until| Instant::now() < until);
-        if trusted { state.entries.get(fingerprint).cloned() } else { None }
+        if state.is_believed() { state.entries.get(fingerprint).cloned() } else { None }
+    }
+
+    /// Whether what is remembered can be believed at the moment.
+    #[must_use]
+    pub fn is_believed(&self) -> bool {
+        self.read().is_believed()
     }
 
     /// Tells what was just looked up of uses that are remembered of the same credential, believed or not.

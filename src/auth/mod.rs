@@ -137,6 +137,12 @@ impl Auth {
         self.known.forget_user(user);
     }
 
+    /// Whether word of changes arrives at the moment, so that what is remembered is believed.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        self.known.is_believed()
+    }
+
     /// Names of people whose credentials or roles changed, or ended: whatever was opened with them, such as a socket,
     /// has to ask again. A receiver that lags behind has to take it that everybody changed.
     #[must_use]
