@@ -5,8 +5,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
 mod conventions;
 mod gateway;
 mod idempotency;
+mod jwt;
+mod nobody_signs_in;
 mod openapi;
+mod permissions;
+mod replicas;
+mod secrets;
 mod sign_in;
+mod tokens;
+mod users;

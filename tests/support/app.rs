@@ -23,7 +23,7 @@ use streamspace::{
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
     services::{audit_chain, idempotency::Keys, presence::Presence, sockets},
-    store::Listener,
+    store::{Connector, Listener},
     telemetry::task::{self, Tasks},
 };
 use tokio_util::sync::CancellationToken;
@@ -88,6 +88,16 @@ impl TestApp {
         let server = Running(running.handle());
         task::spawn("test-server", running);
         Self { app, clock, address, server, _tasks: tasks, database, engine, gateway }
+    }
+
+    /// Its settings, changed by `arguments`.
+    pub fn configured(&self, arguments: &[&str]) -> Config {
+        configuration(self.address, arguments)
+    }
+
+    /// How to connect to its database.
+    pub fn connector(&self) -> Connector {
+        self.database.connector.clone()
     }
 
     /// Where it listens.

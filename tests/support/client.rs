@@ -58,6 +58,16 @@ impl Client {
         }
     }
 
+    /// Begins a request that says nothing of where it comes from.
+    pub fn bare(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method.parse().expect("a method"), format!("{}{path}", self.base))
+    }
+
+    /// The origin of the server's own page.
+    pub fn origin(&self) -> &str {
+        &self.base
+    }
+
     /// Sends `body` to a path.
     pub async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
         send(self.request(method, path).json(body)).await

@@ -1,13 +1,15 @@
 //! People who are signed in.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use secrecy::ExposeSecret;
 use serde_json::json;
 use streamspace::{
-    auth::{Caller, Credential, Role},
+    auth::{Auth, Caller, Credential, Role},
     services::accounts::{self, NewUser},
+    telemetry::task::Tasks,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{app::TestApp, client::Client};
 
@@ -66,6 +68,32 @@ impl TestApp {
     /// Signs in with name and password in another browser.
     pub async fn sign_in(&self, name: &str, password: &str) -> super::client::Answer {
         self.anyone().post("/api/v1/auth/login", json!({ "username": name, "password": password })).await
+    }
+}
+
+/// What another process on the same database knows of people.
+pub struct Replica {
+    auth: Auth,
+    // Ends with the value.
+    _tasks: Tasks,
+}
+
+impl std::ops::Deref for Replica {
+    type Target = Auth;
+
+    fn deref(&self) -> &Auth {
+        &self.auth
+    }
+}
+
+impl TestApp {
+    /// Another process on the same database, with a memory of its own.
+    pub async fn replica(&self) -> Replica {
+        let (app, mut tasks) = (&self.app, Tasks::new(CancellationToken::new()));
+        let auth = Auth::start(&app.config, Path::new("/nowhere"), app.pool.clone(), self.clock.clone()).await;
+        let auth = auth.expect("the keys of the first process");
+        auth.keep(self.connector(), &mut tasks);
+        Replica { auth, _tasks: tasks }
     }
 }
 

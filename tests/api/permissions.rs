@@ -1,0 +1,162 @@
+//! Who may ask for what: every route with every role, against a table that is written by hand.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use streamspace::{auth::Role, http::routes};
+
+use crate::support::{
+    app::TestApp,
+    client::{Client, send},
+    people::PASSWORD,
+};
+
+/// Method, URL, and who gets past the guard: `*` everybody, otherwise User, Operator, Auditor, admin (X).
+///
+/// Whoever adds a route adds a line here, thinks about it, and does not copy what the code says.
+const TABLE: &[(&str, &str, &str)] = &[
+    ("GET", "/health", "*"),
+    ("GET", "/ready", "*"),
+    ("GET", "/version", "*"),
+    ("GET", "/openapi.json", "*"),
+    ("GET", "/openapi", "*"),
+    ("GET", "/openapi-ui", "*"),
+    ("GET", "/openapi-ui/{file}", "*"),
+    ("GET", "/swagger.html", "*"),
+    ("GET", "/.well-known/jwks.json", "*"),
+    ("GET", "/api/v1/system", "*"),
+    // Signing in is for those who are not signed in; what they send decides.
+    ("POST", "/api/v1/auth/login", "*"),
+    ("POST", "/api/v1/auth/link", "*"),
+    ("POST", "/api/v1/auth/logout", "*"),
+    ("POST", "/api/v1/auth/password", "UOAX"),
+    ("GET", "/api/v1/users", "OAX"),
+    ("POST", "/api/v1/users", "X"),
+    ("GET", "/api/v1/users/me", "UOAX"),
+    ("GET", "/api/v1/users/{name}", "OAX"),
+    ("PATCH", "/api/v1/users/{name}", "X"),
+    ("DELETE", "/api/v1/users/{name}", "X"),
+    ("POST", "/api/v1/users/{name}/sign-in-link", "X"),
+    ("GET", "/api/v1/tokens", "UOAX"),
+    ("POST", "/api/v1/tokens", "UOAX"),
+    ("DELETE", "/api/v1/tokens/{id}", "UOAX"),
+    // An auditor sees sessions and touches none.
+    ("GET", "/api/v1/sessions", "UOAX"),
+    ("POST", "/api/v1/sessions", "UOX"),
+    ("GET", "/api/v1/sessions/{id}", "UOAX"),
+    ("PATCH", "/api/v1/sessions/{id}", "UOX"),
+    ("DELETE", "/api/v1/sessions/{id}", "UOX"),
+    ("POST", "/api/v1/sessions/{id}/restart", "UOX"),
+    ("GET", "/api/v1/sessions/{id}/logs", "UOAX"),
+    ("GET", "/api/v1/sessions/{id}/events", "UOAX"),
+    ("GET", "/api/v1/sessions/{id}/lifecycle", "UOAX"),
+    ("GET", "/api/v1/sessions/{id}/connect", "UOX"),
+    ("POST", "/api/v1/sessions/{id}/connect", "UOX"),
+    ("POST", "/api/v1/sessions/{id}/heartbeat", "UOX"),
+    ("POST", "/api/v1/sessions/{id}/disconnect", "UOX"),
+    ("POST", "/api/v1/sessions/{id}/snooze", "UOX"),
+    ("GET", "/api/v1/sessions/{id}/connections", "UOAX"),
+    ("GET", "/api/v1/sessions/{id}/vnc", "UOX"),
+    ("GET", "/api/v1/activity", "UOAX"),
+    ("GET", "/api/v1/templates", "UOAX"),
+    ("POST", "/api/v1/templates", "X"),
+    ("GET", "/api/v1/templates/{id}", "UOAX"),
+    ("PUT", "/api/v1/templates/{id}", "X"),
+    ("PATCH", "/api/v1/templates/{id}", "X"),
+    ("DELETE", "/api/v1/templates/{id}", "X"),
+    ("GET", "/api/v1/ws/sessions", "UOAX"),
+    ("GET", "/api/v1/ws/logs/{namespace}/{pod}", "UOAX"),
+    ("GET", "/api/v1/ws/events", "UOAX"),
+    ("POST", "/api/v1/ws/tickets", "UOAX"),
+    ("GET", "/api/v1/audit", "UOAX"),
+    ("GET", "/api/v1/audit/head", "AX"),
+];
+
+/// What came of a request, as far as the guard goes.
+#[derive(Debug, PartialEq)]
+enum Met {
+    /// The guard let it pass, whatever happened then.
+    LetIn,
+    /// 401: nobody is known.
+    Unknown,
+    /// 403: known, and not allowed.
+    Refused,
+}
+
+async fn ask(client: &Client, method: &str, path: &str) -> Met {
+    let concrete = path.split('/').map(|part| if part.starts_with('{') { "there-is-none" } else { part });
+    let url = concrete.collect::<Vec<_>>().join("/");
+    // A body that no operation takes: who gets a word about it was let in, and nothing happens.
+    let answer = send(client.request(method, &url).json(&json!(["no such body"]))).await;
+    match (answer.status, path) {
+        // Both are answered with 401 by what was sent, not by who sends it.
+        (_, "/api/v1/auth/login" | "/api/v1/auth/link") => Met::LetIn,
+        (401, _) => Met::Unknown,
+        (403, _) => Met::Refused,
+        _ => Met::LetIn,
+    }
+}
+
+#[actix_web::test]
+async fn every_route_is_in_the_table_and_every_line_of_it_is_a_route() {
+    let written: BTreeSet<(&str, &str)> = TABLE.iter().map(|(method, path, _)| (*method, *path)).collect();
+    assert_eq!(written.len(), TABLE.len(), "no line twice");
+    let there: BTreeSet<(&str, &str)> = routes::TABLE
+        .iter()
+        .flat_map(|(path, operations)| operations.iter().map(|operation| (operation.method, *path)))
+        .collect();
+    assert_eq!(written, there);
+}
+
+#[actix_web::test]
+async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
+    let app = TestApp::start().await;
+    app.administrator().await;
+    let roles = [('U', Role::User), ('O', Role::Operator), ('A', Role::Auditor), ('X', Role::Admin)];
+    for (letter, role) in roles {
+        let name = format!("one-{}", role.word());
+        app.person(&name, &[role]).await;
+        for (method, path, who) in TABLE {
+            // A cookie of its own for each, since one of them ends it.
+            let client = app.anyone().browser(&app.sign_in(&name, PASSWORD).await.cookie().expect("a cookie"));
+            let expected = if *who == "*" || who.contains(letter) { Met::LetIn } else { Met::Refused };
+            assert_eq!(ask(&client, method, path).await, expected, "{method} {path} as {}", role.word());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn strangers_get_what_is_for_everybody_and_nothing_else() {
+    let app = TestApp::start().await;
+    for (method, path, who) in TABLE {
+        let expected = if *who == "*" { Met::LetIn } else { Met::Unknown };
+        assert_eq!(ask(&app.anyone(), method, path).await, expected, "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn who_may_not_is_told_before_the_body_is_read() {
+    let app = TestApp::start().await;
+    let user = app.person("alice", &[Role::User]).await;
+    let admin = app.person("root", &[Role::Admin]).await;
+    // A body that would be refused by its length and by its type, if anybody looked.
+    let with = |client: &Client| {
+        let request = client.request("POST", "/api/v1/users");
+        request.header("content-type", "text/plain").body("x".repeat(2 << 20))
+    };
+    for (client, status) in [(&app.anyone(), 401), (&user, 403), (&admin, 415)] {
+        assert_eq!(send(with(client)).await.status, status);
+    }
+}
+
+#[actix_web::test]
+async fn several_roles_give_what_each_of_them_gives() {
+    let app = TestApp::start().await;
+    let both = app.person("both", &[Role::User, Role::Auditor]).await;
+    let me = both.get("/api/v1/users/me").await.json();
+    let words: Vec<&str> =
+        me["permissions"].as_array().expect("words").iter().filter_map(|word| word.as_str()).collect();
+    assert!(words.contains(&"sessions:own") && words.contains(&"audit:read"), "{words:?}");
+    assert!(!words.contains(&"users:write"), "{words:?}");
+    assert_eq!(both.get("/api/v1/audit/head").await.status, 200);
+}
