@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use streamspace::{cli, clock::SystemClock};
 
 fn main() -> ExitCode {
-    cli::run(cli::Cli::parse(), SystemClock::shared())
+    cli::run(cli::Cli::read(), SystemClock::shared())
 }

@@ -107,6 +107,11 @@ impl Auth {
     ) -> Result<Self, StartError> {
         let people = &config.people;
         refuse_strangers(config)?;
+        if people.auth_mode == AuthMode::None {
+            tracing::warn!(
+                "AUTH_MODE=none: everybody on this machine is the administrator `admin`; for development only"
+            );
+        }
         let secrets = Secrets::load(people.secret_key.as_ref(), data_dir)?;
         Ok(Self {
             keys: Keys::load(pool.clone(), secrets.clone(), Arc::clone(&clock)).await?,
@@ -259,7 +264,10 @@ impl Auth {
 }
 
 /// Without sign-in nobody but this machine itself may reach the server.
-fn refuse_strangers(config: &Config) -> Result<(), StartError> {
+///
+/// # Errors
+/// [`StartError::OpenToStrangers`] with the setting that would let others in.
+pub fn refuse_strangers(config: &Config) -> Result<(), StartError> {
     if config.people.auth_mode != AuthMode::None {
         return Ok(());
     }
@@ -277,7 +285,6 @@ fn refuse_strangers(config: &Config) -> Result<(), StartError> {
             "PUBLIC_URL to an address of this machine such as http://localhost:8000",
         ));
     }
-    tracing::warn!("AUTH_MODE=none: everybody on this machine is the administrator `admin`; for development only");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod admin;
 mod attend;
 mod audit;
 mod client;
+mod config_check;
 mod crds;
 mod login;
 mod migrate;
@@ -14,11 +15,14 @@ mod sandbox;
 mod serve;
 mod terminal;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    config::{ConfigError, Layers, Variables, environment},
+};
 
 /// Interactive sessions in the browser, on one machine and on Kubernetes.
 #[derive(Debug, Parser)]
@@ -26,6 +30,56 @@ use crate::clock::Clock;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[arg(skip)]
+    sources: Sources,
+}
+
+/// What was read, before it became settings.
+#[derive(Debug, Default)]
+struct Sources {
+    matches: ArgMatches,
+    layers: Layers,
+}
+
+impl Sources {
+    /// What was read for a subcommand, which is the one that runs.
+    fn of(&self, subcommands: &[&str]) -> Result<&ArgMatches, CliError> {
+        let found = subcommands.iter().try_fold(&self.matches, |matches, name| matches.subcommand_matches(name));
+        found.ok_or_else(|| "the command line was not read by Cli::read".into())
+    }
+}
+
+impl Cli {
+    /// Reads the command line of this process, the environment and the file with settings; ends the process with a
+    /// message where they cannot be used.
+    #[must_use]
+    pub fn read() -> Self {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let layers = match layers(&arguments, &environment) {
+            Ok(layers) => layers,
+            Err(error) => {
+                eprintln!("streamspace: {error}");
+                // As for a wrong command line.
+                std::process::exit(2);
+            }
+        };
+        let matches = layers.apply(Self::command()).get_matches_from(arguments);
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        cli.sources = Sources { matches, layers };
+        cli
+    }
+}
+
+/// The layers below the environment, for the subcommands that take settings; the others need none and fail for none.
+fn layers(arguments: &[OsString], variables: Variables<'_>) -> Result<Layers, ConfigError> {
+    let root = Cli::command();
+    let words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    let chosen = words.fold(&root, |command, word| command.find_subcommand(word).unwrap_or(command));
+    if chosen.get_arguments().any(|argument| argument.get_id() == "config") {
+        Layers::read(arguments, variables)
+    } else {
+        Ok(Layers::default())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +90,9 @@ enum Command {
     /// Check the audit.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// What is set, and whether it can be used.
+    #[command(subcommand)]
+    Config(config_check::Settings),
     /// Print the definitions of the custom resources as YAML.
     Crds,
     /// Sign in to a server and keep a token for the other subcommands.
@@ -64,6 +121,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
     let result = match cli.command {
         Command::Admin(admin) => admin::run(admin, clock),
         Command::Audit(audit) => audit::run(audit, clock),
+        Command::Config(settings) => config_check::run(&settings, &cli.sources),
         Command::Crds => crds::run(),
         Command::Login(login) => login::run(login),
         Command::Openapi => openapi::run(),

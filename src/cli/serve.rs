@@ -11,7 +11,7 @@ use crate::{
     app::{App, Parts},
     auth::Auth,
     clock::Clock,
-    config::Config,
+    config::{Config, environment},
     controller,
     crd::{Session, Template},
     engine::local::{self as engine, LocalEngine},
@@ -44,6 +44,10 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError> {
     metrics::registry()?;
     access_log::describe();
     // What can be wrong with the settings shows before anything is started.
+    let wrong: Vec<String> = config.check(&environment).iter().map(ToString::to_string).collect();
+    if !wrong.is_empty() {
+        return Err(wrong.join("; ").into());
+    }
     let policy = Arc::new(Policy::new(&config.http)?);
     let tls = server::tls(&config.http)?;
     let sockets = Sockets::bind(&config)?;
@@ -120,7 +124,7 @@ async fn wire(
     database: &Database,
     tasks: &mut Tasks,
 ) -> Result<App, CliError> {
-    let (pool, namespace) = (database.pool.clone(), config.sessions.namespace.clone());
+    let (pool, namespace) = (database.pool.clone(), config.sessions.namespace().to_owned());
     let auth = Auth::start(&config, claim.data(), pool.clone(), Arc::clone(&clock)).await?;
     auth.keep(database.connector.clone(), tasks);
     let options = engine::Options {

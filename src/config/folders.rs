@@ -1,12 +1,9 @@
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 use sha2::{Digest, Sha256};
 
-use super::ConfigError;
+use super::{ConfigError, environment};
 
 /// Where things lie on the host.
 #[derive(clap::Args, Clone, Debug)]
@@ -28,9 +25,9 @@ impl Folders {
         let folder = match &self.data_dir {
             Some(folder) => folder.clone(),
             None if geteuid().is_root() => PathBuf::from("/var/lib/streamspace"),
-            None => variable("XDG_DATA_HOME")
+            None => environment("XDG_DATA_HOME")
                 .map(PathBuf::from)
-                .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".local/share")))
+                .or_else(|| environment("HOME").map(|home| Path::new(&home).join(".local/share")))
                 .ok_or_else(|| {
                     ConfigError::new("DATA_DIR", "neither XDG_DATA_HOME nor HOME is set: say where the data is to lie")
                 })?
@@ -53,7 +50,7 @@ impl Folders {
             Some(folder) => std::path::absolute(folder)
                 .map_err(|error| ConfigError::new("RUN_DIR", format!("{}: {error}", folder.display())))?,
             None if geteuid().is_root() => PathBuf::from("/run/streamspace"),
-            None => match variable("XDG_RUNTIME_DIR") {
+            None => match environment("XDG_RUNTIME_DIR") {
                 Some(folder) => Path::new(&folder).join("streamspace"),
                 None => data.join("run"),
             },
@@ -61,12 +58,6 @@ impl Folders {
         let digest = Sha256::digest(data.as_os_str().as_encoded_bytes());
         Ok(base.join(hex::encode(&digest[..8])))
     }
-}
-
-/// A variable that is set and not empty.
-#[allow(clippy::disallowed_methods, reason = "this is config/")]
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

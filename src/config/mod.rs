@@ -2,21 +2,30 @@
 //!
 //! Order of precedence: defaults, the YAML file, the environment, flags.
 
+mod check;
 mod client;
 mod database;
+mod engine;
 mod folders;
 mod http;
+mod layers;
 mod logs;
 mod people;
+mod report;
 mod sessions;
 
 pub use client::client_folder;
 pub use database::{Database, SslMode};
+pub use engine::{Engine, EngineKind};
 pub use folders::Folders;
 pub use http::Http;
+pub use layers::{Layers, Origin, Variables, environment};
 pub use logs::{LogFormat, Logs};
 pub use people::{AuthMode, People};
+pub use report::{Setting, report};
 pub use sessions::Sessions;
+
+use std::path::PathBuf;
 
 /// What is wrong with a setting.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -38,6 +47,12 @@ impl ConfigError {
 /// Everything `streamspace serve` can be told.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Config {
+    /// YAML file with settings, named as the flags are, in `snake_case`. It stands below the environment and flags.
+    #[arg(id = "config", long = "config", env = "STREAMSPACE_CONFIG", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// What runs the sessions.
+    #[command(flatten)]
+    pub engine: Engine,
     /// How the server is reached.
     #[command(flatten)]
     pub http: Http,
@@ -60,9 +75,8 @@ pub struct Config {
 
 /// The folders where programs are looked for, from `PATH`.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "this is config/")]
-pub fn search_path() -> Vec<std::path::PathBuf> {
-    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+pub fn search_path() -> Vec<PathBuf> {
+    environment("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -74,11 +88,16 @@ pub mod test {
     #[derive(Parser)]
     struct Arguments {
         #[command(flatten)]
-        http: super::Http,
+        config: super::Config,
     }
 
-    /// The section with `arguments` and defaults for the rest.
+    /// A configuration with `arguments` and defaults for the rest.
+    pub fn config(arguments: &[&str]) -> super::Config {
+        Arguments::parse_from(std::iter::once("test").chain(arguments.iter().copied())).config
+    }
+
+    /// Its section about HTTP.
     pub fn http(arguments: &[&str]) -> super::Http {
-        Arguments::parse_from(std::iter::once("test").chain(arguments.iter().copied())).http
+        config(arguments).http
     }
 }

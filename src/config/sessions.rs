@@ -5,9 +5,9 @@ use crate::domain::{duration, quantity, session::Ceilings};
 /// What sessions get.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Sessions {
-    /// Namespace of sessions, templates, homes and pods.
-    #[arg(long, env = "NAMESPACE", default_value = "streamspace")]
-    pub namespace: String,
+    /// Namespace of sessions, templates, homes and pods. Absent: `streamspace`.
+    #[arg(long, env = "NAMESPACE")]
+    pub namespace: Option<String>,
     /// Idle time for templates that name none, such as `1h`; `0s` means never.
     #[arg(long, env = "DEFAULT_IDLE_TIMEOUT", value_parser = duration::parse, default_value = "1h")]
     pub default_idle_timeout: Duration,
@@ -29,6 +29,12 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    /// Namespace of sessions, templates, homes and pods.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("streamspace")
+    }
+
     /// What sessions may ask for.
     #[must_use]
     pub fn ceilings(&self) -> Ceilings {

@@ -181,7 +181,7 @@ async fn follow_engine(
     called: mpsc::UnboundedSender<ObjectRef<Session>>,
     synced: oneshot::Sender<()>,
 ) {
-    let namespace = context.app.config.sessions.namespace.clone();
+    let namespace = context.app.config.sessions.namespace().to_owned();
     let mut synced = Some(synced);
     let mut listed: Option<HashSet<SessionId>> = None;
     let mut events = context.app.engine.watch();

@@ -269,7 +269,7 @@ fn object(app: &App, spec: SessionSpec, wish: &intents::Wish) -> Session {
     let labels = labels.map(|(key, value)| (key.to_owned(), value.clone())).into();
     let name = names::session(&spec.user, &spec.template, wish.unique);
     let mut session = Session::new(&name, spec);
-    session.metadata.namespace = Some(app.config.sessions.namespace.clone());
+    session.metadata.namespace = Some(app.config.sessions.namespace().to_owned());
     session.metadata.labels = Some(labels);
     session.metadata.annotations = Some([(keys::INTENT.to_owned(), wish.id.to_string())].into());
     session.metadata.finalizers = Some(vec![keys::FINALIZER.to_owned()]);

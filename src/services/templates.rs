@@ -87,7 +87,7 @@ pub async fn get(app: &App, caller: &Caller, name: &str) -> Result<Arc<Template>
 pub async fn create(app: &App, caller: &Caller, body: Value, dry_run: bool) -> Result<Arc<Template>, Error> {
     let (name, spec) = read(body, None)?;
     let mut new = Template::new(&name, spec);
-    new.metadata.namespace = Some(app.config.sessions.namespace.clone());
+    new.metadata.namespace = Some(app.config.sessions.namespace().to_owned());
     if dry_run {
         return Ok(Arc::new(new));
     }
@@ -222,7 +222,7 @@ pub async fn install_shipped(app: &App) -> Result<(), Error> {
     let shipped = shipped()?;
     for mut wanted in shipped.clone() {
         wanted.labels_mut().insert(keys::SHIPPED_LABEL.into(), "true".into());
-        wanted.metadata.namespace = Some(app.config.sessions.namespace.clone());
+        wanted.metadata.namespace = Some(app.config.sessions.namespace().to_owned());
         match store.get(&wanted.name_any()).await? {
             None => drop(store.create(&wanted).await?),
             Some(old) if !is_shipped(&old) || old.spec == wanted.spec => {}

@@ -20,6 +20,7 @@ pub mod sign_in_links;
 pub mod sign_ins;
 pub mod signing_keys;
 pub mod socket_tickets;
+mod suitable;
 mod tls;
 pub mod tokens;
 pub mod users;
@@ -79,6 +80,15 @@ pub enum StoreError {
     /// The database does not let us in.
     #[error("no connection to the database: {0}")]
     Connect(String),
+    /// The database is older than what the tables need: its version.
+    #[error("the database is PostgreSQL {0}, and {oldest} or later is needed: upgrade it, or set another DATABASE_URL", oldest = binaries::OLDEST)]
+    TooOld(String),
+    /// Something between us and the database gives each transaction another connection.
+    #[error(
+        "the database is reached through a pooler in transaction mode, in which LISTEN, locks and prepared statements do \
+         not work: connect to PostgreSQL itself, or set the pooler to session mode"
+    )]
+    Pooler,
     /// A migration failed.
     #[error("the database could not be migrated: {0}")]
     Migration(String),
@@ -143,6 +153,7 @@ impl Database {
 pub async fn connect(config: &Config, claim: &Claim) -> Result<Database, StoreError> {
     if config.database.is_external() {
         let connector = Connector::external(&config.database)?;
+        suitable::check(&connector).await?;
         return Ok(Database { pool: pool(&connector, &config.database)?, connector, private: None });
     }
     let private = PrivatePostgres::prepare(claim.data(), claim.run())?;

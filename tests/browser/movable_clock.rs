@@ -7,7 +7,6 @@
 
 use std::{io::BufRead, process::ExitCode, sync::Arc, thread};
 
-use clap::Parser;
 use jiff::SignedDuration;
 use nix::sys::signal::{Signal, raise};
 use streamspace::{cli, clock::MovableClock};
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
         let moved = Arc::clone(&clock);
         thread::spawn(move || obey(&moved));
     }
-    cli::run(cli::Cli::parse(), clock)
+    cli::run(cli::Cli::read(), clock)
 }
 
 fn obey(clock: &MovableClock) {

@@ -137,7 +137,7 @@ async fn wire(
     engine: Arc<dyn Engine>,
     tasks: &mut Tasks,
 ) -> App {
-    let (pool, namespace) = (database.pool.clone(), config.sessions.namespace.clone());
+    let (pool, namespace) = (database.pool.clone(), config.sessions.namespace().to_owned());
     let auth = Auth::start(&config, Path::new("/nowhere"), pool.clone(), clock.clone()).await.expect("keys");
     auth.keep(database.connector.clone(), tasks);
     tasks.start("audit-chain", audit_chain::run(pool.clone(), clock.clone(), tasks.stopping()));

@@ -56,6 +56,11 @@ const OPTIONS: &str = "-c listen_addresses='' -c fsync=off -c full_page_writes=o
 impl Postgres {
     /// Starts a server of the caller's own.
     pub fn start() -> Self {
+        Self::start_with("", &[])
+    }
+
+    /// As [`Postgres::start`], with further settings, and files beside the cluster that they may name.
+    pub fn start_with(settings: &str, files: &[(&str, &[u8])]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let account = geteuid().is_root().then(|| {
             let user = User::from_name("postgres").unwrap().expect("the package postgresql is installed");
@@ -70,7 +75,15 @@ impl Postgres {
             chown(&folder, Some(uid.as_raw()), Some(gid.as_raw())).unwrap();
         }
         fill(&folder, &binaries, account);
-        let options = format!("{OPTIONS} -c unix_socket_directories='{}'", folder.display());
+        for (name, content) in files {
+            let path = folder.join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((uid, gid)) = account {
+                chown(&path, Some(uid.as_raw()), Some(gid.as_raw())).unwrap();
+            }
+        }
+        let options = format!("{OPTIONS} -c unix_socket_directories='{}' {settings}", folder.display());
         let mut keeper = run_as(account, Path::new("/bin/sh"))
             .args(["-c", KEEPER, "keeper"])
             .args([binaries.as_os_str(), folder.as_os_str(), options.as_ref()])
@@ -105,6 +118,11 @@ impl Postgres {
         let mut command = run_as(self.account, &self.binaries.join("pg_ctl"));
         command.args(arguments).args(["-s", "-w", "-D", "data"]).current_dir(&self.folder);
         assert!(command.status().unwrap().success(), "pg_ctl {arguments:?}");
+    }
+
+    /// Its Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
     }
 
     /// A migrated database of this server.
