@@ -103,10 +103,10 @@ async fn with_database(
     metrics::upkeep(metrics::registry()?, &mut tasks);
     tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
     templates::install_shipped(&app).await?;
-    lead(&app, Candidate::new(Some(claim.identity())), &mut tasks);
     let Doors { policy, tls, sockets } = doors;
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
+    lead(&app, gateway.presence(), Candidate::new(Some(claim.identity())), &mut tasks);
     let wiring = Wiring { app: app.clone(), policy, keys, gateway, stopping };
     let people = server::serve(sockets.people, tls.as_ref(), &wiring)?;
     let management = server::serve_management(sockets.management, &wiring)?;
@@ -151,9 +151,9 @@ async fn wire(
 }
 
 /// Starts what only one server at a time does: it stands for election and works while it leads.
-fn lead(app: &App, candidate: Candidate, tasks: &mut Tasks) {
+fn lead(app: &App, presence: &Presence, candidate: Candidate, tasks: &mut Tasks) {
     let epoch = Leadership::start(app.pool.clone(), candidate, tasks).epoch();
-    tasks.start("controller", controller::run(app.clone(), epoch, tasks.stopping()));
+    tasks.start("controller", controller::run(app.clone(), epoch, presence.changes(), tasks.stopping()));
     tasks.start("intents-sweep", intents::sweep(app.clone(), tasks.stopping()));
 }
 

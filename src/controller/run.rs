@@ -16,7 +16,7 @@ use kube::{
         reflector::ObjectRef,
     },
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,14 @@ use crate::{
 const CONCURRENCY: u16 = 8;
 
 /// Runs the controllers until `stop`, whenever `epoch` says that this process leads.
-pub async fn run(app: App, mut epoch: watch::Receiver<Option<i64>>, stop: CancellationToken) {
+///
+/// `uses`: names of sessions whose idle deadline, or the reason for it, may be another now.
+pub async fn run(
+    app: App,
+    mut epoch: watch::Receiver<Option<i64>>,
+    uses: broadcast::Receiver<String>,
+    stop: CancellationToken,
+) {
     loop {
         let led = tokio::select! {
             () = stop.cancelled() => return,
@@ -45,14 +52,14 @@ pub async fn run(app: App, mut epoch: watch::Receiver<Option<i64>>, stop: Cancel
             let _ = epoch.wait_for(|now| *now != Some(led)).await;
         };
         tokio::select! {
-            () = lead(app.clone(), Epoch(led), stop.clone()) => return,
+            () = lead(app.clone(), Epoch(led), uses.resubscribe(), stop.clone()) => return,
             () = deposed => tracing::warn!(leader.epoch = led, "no longer leading"),
         }
     }
 }
 
 /// Runs the controllers until `stop`, under one epoch.
-async fn lead(app: App, epoch: Epoch, stop: CancellationToken) {
+async fn lead(app: App, epoch: Epoch, uses: broadcast::Receiver<String>, stop: CancellationToken) {
     let (sessions, session_events) = mirrored(app.sessions.store().as_ref());
     let (templates, template_events) = mirrored(app.templates.store().as_ref());
     let context = Arc::new(Context {
@@ -67,6 +74,7 @@ async fn lead(app: App, epoch: Epoch, stop: CancellationToken) {
     let (called, calls) = mpsc::unbounded_channel();
     let (synced, engine_in_step) = oneshot::channel();
     let follow = follow_engine(context.clone(), called.clone(), synced);
+    let used = follow_uses(context.clone(), called.clone(), uses);
     let templates_run = run_templates(&context, templates, template_events, called, stop.clone());
     let sessions_run = async {
         // Nothing is decided before it is known what runs and what there is: a session would be started twice.
@@ -80,6 +88,7 @@ async fn lead(app: App, epoch: Epoch, stop: CancellationToken) {
     };
     tokio::select! {
         () = follow => {}
+        () = used => {}
         ((), ()) = async { tokio::join!(templates_run, sessions_run) } => {}
     }
 }
@@ -173,6 +182,27 @@ fn after_failure(name: &str, error: &ReconcileError) -> Action {
         }
     };
     Action::requeue(wait)
+}
+
+/// Calls sessions whose use has changed in a way that shows in their status.
+async fn follow_uses(
+    context: Arc<Context>,
+    called: mpsc::UnboundedSender<ObjectRef<Session>>,
+    mut uses: broadcast::Receiver<String>,
+) {
+    let sessions = &context.app.sessions;
+    loop {
+        let changed = match uses.recv().await {
+            Ok(name) => sessions.peek(&name).into_iter().collect(),
+            // It is not known which: all.
+            Err(broadcast::error::RecvError::Lagged(_)) => sessions.snapshot(None),
+            // The server stops.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        };
+        for session in changed {
+            let _ = called.send(ObjectRef::from_obj(&*session));
+        }
+    }
 }
 
 /// Keeps what the engine tells, and calls the session it concerns.

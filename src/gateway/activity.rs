@@ -93,6 +93,8 @@ impl Every {
 struct Keeper {
     gateway: Gateway,
     changes: Receiver<String>,
+    /// People whose rights changed.
+    people: Receiver<String>,
     sweep: Every,
     rights: Every,
     tidy: Every,
@@ -104,6 +106,7 @@ impl Keeper {
     fn new(gateway: Gateway) -> Self {
         Self {
             changes: gateway.presence().changes(),
+            people: gateway.app().auth.changes(),
             gateway,
             sweep: Every::new(SWEEP_EVERY),
             rights: Every::new(RIGHTS_EVERY),
@@ -114,14 +117,8 @@ impl Keeper {
 
     /// Does what is due; at the `end` whatever there is.
     async fn tick(&mut self, end: bool) {
-        let mut told: HashSet<String> = HashSet::new();
-        loop {
-            match self.changes.try_recv() {
-                Ok(session) => drop(told.insert(session)),
-                Err(TryRecvError::Lagged(_)) => {}
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-            }
-        }
+        let mut told = self.gateway.usages().take_fresh();
+        told.extend(drain(&mut self.changes));
         let done = self.keep(end, &mut told).await;
         match done {
             Err(error) if !self.failing => {
@@ -136,7 +133,8 @@ impl Keeper {
     async fn keep(&mut self, end: bool, told: &mut HashSet<String>) -> Result<(), Error> {
         let (app, presence) = (self.gateway.app(), self.gateway.presence());
         let now = app.clock.now();
-        if self.rights.is_due(now) {
+        // What was opened with rights that changed is looked at at once; the rest now and then, for what has run out.
+        if drain(&mut self.people).next().is_some() | self.rights.is_due(now) {
             upkeep::look_at_rights(app, presence).await;
         }
         let sweep = self.sweep.is_due(now);
@@ -162,6 +160,18 @@ impl Keeper {
             app.hub.activity(&session.spec.user, &item.session, &item);
         }
         Ok(())
+    }
+}
+
+/// What has arrived. One that lags tells something at least: an empty name.
+fn drain(receiver: &mut Receiver<String>) -> impl Iterator<Item = String> {
+    let mut arrived = Vec::new();
+    loop {
+        match receiver.try_recv() {
+            Ok(name) => arrived.push(name),
+            Err(TryRecvError::Lagged(_)) => arrived.push(String::new()),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return arrived.into_iter(),
+        }
     }
 }
 
@@ -206,11 +216,7 @@ impl Meter {
         let mut usages = HashMap::with_capacity(measured.len());
         for (session, usage) in measured {
             let name = session.metadata.name.clone().unwrap_or_default();
-            let figures = self.take(&session, &usage, now);
-            if self.gateway.usages().get(&name) != Some(figures) {
-                self.gateway.presence().changed(&name);
-            }
-            usages.insert(name, figures);
+            usages.insert(name, self.take(&session, &usage, now));
         }
         self.gateway.usages().replace(usages);
     }

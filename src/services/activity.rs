@@ -1,7 +1,7 @@
 //! What a session is used for, as people and the live feed are told.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -61,18 +61,35 @@ pub struct Usage {
 
 /// The latest measurements, in memory; a cheap handle.
 #[derive(Clone, Debug, Default)]
-pub struct Usages(Arc<RwLock<HashMap<String, Usage>>>);
+pub struct Usages(Arc<RwLock<Measured>>);
+
+#[derive(Debug, Default)]
+struct Measured {
+    all: HashMap<String, Usage>,
+    /// Those that have not been told since they changed.
+    fresh: HashSet<String>,
+}
 
 impl Usages {
     /// The latest of a session.
     #[must_use]
     pub fn get(&self, session: &str) -> Option<Usage> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(session).copied()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).all.get(session).copied()
     }
 
     /// Replaces them all.
     pub fn replace(&self, all: HashMap<String, Usage>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
+        let mut measured = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut measured.all, all);
+        let changed = measured.all.iter().filter(|(session, usage)| before.get(*session) != Some(usage));
+        let changed: Vec<String> = changed.map(|(session, _)| session.clone()).collect();
+        measured.fresh.extend(changed);
+    }
+
+    /// The sessions whose figures changed since this was asked last.
+    #[must_use]
+    pub fn take_fresh(&self) -> HashSet<String> {
+        std::mem::take(&mut self.0.write().unwrap_or_else(PoisonError::into_inner).fresh)
     }
 }
 

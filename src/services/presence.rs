@@ -21,6 +21,8 @@ use crate::store::{activity::Note, connections::Connection};
 const WRITTEN_EVERY_MS: i64 = 10_000;
 /// A sign of life that is this young is not noted again, in milliseconds.
 const BEAT_EVERY_MS: i64 = 1_000;
+/// A pause this long before something that counts makes a session idle, in milliseconds.
+const IDLE_AFTER_MS: i64 = 60_000;
 /// Sessions that listeners may lag behind; one that misses some looks at all.
 const CHANGES_KEPT: usize = 1_024;
 
@@ -140,6 +142,8 @@ pub struct Use {
     /// Waits to be written.
     pending: AtomicBool,
     written_ms: AtomicI64,
+    /// The last activity that was written.
+    known_ms: AtomicI64,
 }
 
 impl Use {
@@ -299,6 +303,7 @@ impl Presence {
             cause: AtomicU8::new(0),
             pending: AtomicBool::new(false),
             written_ms: AtomicI64::new(i64::MIN),
+            known_ms: AtomicI64::new(i64::MIN),
         });
         let mut uses = self.0.uses.write().unwrap_or_else(PoisonError::into_inner);
         uses.insert(session.to_owned(), Arc::clone(&fresh));
@@ -358,6 +363,17 @@ impl Presence {
     /// Forgets the use of a session that is no more.
     pub fn forget(&self, session: &str) {
         self.0.uses.write().unwrap_or_else(PoisonError::into_inner).remove(session);
+    }
+
+    /// Says that the database took `notes`: those who wait for a session that was idle hear of it.
+    pub fn taken(&self, notes: &[Note]) {
+        for note in notes {
+            let used = self.used(&note.session, &note.session_uid);
+            let at = note.at.as_millisecond();
+            if at.saturating_sub(used.known_ms.swap(at, Relaxed)) >= IDLE_AFTER_MS {
+                self.changed(&note.session);
+            }
+        }
     }
 
     /// Tells listeners that a session's idle deadline, or the reason for it, may be another now.

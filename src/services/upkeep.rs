@@ -64,6 +64,7 @@ pub async fn write_activity(app: &App, presence: &Presence, all: bool) -> Result
         presence.postponed(&notes);
         return Err(error);
     }
+    presence.taken(&notes);
     Ok(notes.into_iter().map(|note| note.session).collect())
 }
 
