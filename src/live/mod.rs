@@ -26,6 +26,10 @@ mod relay;
 mod ring;
 mod socket;
 mod state;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use cursor::Cursor;

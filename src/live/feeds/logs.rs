@@ -125,11 +125,23 @@ impl Sender<'_> {
         }
         let dropped = self.dropped_field();
         let end = format!("{{\"type\":\"log.end\"{}{dropped}}}", self.trailing_label());
-        self.offer(frame::text(&[end.as_bytes()])).await;
+        self.send_end(frame::text(&[end.as_bytes()])).await;
     }
 
-    /// Sends `frame` once there is room; false: there was none for too long.
+    /// Sends the last frame, which is worth waiting for.
+    async fn send_end(&mut self, frame: Bytes) {
+        self.dropped = 0;
+        if !self.offer(frame).await {
+            tracing::debug!("a reader of a log took nothing any more when it ended");
+        }
+    }
+
+    /// Sends `frame` once there is room; false: there was none for too long. Who was too slow just now is not waited
+    /// for again: what is left out then is made up for by being told the newest lines soon.
     async fn offer(&self, frame: Bytes) -> bool {
+        if self.dropped > 0 {
+            return self.socket.offer_logs(self.id, &frame);
+        }
         let offer = async {
             loop {
                 let told = self.room.notified();
