@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod crd;
+pub mod desktop;
 pub mod domain;
 pub mod engine;
 pub mod error;

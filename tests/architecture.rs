@@ -27,8 +27,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain", "crd"]),
     ("domain", &["crd"]),
     ("crd", &[]),
-    // The program inside a `terminal` session: it shares the binary and nothing of the server.
+    // The programs inside sessions: they share the binary and nothing of the server.
     ("terminal", &[]),
+    ("desktop", &[]),
     // What everything may name. The error type collects what the ports can fail with.
     ("config", &["domain"]),
     ("telemetry", &[]),

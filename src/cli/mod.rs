@@ -8,6 +8,7 @@ mod audit;
 mod client;
 mod config_check;
 mod crds;
+mod desktop;
 mod login;
 mod migrate;
 mod openapi;
@@ -103,6 +104,8 @@ enum Command {
     Migrate(Box<crate::config::Config>),
     /// Run a shell in the browser: the app of the template `terminal`.
     Terminal(terminal::Options),
+    /// Run a desktop that is seen through VNC: the app of the templates `desktop` and `browser`.
+    Desktop(desktop::Options),
     /// Hold the sandbox that standard input describes. Started by the server.
     #[command(hide = true)]
     Sandbox,
@@ -128,6 +131,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),
         Command::Terminal(options) => terminal::run(options),
+        Command::Desktop(options) => desktop::run(options),
         Command::Sandbox => sandbox::hold(),
         Command::SandboxInit => return sandbox::init(),
         Command::SandboxNet => sandbox::net(),

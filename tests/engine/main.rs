@@ -4,5 +4,6 @@
 
 mod adoption;
 mod life;
+mod shipped;
 mod support;
 mod terminal;

@@ -36,7 +36,7 @@ pub(super) struct Launched {
 
 /// Prepares everything and starts the holder. Blocks for some milliseconds.
 pub(super) fn launch(inner: &Inner, workload: &Workload) -> Result<Launched, Verdict> {
-    let missing = programs::missing(&workload.requires, Some(&inner.layout.tools()));
+    let missing = programs::missing(&workload.requires, Some(&inner.options.tools_dir));
     if let Some(first) = missing.first() {
         let message = format!("{} is missing on this host: {}", first.program, first.install);
         return Err(Verdict::new(Reason::ProgramMissing, message));
@@ -85,7 +85,7 @@ fn prepare(inner: &Inner, workload: &Workload) -> Result<Spec, Verdict> {
         sockets: layout.sockets(session),
         home,
         largest_file: inner.options.home_limit_bytes,
-        tools: Some(layout.tools()).filter(|tools| tools.is_dir()),
+        tools: Some(inner.options.tools_dir.clone()).filter(|tools| tools.is_dir()),
         port_deadline_ms: u64::try_from(inner.options.port_deadline.as_millis()).unwrap_or(u64::MAX),
     })
 }

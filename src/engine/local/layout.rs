@@ -44,12 +44,6 @@ impl Layout {
         self.data.join("homes")
     }
 
-    pub(super) fn tools(&self) -> PathBuf {
-        let tools = self.data.join("tools");
-        // Programs may know where they lie (a virtual environment does), so a link stands for what it leads to.
-        tools.canonicalize().unwrap_or(tools)
-    }
-
     pub(super) fn person_uids(&self) -> PathBuf {
         self.data.join("person-uids.json")
     }

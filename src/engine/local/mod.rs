@@ -69,6 +69,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// `RUN_DIR`: sockets.
     pub run_dir: PathBuf,
+    /// Programs that the setup brought beyond the system's, each in a folder of its own with a `bin` in it.
+    pub tools_dir: PathBuf,
     /// The `streamspace` binary; as a rule `/proc/self/exe`.
     pub program: PathBuf,
     /// First uid for people where the server runs as root.
@@ -90,8 +92,10 @@ impl Options {
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>, run_dir: impl Into<PathBuf>) -> Self {
         let path: Vec<PathBuf> = ["/usr/local/bin", "/usr/bin", "/bin"].iter().map(PathBuf::from).collect();
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            tools_dir: data_dir.join("tools"),
+            data_dir,
             run_dir: run_dir.into(),
             program: PathBuf::from("/proc/self/exe"),
             uid_base: 2_000_000,
@@ -381,7 +385,7 @@ impl Engine for LocalEngine {
     }
 
     async fn missing(&self, requires: &[Requirement]) -> Result<Vec<Requirement>, EngineError> {
-        let (tools, requires) = (self.inner.layout.tools(), requires.to_vec());
+        let (tools, requires) = (self.inner.options.tools_dir.clone(), requires.to_vec());
         let missing = tokio::task::spawn_blocking(move || programs::missing(&requires, Some(&tools))).await;
         missing.map_err(|error| EngineError::Failed(error.to_string()))
     }
