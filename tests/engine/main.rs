@@ -8,3 +8,4 @@ mod life;
 mod shipped;
 mod support;
 mod terminal;
+mod trouble;

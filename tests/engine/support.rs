@@ -12,7 +12,7 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use streamspace::{
-    clock::SystemClock,
+    clock::MovableClock,
     engine::{
         Connection, Engine, Home, Limits, LogQuery, SessionId, Stage, Workload, WorkloadState,
         local::{LocalEngine, Options},
@@ -30,6 +30,7 @@ pub struct Host {
     pub data: PathBuf,
     pub options: Options,
     pub engine: Arc<dyn Engine>,
+    pub clock: Arc<MovableClock>,
     tasks: Option<Tasks>,
     /// Removed last.
     _folder: tempfile::TempDir,
@@ -49,14 +50,15 @@ impl Host {
         options.program = env!("CARGO_BIN_EXE_streamspace").into();
         options.stop_grace = Duration::from_secs(2);
         change(&mut options);
-        let (engine, tasks) = open(&options).await;
-        Self { data, options, engine, tasks: Some(tasks), _folder: folder }
+        let clock = MovableClock::shared();
+        let (engine, tasks) = open(&options, &clock).await;
+        Self { data, options, engine, clock, tasks: Some(tasks), _folder: folder }
     }
 
     /// What a restart of the server does: the engine ends, a new one takes over.
     pub async fn restart(&mut self) {
         self.leave().await;
-        let (engine, tasks) = open(&self.options).await;
+        let (engine, tasks) = open(&self.options, &self.clock).await;
         self.engine = engine;
         self.tasks = Some(tasks);
     }
@@ -158,9 +160,9 @@ impl Drop for Host {
     }
 }
 
-async fn open(options: &Options) -> (Arc<dyn Engine>, Tasks) {
+async fn open(options: &Options, clock: &Arc<MovableClock>) -> (Arc<dyn Engine>, Tasks) {
     let mut tasks = Tasks::new(CancellationToken::new());
-    let engine = LocalEngine::start(options.clone(), SystemClock::shared(), &mut tasks).await.unwrap();
+    let engine = LocalEngine::start(options.clone(), Arc::<MovableClock>::clone(clock), &mut tasks).await.unwrap();
     (engine, tasks)
 }
 

@@ -74,7 +74,6 @@ pub(super) async fn watch(inner: Arc<Inner>, stop: tokio_util::sync::Cancellatio
         }
         tokio::select! {
             () = clock::sleep(inner.clock.as_ref(), INTERVAL) => {}
-            () = inner.measure_now.notified() => {}
             () = stop.cancelled() => return,
         }
     }

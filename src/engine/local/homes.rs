@@ -27,6 +27,9 @@ const BLOCK: u64 = 512;
 /// Makes a home unless it is there; `uid` owns it.
 pub(super) fn make(path: &Path, uid: Option<u32>) -> io::Result<()> {
     files::folder(path, 0o700)?;
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     match uid {
         Some(uid) => std::os::unix::fs::lchown(path, Some(uid), Some(uid)),
         None => Ok(()),

@@ -96,7 +96,11 @@ fn limits(inner: &Inner, workload: &Workload) -> Result<(Group, Option<String>),
         Enforcement::Missing(why) => Some(why.clone()),
         Enforcement::Separate(_) | Enforcement::Unified(_) => None,
     };
-    let group = inner.enforcement.make(&inner.layout.short_name(&workload.session), workload.limits);
+    let group = inner.enforcement.make(
+        &inner.layout.short_name(&workload.session),
+        workload.limits,
+        inner.options.process_limit,
+    );
     Ok((group.map_err(|error| verdict(&error, "The session's limits could not be set"))?, missing))
 }
 

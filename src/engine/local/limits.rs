@@ -17,8 +17,6 @@ use crate::engine::{Limits, Usage};
 /// The folder of all groups goes with the last group in it; nobody may make one in it at that moment.
 static FOLDERS: Mutex<()> = Mutex::new(());
 
-/// Processes and threads of a session: far more than a browser needs, far fewer than the host has.
-const MOST_PROCESSES: u64 = 4096;
 /// Length of a scheduling period, in microseconds; the kernel's own default.
 const PERIOD_MICROS: u64 = 100_000;
 /// Controllers without which limits do not count as enforced.
@@ -65,8 +63,8 @@ impl Enforcement {
         }
     }
 
-    /// Makes the group of a session, empty, with its limits in force.
-    pub(super) fn make(&self, name: &str, limits: Limits) -> io::Result<Group> {
+    /// Makes the group of a session, empty, with its limits in force; `processes`: how many it may have.
+    pub(super) fn make(&self, name: &str, limits: Limits, processes: u64) -> io::Result<Group> {
         let _folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
         let group = match self {
             Self::Missing(_) => return Ok(Group::default()),
@@ -81,10 +79,10 @@ impl Enforcement {
         }
         match self {
             Self::Missing(_) => {}
-            Self::Unified(root) => limit_unified(&root.join(name), limits)?,
+            Self::Unified(root) => limit_unified(&root.join(name), limits, processes)?,
             Self::Separate(roots) => {
                 for (controller, root) in roots {
-                    limit_separate(controller, &root.join(name), limits)?;
+                    limit_separate(controller, &root.join(name), limits, processes)?;
                 }
             }
         }
@@ -105,8 +103,8 @@ fn controllers() -> String {
     NEEDED.map(|controller| format!("+{controller}")).join(" ")
 }
 
-fn limit_unified(folder: &Path, limits: Limits) -> io::Result<()> {
-    fs::write(folder.join("pids.max"), MOST_PROCESSES.to_string())?;
+fn limit_unified(folder: &Path, limits: Limits, processes: u64) -> io::Result<()> {
+    fs::write(folder.join("pids.max"), processes.to_string())?;
     if limits.memory_bytes > 0 {
         fs::write(folder.join("memory.max"), limits.memory_bytes.to_string())?;
         // Absent on kernels without swap.
@@ -118,7 +116,7 @@ fn limit_unified(folder: &Path, limits: Limits) -> io::Result<()> {
     Ok(())
 }
 
-fn limit_separate(controller: &str, folder: &Path, limits: Limits) -> io::Result<()> {
+fn limit_separate(controller: &str, folder: &Path, limits: Limits, processes: u64) -> io::Result<()> {
     match controller {
         "memory" if limits.memory_bytes > 0 => {
             fs::write(folder.join("memory.limit_in_bytes"), limits.memory_bytes.to_string())?;
@@ -130,7 +128,7 @@ fn limit_separate(controller: &str, folder: &Path, limits: Limits) -> io::Result
             fs::write(folder.join("cpu.cfs_period_us"), PERIOD_MICROS.to_string())?;
             fs::write(folder.join("cpu.cfs_quota_us"), quota(limits).to_string())
         }
-        "pids" => fs::write(folder.join("pids.max"), MOST_PROCESSES.to_string()),
+        "pids" => fs::write(folder.join("pids.max"), processes.to_string()),
         _ => Ok(()),
     }
 }

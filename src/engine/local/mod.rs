@@ -38,7 +38,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
@@ -77,6 +77,10 @@ pub struct Options {
     pub uid_base: u32,
     /// Bytes that a home may hold; 0 = no bound.
     pub home_limit_bytes: u64,
+    /// Processes and threads that a session may have.
+    pub process_limit: u64,
+    /// Whether limits are enforced by cgroups where the host allows it; otherwise usage is watched.
+    pub cgroups: bool,
     /// How long a program may take to end when it is asked to, before it is killed.
     pub stop_grace: Duration,
     /// How long its first port may take to open.
@@ -100,6 +104,8 @@ impl Options {
             program: PathBuf::from("/proc/self/exe"),
             uid_base: 2_000_000,
             home_limit_bytes: 10 << 30,
+            process_limit: 4096,
+            cgroups: true,
             stop_grace: Duration::from_secs(10),
             port_deadline: Duration::from_mins(1),
             bwrap: programs::find("bwrap", &path),
@@ -131,7 +137,6 @@ struct Inner {
     actors: Mutex<HashMap<SessionId, mpsc::UnboundedSender<Ask>>>,
     guard: guard::Guard,
     measured: homes::Measured,
-    measure_now: Notify,
     outputs: logs::Outputs,
     stop: CancellationToken,
 }
@@ -191,13 +196,16 @@ impl Inner {
             program: launch::install_binary(&options.program, &layout.binaries())?,
             boot: host::boot_id()?,
             node: host::name(),
-            enforcement: Enforcement::detect(&format!("streamspace-{}", layout.tag())),
+            enforcement: if options.cgroups {
+                Enforcement::detect(&format!("streamspace-{}", layout.tag()))
+            } else {
+                Enforcement::Missing("cgroups are switched off".into())
+            },
             people,
             board: Arc::new(Board::new()),
             actors: Mutex::default(),
             guard: guard::Guard::default(),
             measured: homes::Measured::default(),
-            measure_now: Notify::new(),
             outputs: logs::Outputs::new()?,
             stop,
             layout,
