@@ -85,7 +85,8 @@ fn prepare(inner: &Inner, workload: &Workload) -> Result<Spec, Verdict> {
         sockets: layout.sockets(session),
         home,
         largest_file: inner.options.home_limit_bytes,
-        tools: Some(inner.options.tools_dir.clone()).filter(|tools| tools.is_dir()),
+        // Programs may know where they lie (a virtual environment does), so a link stands for what it leads to.
+        tools: inner.options.tools_dir.canonicalize().ok().filter(|tools| tools.is_dir()),
         port_deadline_ms: u64::try_from(inner.options.port_deadline.as_millis()).unwrap_or(u64::MAX),
     })
 }
