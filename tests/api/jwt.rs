@@ -229,7 +229,7 @@ async fn an_end_that_is_past_or_is_no_time_is_refused() {
         json!(format!("{}", now + 60)),
         json!("never"),
         json!(1e300),
-        json!(now as f64 + 60.5),
+        serde_json::from_str(&format!("{}.5", now + 60)).expect("a number"),
         json!([now + 60]),
         json!(true),
         Value::Null,

@@ -196,7 +196,7 @@ async fn no_process_of_a_session_is_root_on_the_host_and_each_person_is_another(
     let host = Host::start().await;
     let (alice, mallory) = two(&host).await;
     let own = nix::unistd::geteuid().as_raw();
-    let mut uids: Vec<u32> = holders(&host.data).into_iter().map(|holder| uid_of_tree(holder)).collect();
+    let mut uids: Vec<u32> = holders(&host.data).into_iter().map(uid_of_tree).collect();
     uids.sort_unstable();
     uids.dedup();
     if own == 0 {

@@ -214,7 +214,7 @@ async fn a_home_that_grows_is_warned_about_and_then_stopped() {
     host.line(&workload.session, "grown").await;
     host.clock.advance(minute);
     let warning = host.line(&workload.session, "The home is").await;
-    assert!(warning.contains("9") && warning.contains("10 MiB"), "{warning}");
+    assert!(warning.contains('9') && warning.contains("10 MiB"), "{warning}");
     std::fs::write(&pipe, "go\n").unwrap();
     host.line(&workload.session, "burst").await;
     host.clock.advance(minute);

@@ -63,8 +63,8 @@ impl Client {
         self.http.request(method.parse().expect("a method"), format!("{}{path}", self.base))
     }
 
-    /// The origin of the server's own page.
-    pub fn origin(&self) -> &str {
+    /// The origin of the server's own page, as a URL without a path.
+    pub fn base(&self) -> &str {
         &self.base
     }
 
