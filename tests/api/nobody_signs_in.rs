@@ -41,7 +41,7 @@ async fn the_caller_is_the_administrator() {
 #[actix_web::test]
 async fn a_page_of_another_site_is_not_the_person() {
     let (_app, anyone) = open().await;
-    let ours = anyone.origin().to_owned();
+    let ours = anyone.base().to_owned();
     assert_eq!(status(&anyone, "GET", ME, &[("origin", &ours)]).await, 200);
     for foreign in ["https://evil.example", "null", "http://localhost:1", "http://abc.localhost"] {
         assert_eq!(status(&anyone, "GET", ME, &[("origin", foreign)]).await, 403, "{foreign}");

@@ -137,6 +137,6 @@ async fn a_key_for_repetition_is_refused_where_a_ticket_is_given() {
     let session = world.session("alice").await;
     let path = format!("/api/v1/sessions/{session}/connect");
     let request = world.app.anyone().request("POST", &path).header("idempotency-key", "once");
-    let request = request.header("cookie", alice.cookie()).header("origin", alice.base());
+    let request = request.header("cookie", alice.cookie()).header("origin", alice.origin());
     assert_eq!(crate::support::client::send(request).await.status, 400);
 }
