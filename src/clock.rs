@@ -20,6 +20,10 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// Changes each time the clock was moved by hand; never for a clock that cannot be.
     fn moved(&self) -> watch::Receiver<u64>;
+
+    /// How far it is ahead of the host's clock (negative: behind); zero for a clock that cannot be moved by hand. Another
+    /// process that is handed this tells the same time.
+    fn ahead(&self) -> SignedDuration;
 }
 
 /// Waits for `duration` by `clock`.
@@ -66,9 +70,14 @@ impl Clock for SystemClock {
     fn moved(&self) -> watch::Receiver<u64> {
         self.never.subscribe()
     }
+
+    fn ahead(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
 }
 
-/// A clock that runs with the host's and can be moved ahead or back: for tests and rehearsals.
+/// A clock that runs with the host's and can be moved ahead or back: for tests and rehearsals, and for a process that is
+/// to tell the time of another.
 #[derive(Debug)]
 pub struct MovableClock {
     offset: watch::Sender<(u64, SignedDuration)>,
@@ -100,8 +109,7 @@ impl MovableClock {
 #[async_trait]
 impl Clock for MovableClock {
     fn now(&self) -> Timestamp {
-        let (_, offset) = *self.offset.borrow();
-        self.system.now().checked_add(offset).unwrap_or(Timestamp::MAX)
+        self.system.now().checked_add(self.ahead()).unwrap_or(Timestamp::MAX)
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
@@ -119,6 +127,10 @@ impl Clock for MovableClock {
     fn moved(&self) -> watch::Receiver<u64> {
         self.moved.subscribe()
     }
+
+    fn ahead(&self) -> SignedDuration {
+        self.offset.borrow().1
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +145,7 @@ mod tests {
         clock.advance(SignedDuration::from_hours(2));
         assert!(waiting.await.is_ok());
         assert!(clock.now() > noon);
+        assert_eq!(clock.ahead(), SignedDuration::from_hours(2));
     }
 
     #[tokio::test]

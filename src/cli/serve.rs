@@ -3,7 +3,10 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::CliError;
@@ -106,7 +109,8 @@ async fn with_database(
     let Doors { policy, tls, sockets } = doors;
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
-    lead(&app, gateway.presence(), Candidate::new(Some(claim.identity())), &mut tasks);
+    let epoch = Leadership::start(&database.connector, Candidate::new(Some(claim.identity())), &mut tasks)?.epoch();
+    lead(&app, gateway.presence(), epoch, &mut tasks);
     let wiring = Wiring { app: app.clone(), policy, keys, gateway, stopping };
     let people = server::serve(sockets.people, tls.as_ref(), &wiring)?;
     let management = server::serve_management(sockets.management, &wiring)?;
@@ -150,9 +154,8 @@ async fn wire(
     }))
 }
 
-/// Starts what only one server at a time does: it stands for election and works while it leads.
-fn lead(app: &App, presence: &Presence, candidate: Candidate, tasks: &mut Tasks) {
-    let epoch = Leadership::start(app.pool.clone(), candidate, tasks).epoch();
+/// Starts what only one server at a time does: it works while this one leads.
+fn lead(app: &App, presence: &Presence, epoch: watch::Receiver<Option<i64>>, tasks: &mut Tasks) {
     tasks.start("controller", controller::run(app.clone(), epoch, presence.changes(), tasks.stopping()));
     tasks.start("intents-sweep", intents::sweep(app.clone(), tasks.stopping()));
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One person's running (or sleeping) copy of a template.
-#[derive(CustomResource, KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[kube(
     group = "stream.streamspace.io",
     version = "v1alpha1",
@@ -84,6 +84,26 @@ pub struct SessionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"))]
     pub project: Option<String>,
+}
+
+impl Default for SessionSpec {
+    /// As the API server fills in what is absent.
+    fn default() -> Self {
+        Self {
+            user: String::new(),
+            template: String::new(),
+            state: DesiredState::default(),
+            resources: Resources::default(),
+            display_name: None,
+            persistent_home: yes(),
+            idle_timeout: None,
+            max_session_duration: None,
+            parameters: BTreeMap::new(),
+            tags: Vec::new(),
+            observability: None,
+            project: None,
+        }
+    }
 }
 
 fn yes() -> bool {

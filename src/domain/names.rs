@@ -5,9 +5,10 @@ use crate::crd::HomeKind;
 /// Most characters of the user's name in a session's name.
 const USER_PART: usize = 20;
 /// Most characters of the template's name in a session's name.
-const TEMPLATE_PART: usize = 30;
+const TEMPLATE_PART: usize = 26;
 
-/// The name of a session: `{user}-{template}-{8 hex}`, a DNS label of at most 60 characters.
+/// The name of a session: `{user}-{template}-{8 hex}`, a DNS label of at most 56 characters: with the port
+/// before it (`65535--`), as in the names of a session's further ports, it is one still.
 ///
 /// The user and template parts are cut, never the hex. `unique`: 32 bits that tell sessions apart; from the
 /// idempotency key where there is one, so that a repeated request meets the object it made before.
@@ -47,6 +48,7 @@ mod tests {
         let long = "a".repeat(63);
         let name = session(&long, &long, 0xfeed);
         assert!(is_dns_label(&name), "{name}");
+        assert!(is_dns_label(&format!("65535--{name}")), "{name}");
         assert!(name.ends_with("-0000feed"));
         assert_eq!(session("alice", "terminal", 1), "alice-terminal-00000001");
         assert_eq!(session("a-very-long-name-is--here", "t", 1), "a-very-long-name-is-t-00000001");

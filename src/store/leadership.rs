@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Pool;
+use super::{Connector, Pool, StoreError};
 use crate::{error::Error, telemetry::task::Tasks};
 
 /// A lease lasts so long after its last renewal.
@@ -48,13 +48,16 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// Stands for election until the tasks end, and then gives the leadership back.
-    #[must_use]
-    pub fn start(pool: Pool, candidate: Candidate, tasks: &mut Tasks) -> Self {
+    /// Stands for election until the tasks end, and then gives the leadership back. On a connection of its own: a crowd
+    /// of requests must not cost the leadership.
+    ///
+    /// # Errors
+    /// As [`super::pool`].
+    pub fn start(connector: &Connector, candidate: Candidate, tasks: &mut Tasks) -> Result<Self, StoreError> {
         let (sender, epoch) = watch::channel(None);
-        let stop = tasks.stopping();
-        tasks.start("leadership", async move { stand(&pool, &candidate, &sender, stop).await });
-        Self { epoch }
+        let (own, stop) = (super::one_connection(connector)?, tasks.stopping());
+        tasks.start("leadership", async move { stand(&own, &candidate, &sender, stop).await });
+        Ok(Self { epoch })
     }
 
     /// The epoch under which this process leads; `None` while another does. Changes when that changes.
@@ -64,12 +67,12 @@ impl Leadership {
     }
 }
 
-async fn stand(pool: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<i64>>, stop: CancellationToken) {
+async fn stand(own: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<i64>>, stop: CancellationToken) {
     // By this process's own clock, counted from before the question: never later than the database's end of the lease.
     let mut lasts_until = Instant::now();
     loop {
         let began = Instant::now();
-        let asked = tokio::time::timeout(RENEW_EVERY, async { acquire(&pool.get().await?, candidate).await }).await;
+        let asked = tokio::time::timeout(RENEW_EVERY, async { acquire(&own.get().await?, candidate).await }).await;
         let epoch = match asked.unwrap_or_else(|_| Err(Error::Unavailable("no answer in time".into()))) {
             Ok(epoch) => {
                 lasts_until = began + LEASE;
@@ -95,7 +98,7 @@ async fn stand(pool: &Pool, candidate: &Candidate, sender: &watch::Sender<Option
         }
     }
     sender.send_replace(None);
-    let released = tokio::time::timeout(RELEASE_WITHIN, async { release(&pool.get().await?, candidate).await }).await;
+    let released = tokio::time::timeout(RELEASE_WITHIN, async { release(&own.get().await?, candidate).await }).await;
     if !matches!(released, Ok(Ok(()))) {
         tracing::warn!("the leadership was not given back: a successor waits for the end of its lease");
     }

@@ -40,6 +40,9 @@ use crate::config::{self, Config, ConfigError};
 /// Connections to the database, shared by everything.
 pub type Pool = deadpool_postgres::Pool;
 
+/// Longest time for making a connection that has one owner.
+const OWN_CONNECTION_WITHIN: Duration = Duration::from_secs(2);
+
 /// Why the database cannot be used. Written for the person who starts the server: it names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -168,17 +171,29 @@ pub async fn connect(config: &Config, claim: &Claim) -> Result<Database, StoreEr
 /// Never in practice: a runtime is given.
 pub fn pool(connector: &Connector, database: &config::Database) -> Result<Pool, StoreError> {
     // A request waits for a place in the pool and then for the connection: together no longer than is configured.
-    let half = Duration::from_millis(database.database_wait_ms / 2);
+    build_pool(connector, database.database_pool_size, Duration::from_millis(database.database_wait_ms / 2))
+}
+
+/// One connection that nobody shares, made again whenever it breaks: however busy the server is, its owner gets through.
+///
+/// # Errors
+/// As [`pool`].
+fn one_connection(connector: &Connector) -> Result<Pool, StoreError> {
+    build_pool(connector, 1, OWN_CONNECTION_WITHIN)
+}
+
+/// `step`: longest wait for a place, for making a connection, and for looking at one.
+fn build_pool(connector: &Connector, size: usize, step: Duration) -> Result<Pool, StoreError> {
     let manager = Manager::from_connect(
         tokio_postgres::Config::new(),
         connector.clone(),
         ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
     Pool::builder(manager)
-        .max_size(database.database_pool_size)
-        .wait_timeout(Some(half))
-        .create_timeout(Some(half))
-        .recycle_timeout(Some(half))
+        .max_size(size)
+        .wait_timeout(Some(step))
+        .create_timeout(Some(step))
+        .recycle_timeout(Some(step))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| StoreError::Configuration(error.to_string()))

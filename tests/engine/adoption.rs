@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use futures::future::join_all;
+use jiff::SignedDuration;
 use streamspace::{
+    clock::Clock as _,
     crd::Reason,
     engine::{SessionId, Stage, Workload},
 };
@@ -119,5 +121,21 @@ async fn a_holder_killed_by_hand_takes_its_sandbox_along() {
     assert_eq!(ending.reason, Some(Reason::Unknown));
     // The other end of the connection died with it.
     assert_eq!(exchange(connection, b"").await, "");
+    host.remove(&workload.session).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_told_by_the_servers_clock_and_keeps_its_times_when_that_clock_moves() {
+    let mut host = Host::start().await;
+    host.clock.advance(SignedDuration::from_hours(100));
+    let workload = server("alice", "");
+    let asked = host.clock.now();
+    let state = host.listening(&workload).await;
+    let started = state.started_at.unwrap();
+    assert!((asked..=host.clock.now()).contains(&started), "{started} for {asked}");
+    host.clock.advance(SignedDuration::from_hours(5));
+    host.restart().await;
+    let again = host.until(&workload.session, |state| state.started_at.is_some()).await;
+    assert_eq!(again.started_at, Some(started));
     host.remove(&workload.session).await;
 }

@@ -14,9 +14,10 @@ fn limited(workload: Workload, memory_mib: u64, cpu_millicores: u64) -> Workload
     Workload { limits: Limits { cpu_millicores, memory_bytes: memory_mib << 20, gpus: 0 }, ..workload }
 }
 
-/// A program that takes 400 MiB and says so.
+/// A program that takes 400 MiB, says so, and keeps them.
 fn hungry(user: &str) -> Workload {
-    workload(user, &["/usr/bin/python3", "-c", "x = bytearray(400 << 20); print('had enough', flush=True); input()"])
+    let program = "import signal; x = bytearray(400 << 20); print('had enough', flush=True); signal.pause()";
+    workload(user, &["/usr/bin/python3", "-c", program])
 }
 
 #[tokio::test(flavor = "multi_thread")]

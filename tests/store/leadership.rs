@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deadpool_postgres::Timeouts;
 use streamspace::store::{
     Pool,
     leadership::{Candidate, Leadership, acquire, release},
@@ -86,10 +87,26 @@ async fn a_successor_waits_for_a_write_that_is_under_way() {
 async fn a_server_that_stops_gives_its_leadership_back() {
     let database = TestDatabase::create().await;
     let mut tasks = Tasks::new(CancellationToken::new());
-    let leadership = Leadership::start(database.pool.clone(), Candidate::new(None), &mut tasks);
+    let leadership = Leadership::start(&database.connector, Candidate::new(None), &mut tasks).unwrap();
     let mut epoch = leadership.epoch();
     let first = epoch.wait_for(Option::is_some).await.unwrap().unwrap();
     tasks.end(Duration::from_secs(5)).await;
     assert_eq!(*epoch.borrow(), None);
     assert_eq!(ask(&database.pool, &Candidate::new(None)).await, Some(first + 1));
+}
+
+#[tokio::test]
+async fn a_crowd_that_holds_every_connection_does_not_cost_the_leadership() {
+    let database = TestDatabase::create().await;
+    let mut crowd = Vec::new();
+    while let Ok(client) = database.pool.timeout_get(&Timeouts::wait_millis(0)).await {
+        crowd.push(client);
+    }
+    assert_eq!(crowd.len(), database.pool.status().max_size, "nobody else gets a connection");
+    let mut tasks = Tasks::new(CancellationToken::new());
+    let leadership = Leadership::start(&database.connector, Candidate::new(None), &mut tasks).unwrap();
+    let mut epoch = leadership.epoch();
+    let leads = tokio::time::timeout(Duration::from_secs(10), epoch.wait_for(Option::is_some)).await;
+    assert!(leads.expect("it leads while the crowd is there").is_ok());
+    tasks.end(Duration::from_secs(5)).await;
 }

@@ -159,6 +159,10 @@ fn hibernated_because(session: &Session, found: &Found) -> String {
 }
 
 fn run(mut draft: Draft, session: &Session, plan: &Plan, found: &Found) -> Wanted {
+    if found.stopped_because.is_some() {
+        // Whoever woke it (kubectl knows nothing of this mark) ended what the mark explains.
+        draft.wanted.patch = Some(json!({ "metadata": { "annotations": { keys::STOPPED_BECAUSE: null } } }));
+    }
     if draft.phase() == Phase::Hibernating {
         if found.workload.is_some() {
             draft.wanted.call = Some(EngineCall::Stop);

@@ -204,6 +204,19 @@ fn a_session_hibernates_stops_its_workload_and_wakes_with_a_new_run() {
 }
 
 #[test]
+fn what_explained_the_last_stop_is_gone_after_a_wake_whoever_asked_for_it() {
+    let (mut session, mut found) = (session(""), found());
+    let mark = |wanted: &Wanted| wanted.patch.as_ref().map(|patch| patch["metadata"]["annotations"].clone());
+    assert_eq!(mark(&step(&mut session, &found)), None, "nothing was marked");
+    session.spec.state = crate::crd::DesiredState::Hibernated;
+    found.stopped_because = Some("Idle".into());
+    assert_eq!(mark(&step(&mut session, &found)), None, "it sleeps for that reason");
+    // As by kubectl, which changes the one field.
+    session.spec.state = crate::crd::DesiredState::Running;
+    assert_eq!(mark(&step(&mut session, &found)), Some(json!({ keys::STOPPED_BECAUSE: null })));
+}
+
+#[test]
 fn a_wake_that_is_asked_while_it_falls_asleep_follows() {
     let (mut session, mut found) = running_session();
     session.spec.state = crate::crd::DesiredState::Hibernated;

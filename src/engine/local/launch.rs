@@ -88,6 +88,7 @@ fn prepare(inner: &Inner, workload: &Workload) -> Result<Spec, Verdict> {
         // Programs may know where they lie (a virtual environment does), so a link stands for what it leads to.
         tools: inner.options.tools_dir.canonicalize().ok().filter(|tools| tools.is_dir()),
         port_deadline_ms: u64::try_from(inner.options.port_deadline.as_millis()).unwrap_or(u64::MAX),
+        clock_ahead: inner.clock.ahead(),
     })
 }
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -50,6 +50,9 @@ pub(super) struct Spec {
     pub(super) tools: Option<PathBuf>,
     /// How long the first port may take to open, in milliseconds.
     pub(super) port_deadline_ms: u64,
+    /// How far the server's clock was ahead of the host's at the start: the holder tells the server's time.
+    #[serde(default)]
+    pub(super) clock_ahead: SignedDuration,
 }
 
 /// How a holder is known later: written by the holder to `holder.json` before anything else.

@@ -38,7 +38,7 @@ use super::{
     wire::{Identity, Program, Spec, Status, VERSION, Verdict},
 };
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, MovableClock},
     crd::Reason,
 };
 
@@ -122,7 +122,8 @@ enum Source {
 
 impl Holder {
     fn new(spec: Spec, lock: File) -> io::Result<Self> {
-        let clock = SystemClock::shared();
+        let clock = MovableClock::shared();
+        clock.advance(spec.clock_ahead);
         let identity = Identity {
             version: VERSION,
             run: spec.workload.run,
