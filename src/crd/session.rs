@@ -461,7 +461,7 @@ pub enum LifecycleType {
 }
 
 /// The two types of Kubernetes Events.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize, utoipa::ToSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum EventType {
     #[default]

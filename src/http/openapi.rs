@@ -8,11 +8,15 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use schemars::{SchemaGenerator, generate::SchemaSettings};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use schemars::{
+    JsonSchema, SchemaGenerator,
+    generate::{Contract, SchemaSettings},
+};
 use serde_json::{Map, Value, json};
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{RefOr, Schema},
+    openapi::{Ref, RefOr, Schema},
 };
 
 use super::{
@@ -22,7 +26,7 @@ use super::{
 };
 use crate::{
     auth::Permission,
-    crd::{Session, Template},
+    crd::{self, Lifecycle, Session, SessionSpec, SessionStatus, Template, TemplateSpec, TemplateStatus},
 };
 
 /// Where definitions stand in the document.
@@ -69,14 +73,82 @@ fn parameters() -> Value {
     })
 }
 
-/// The schemas of the custom resources, as the cluster has them.
+/// The schemas of the custom resources as they are answered: what is always written is required, nothing is null.
 fn add_custom_resources(schemas: &mut Value) {
-    let there = |settings: &mut SchemaSettings| settings.definitions_path = "/components/schemas".into();
-    let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12().with(there));
-    generator.subschema_for::<Session>();
-    generator.subschema_for::<Template>();
-    for (name, schema) in generator.take_definitions(true) {
+    let answered = |settings: &mut SchemaSettings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.contract = Contract::Serialize;
+    };
+    let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12().with(answered));
+    // kube's schemas stand in place and would have no names; named ones can be named by readers too.
+    for (name, schema) in [
+        ("SessionSpec", generator.subschema_for::<SessionSpec>()),
+        ("SessionStatus", generator.subschema_for::<SessionStatus>()),
+        ("TemplateSpec", generator.subschema_for::<TemplateSpec>()),
+        ("TemplateStatus", generator.subschema_for::<TemplateStatus>()),
+    ] {
+        schemas[name] = schema.into();
+        without_null(&mut schemas[name]);
+    }
+    generator.subschema_for::<ObjectMeta>();
+    for (name, mut schema) in generator.take_definitions(true) {
+        without_null(&mut schema);
         schemas[name] = schema;
+    }
+    schemas[&*ObjectMeta::schema_name()]["required"] = json!(["name", "resourceVersion", "creationTimestamp"]);
+    schemas[&*Condition::schema_name()]["properties"]["status"]["enum"] = json!(["True", "False", "Unknown"]);
+    schemas["Session"] = custom_resource("Session", "One person's running (or sleeping) copy of a template.");
+    schemas["Template"] = custom_resource("Template", "Something that can be launched.");
+}
+
+/// An object of the platform's own group; answers always say its name, its version and when it was made.
+fn custom_resource(kind: &str, description: &str) -> Value {
+    let reference = |name: &str| json!({ "$ref": format!("{SCHEMAS}{name}") });
+    json!({
+        "type": "object",
+        "description": description,
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": { "type": "string", "const": format!("{}/{}", crd::GROUP, crd::VERSION) },
+            "kind": { "type": "string", "const": kind },
+            "metadata": reference(&ObjectMeta::schema_name()),
+            "spec": reference(&format!("{kind}Spec")),
+            "status": reference(&format!("{kind}Status")),
+        },
+    })
+}
+
+/// Takes `null` out of what a property may be where the property is left out instead.
+fn without_null(schema: &mut Value) {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, property) in properties {
+            if !required.contains(&Value::from(name.as_str())) {
+                drop_null(property);
+            }
+            without_null(property);
+        }
+    }
+    if let Some(items) = schema.get_mut("items") {
+        without_null(items);
+    }
+}
+
+/// Takes `null` out of the types and alternatives of `schema`; the one alternative that is left takes its place.
+fn drop_null(schema: &mut Value) {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|one| one != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    let Some(fields) = schema.as_object_mut() else { return };
+    if let Some(Value::Array(mut ways)) = fields.remove("anyOf") {
+        ways.retain(|way| way["type"] != "null");
+        match ways.as_slice() {
+            [Value::Object(only)] => fields.extend(only.clone()),
+            _ => drop(fields.insert("anyOf".into(), ways.into())),
+        }
     }
 }
 
@@ -106,19 +178,19 @@ fn complete(described: &mut Map<String, Value>, operation: &Operation, permissio
     responses["5XX"] = problem("It failed on our side, or something we need is away; worth repeating for 503");
 }
 
-/// `Session` and `Template` stand in signatures of handlers; what they are is said by [`add_custom_resources`].
-macro_rules! custom_resource {
+/// These stand in signatures of handlers; what they are is said by [`add_custom_resources`].
+macro_rules! said_elsewhere {
     ($($kind:ident)+) => {$(
         impl PartialSchema for $kind {
             fn schema() -> RefOr<Schema> {
-                RefOr::T(Schema::default())
+                Ref::from_schema_name(stringify!($kind)).into()
             }
         }
 
         impl ToSchema for $kind {}
     )+};
 }
-custom_resource! { Session Template }
+said_elsewhere! { Session Template Lifecycle }
 
 /// The document as it goes out.
 static JSON: LazyLock<Bytes> = LazyLock::new(|| serde_json::to_vec_pretty(&document()).unwrap_or_default().into());

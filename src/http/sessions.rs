@@ -199,7 +199,6 @@ pub struct EventList {
     #[schema(example = "EventList")]
     pub kind: &'static str,
     /// Newest last.
-    #[schema(value_type = Vec<Object>)]
     pub items: Vec<Recorded>,
 }
 
@@ -250,7 +249,7 @@ impl StoryParams {
 /// The story of a session.
 #[utoipa::path(get, path = "/api/v1/sessions/{id}/lifecycle", tag = "sessions",
     params(("id" = String, Path, description = "`metadata.name`"), StoryParams),
-    responses((status = 200, description = "Its events, oldest first, with counts and times", body = Object)))]
+    responses((status = 200, description = "Its events, oldest first, with counts and times", body = Lifecycle)))]
 pub async fn session_story(
     caller: Guarded<SessionsRead>,
     app: web::Data<App>,

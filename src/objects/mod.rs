@@ -192,8 +192,9 @@ pub trait ObjectStore<K: Object>: Debug + Send + Sync {
 }
 
 /// An Event as it was kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SessionEvent)]
 pub struct Recorded {
     /// `Normal` or `Warning`.
     #[serde(rename = "type")]

@@ -21,7 +21,7 @@ use crate::{
 /// The use of a session.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Activity)]
+#[schema(as = SessionActivity)]
 pub struct Item {
     /// The session's name.
     pub session: String,

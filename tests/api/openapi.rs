@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use streamspace::http::routes;
 
 use crate::support::{app::TestApp, client::send};
@@ -78,6 +78,37 @@ async fn every_reference_in_the_document_leads_somewhere() {
     for reference in found {
         let pointer = reference.strip_prefix('#').expect("a reference within the document");
         assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[actix_web::test]
+async fn custom_resources_are_answered_as_the_document_describes_them() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    let spec = json!({ "name": "probe", "displayName": "Probe", "baseImage": "probe:1", "webapp": { "port": 8080 } });
+    let template = admin.post("/api/v1/templates", spec).await;
+    assert_eq!(template.status, 201, "{template:?}");
+    let session = admin.post("/api/v1/sessions", json!({ "template": "probe" })).await;
+    assert_eq!(session.status, 201, "{session:?}");
+    let name = session.json()["metadata"]["name"].as_str().expect("a name").to_owned();
+    let document = streamspace::http::openapi::document();
+    let answers = [
+        ("Template", "/api/v1/templates/probe".to_owned()),
+        ("Page_Template", "/api/v1/templates".to_owned()),
+        ("Session", format!("/api/v1/sessions/{name}")),
+        ("Page_Session", "/api/v1/sessions".to_owned()),
+        ("Page_SessionActivity", "/api/v1/activity".to_owned()),
+        ("Lifecycle", format!("/api/v1/sessions/{name}/lifecycle")),
+        ("EventList", format!("/api/v1/sessions/{name}/events")),
+    ];
+    for (schema, path) in answers {
+        let reference = format!("#/components/schemas/{schema}");
+        let whole = json!({ "$ref": reference, "components": document["components"] });
+        let validator = jsonschema::validator_for(&whole).expect("a schema");
+        let answer = admin.get(&path).await.json();
+        let faults: Vec<String> = validator.iter_errors(&answer).map(|fault| format!("{fault}")).collect();
+        assert!(faults.is_empty(), "{path}: {faults:?}");
+        assert!(!validator.is_valid(&json!("something else")), "{schema} says nothing");
     }
 }
 

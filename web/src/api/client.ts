@@ -1,6 +1,6 @@
 import createClient from 'openapi-fetch'
 import { problemOfAnswer, problemOfFailure } from './problem'
-import type { paths } from './paths'
+import type { paths } from './schema'
 
 /** Longest wait for an answer. The server gives a request ten seconds itself. */
 const TIMEOUT_MS = 15_000

@@ -3,13 +3,13 @@ import { fedSoon, isFed, newestFirst, type ActivityMap } from '~/live/cache'
 import { answer, api } from './client'
 import { keys } from './keys'
 import { Problem } from './problem'
-import type { List, Me, Session, Template } from './types'
+import type { Me, Session, Template } from './types'
 
 const PAGE_SIZE = 500
 /** Lists longer than this are cut: the feed brings the rest, or the person narrows the search. */
 const MOST_PAGES = 20
 
-async function allPages<Item>(get: (page: number) => Promise<List<Item>>): Promise<Item[]> {
+async function allPages<Item>(get: (page: number) => Promise<{ items: Item[]; total: number }>): Promise<Item[]> {
   const items: Item[] = []
   for (let page = 1; page <= MOST_PAGES; page += 1) {
     const part = await get(page)

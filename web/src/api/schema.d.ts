@@ -741,11 +741,11 @@ export interface components {
         /** @description What counts as activity. */
         Activity: {
             /** @description Whether more than half a core over the last minute counts. Absent: yes. */
-            cpu?: boolean | null;
+            cpu?: boolean;
             /** @description Paths (a `*` stands for anything) whose requests are polling, not activity. */
             ignorePaths?: string[];
             /** @description How to ask the program whether it is busy. */
-            probe?: components["schemas"]["Probe"] | null;
+            probe?: components["schemas"]["Probe"];
         };
         /** @description A sign of life that was taken. */
         Alive: {
@@ -885,14 +885,14 @@ export interface components {
             /** @description Its name. */
             name: string;
             /** @description Its value; `$(parameters.NAME)` and `$(session.name)` are replaced, never by a shell. */
-            value?: string | null;
+            value?: string;
             /** @description From a labelled Secret or ConfigMap; refused on one machine. */
-            valueFrom?: components["schemas"]["ValueFrom"] | null;
+            valueFrom?: components["schemas"]["ValueFrom"];
         };
         /** @description A list of Events. */
         EventList: {
             /** @description Newest last. */
-            items: Record<string, never>[];
+            items: components["schemas"]["SessionEvent"][];
             /**
              * @description `EventList`.
              * @example EventList
@@ -934,9 +934,9 @@ export interface components {
              */
             cause: string;
             /** @description The last activity; absent while the session is active. */
-            since?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"] | null;
+            since?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
             /** @description When it will be hibernated; absent: never. */
-            stopsAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"] | null;
+            stopsAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
         };
         /** @description A key of a named object. */
         KeyRef: {
@@ -946,7 +946,7 @@ export interface components {
         /** @description The story so far. */
         Lifecycle: {
             /** @description When the session was seen first. */
-            createdAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"] | null;
+            createdAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
             /** @description How often each type happened. */
             eventCounts?: {
                 [key: string]: number;
@@ -954,7 +954,7 @@ export interface components {
             /** @description At most the 50 latest events, oldest first. */
             events?: components["schemas"]["LifecycleEvent"][];
             /** @description The person's last activity. */
-            lastActivity?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"] | null;
+            lastActivity?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
             /** @description Seconds spent in each phase that was left. */
             phaseDurations?: {
                 [key: string]: number;
@@ -1089,7 +1089,7 @@ export interface components {
             /** @description Terminate after this long (`8h`); `0s` = never. */
             maxSessionDuration?: string | null;
             /** @description Values for the template's launch form. */
-            parameters?: Record<string, never>;
+            parameters?: Record<string, unknown>;
             /** @description `true` (the default): the person's home stays; `false`: an empty one goes with the session. */
             persistentHome?: boolean | null;
             /** @description What is wanted of CPU, memory and GPU; the rest comes from the template. */
@@ -1102,7 +1102,7 @@ export interface components {
             user?: string | null;
         };
         /** @description What a new template is, flat: its name and its spec. */
-        NewTemplate: Record<string, never> & {
+        NewTemplate: Record<string, unknown> & {
             /** @description A DNS label. */
             name: string;
         };
@@ -1120,7 +1120,7 @@ export interface components {
         /** @description What the session reports about itself. */
         Observability: {
             /** @description Logging wishes. */
-            logging?: components["schemas"]["Logging"] | null;
+            logging?: components["schemas"]["Logging"];
             /**
              * @description Whether metrics are wanted.
              * @default false
@@ -1155,38 +1155,6 @@ export interface components {
             user: string;
             /** @description What the client calls itself. */
             userAgent: string;
-        };
-        /** @description A page of a list, as it goes out. */
-        Page_Activity: {
-            /** @description The items. */
-            items: {
-                /**
-                 * Format: int32
-                 * @description Open connections.
-                 */
-                connections: number;
-                /** @description Whether it is idle, and when it stops for that. */
-                idle: components["schemas"]["Idle"];
-                /**
-                 * Format: date-time
-                 * @description When something last counted as activity; null: not yet.
-                 */
-                lastActivity?: string | null;
-                /** @description The session's name. */
-                session: string;
-                usage?: components["schemas"]["Usage"] | null;
-            }[];
-            /** @description Such as `SessionList`. */
-            kind: string;
-            /**
-             * Format: int32
-             * @description The page, from 1.
-             */
-            page: number;
-            /** @description Items on this page. */
-            size: number;
-            /** @description Items on all pages. */
-            total: number;
         };
         /** @description A page of a list, as it goes out. */
         Page_ApiToken: {
@@ -1270,7 +1238,39 @@ export interface components {
         /** @description A page of a list, as it goes out. */
         Page_Session: {
             /** @description The items. */
-            items: Record<string, never>[];
+            items: components["schemas"]["Session"][];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_SessionActivity: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Open connections.
+                 */
+                connections: number;
+                /** @description Whether it is idle, and when it stops for that. */
+                idle: components["schemas"]["Idle"];
+                /**
+                 * Format: date-time
+                 * @description When something last counted as activity; null: not yet.
+                 */
+                lastActivity?: string | null;
+                /** @description The session's name. */
+                session: string;
+                usage?: components["schemas"]["Usage"] | null;
+            }[];
             /** @description Such as `SessionList`. */
             kind: string;
             /**
@@ -1286,7 +1286,7 @@ export interface components {
         /** @description A page of a list, as it goes out. */
         Page_Template: {
             /** @description The items. */
-            items: Record<string, never>[];
+            items: components["schemas"]["Template"][];
             /** @description Such as `SessionList`. */
             kind: string;
             /**
@@ -1398,11 +1398,11 @@ export interface components {
         /** @description Requested amounts as Kubernetes quantities. */
         Resources: {
             /** @description Processor time: `500m` is half a core. */
-            cpu?: string | null;
+            cpu?: string;
             /** @description Number of GPUs. */
-            gpu?: string | null;
+            gpu?: string;
             /** @description Memory: `2Gi`. */
-            memory?: string | null;
+            memory?: string;
         };
         /**
          * @description Roles that a person can hold, several at once.
@@ -1414,7 +1414,34 @@ export interface components {
          * @enum {string}
          */
         Security: "restricted" | "baseline";
-        Session: Record<string, never>;
+        /** @description One person's running (or sleeping) copy of a template. */
+        Session: {
+            /** @constant */
+            apiVersion: "stream.streamspace.io/v1alpha1";
+            /** @constant */
+            kind: "Session";
+            metadata: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"];
+            spec: components["schemas"]["SessionSpec"];
+            status?: components["schemas"]["SessionStatus"];
+        };
+        /** @description The use of a session. */
+        SessionActivity: {
+            /**
+             * Format: int32
+             * @description Open connections.
+             */
+            connections: number;
+            /** @description Whether it is idle, and when it stops for that. */
+            idle: components["schemas"]["Idle"];
+            /**
+             * Format: date-time
+             * @description When something last counted as activity; null: not yet.
+             */
+            lastActivity?: string | null;
+            /** @description The session's name. */
+            session: string;
+            usage?: components["schemas"]["Usage"] | null;
+        };
         /** @description What a change of a session may name; each field as in a new session. */
         SessionChange: {
             /** @description What people see. */
@@ -1427,6 +1454,120 @@ export interface components {
             state?: components["schemas"]["DesiredState"] | null;
             /** @description Words to find it by. */
             tags?: string[] | null;
+        };
+        /** @description An Event as it was kept. */
+        SessionEvent: {
+            /**
+             * Format: int64
+             * @description How often it happened.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description The first time.
+             */
+            firstTimestamp: string;
+            /**
+             * Format: date-time
+             * @description The last time.
+             */
+            lastTimestamp: string;
+            /** @description A sentence. */
+            message: string;
+            /** @description One word in upper camel case. */
+            reason: string;
+            /** @description `Normal` or `Warning`. */
+            type: components["schemas"]["EventType"];
+        };
+        /** @description One person's running (or sleeping) copy of a template. */
+        SessionSpec: {
+            /** @description What people see; 1 to 60 characters. Absent: the template's display name. */
+            displayName?: string;
+            /** @description Hibernate after this long without activity, such as `30m`; `0s` means never. Absent: the template's default. */
+            idleTimeout?: string;
+            /** @description Terminate after running this long, such as `8h`; `0s` means never. Absent: the template's default. */
+            maxSessionDuration?: string;
+            /** @description What the session's own telemetry should carry; shown in the status. */
+            observability?: components["schemas"]["Observability"];
+            /** @description Values for the template's launch form. */
+            parameters?: Record<string, unknown>;
+            /**
+             * @description `true`: the person's home is mounted and stays; `false`: an empty home that goes with the session.
+             * @default true
+             */
+            persistentHome: boolean;
+            /** @description The project that quota, budget and sharing refer to. */
+            project?: string;
+            /** @description CPU, memory and GPU; what is absent comes from the template. */
+            resources?: components["schemas"]["Resources"];
+            /**
+             * @description What is wanted: `running`, `hibernated` (stopped, files kept) or `terminated` (final).
+             * @default running
+             */
+            state: components["schemas"]["DesiredState"];
+            /** @description Free words to find it by; at most 20, each 1 to 40 characters. */
+            tags?: string[];
+            /** @description The name of the Template it is made from. Cannot be changed. */
+            template: string;
+            /** @description Whose session it is: a user's name (a DNS label). Cannot be changed. */
+            user: string;
+        };
+        /** @description What is so: written by the controller alone. */
+        SessionStatus: {
+            /** @description `TemplateResolved`, `Admitted`, `HomeReady`, `WorkloadReady`, `Reachable`, `LimitsEnforced`, `Ready`. */
+            conditions?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Condition"][];
+            /**
+             * Format: uint32
+             * @description Open connections when the status was last written; live figures are in `GET /api/v1/activity`.
+             * @default 0
+             */
+            connections: number;
+            /** @description Why the session does not run, and what to do. */
+            doctor?: components["schemas"]["Verdict"];
+            /** @description When the present run is ended by `maxSessionDuration`. */
+            expiresAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+            /** @description Starts that failed in the last ten minutes, oldest first. */
+            failures?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"][];
+            /** @description Since when nothing happens, why, and when the session stops for it. */
+            idle?: components["schemas"]["IdleStatus"];
+            /** @description Last activity of the person when the status was last written. */
+            lastActivity?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+            /**
+             * Format: int64
+             * @description Epoch of the controller that wrote this; only grows.
+             * @default 0
+             */
+            leaderEpoch: number;
+            /** @description The latest events of its life, oldest first, at most 50. */
+            lifecycle?: components["schemas"]["Lifecycle"];
+            /** @description What the session's telemetry carries, as asked in the spec. */
+            observability?: components["schemas"]["Observability"];
+            /**
+             * Format: int64
+             * @description The generation of the spec that this status speaks of.
+             */
+            observedGeneration?: number;
+            /**
+             * @description Where in its life the session is.
+             * @default Pending
+             */
+            phase: components["schemas"]["Phase"];
+            /** @description Since when it is in that phase. */
+            phaseSince?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+            /** @description The last value of the annotation `stream.streamspace.io/restarted-at` that was obeyed. */
+            restartedAt?: string;
+            /**
+             * Format: int64
+             * @description Number of the run of the workload that is wanted, or was last; from 1.
+             * @default 0
+             */
+            run: number;
+            /** @description When the session came to be terminated; it is removed some time after. */
+            terminatedAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+            /** @description Where the running app answers (without any ticket). */
+            url?: string;
+            /** @description What runs it. */
+            workload?: components["schemas"]["WorkloadStatus"];
         };
         /** @description Which connection a call is about: in the body, or, for callers that cannot send one, in the URL. */
         Sign: {
@@ -1486,7 +1627,16 @@ export interface components {
             /** @description The release. */
             version: string;
         };
-        Template: Record<string, never>;
+        /** @description Something that can be launched. */
+        Template: {
+            /** @constant */
+            apiVersion: "stream.streamspace.io/v1alpha1";
+            /** @constant */
+            kind: "Template";
+            metadata: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"];
+            spec: components["schemas"]["TemplateSpec"];
+            status?: components["schemas"]["TemplateStatus"];
+        };
         /** @description A port the program listens on. */
         TemplatePort: {
             /**
@@ -1497,7 +1647,62 @@ export interface components {
             /** @description A short name, a DNS label of at most 15 characters. */
             name: string;
             /** @description `TCP` only; kept for compatibility. */
-            protocol?: string | null;
+            protocol?: string;
+        };
+        /** @description Something that can be launched. */
+        TemplateSpec: {
+            /** @description Who may launch it. Absent: everybody. */
+            access?: components["schemas"]["Access"];
+            /** @description What counts as activity. */
+            activity?: components["schemas"]["Activity"];
+            /** @description Arguments of the entry point. */
+            args?: string[];
+            /** @description The container image that a cluster runs. */
+            baseImage: string;
+            /** @description `Network`, `Clipboard`, `Upload`, `Download` are enforced; others are shown as not carried. */
+            capabilities?: string[];
+            /** @description The heading it is found under. */
+            category?: string;
+            /** @description Replaces the image's entry point. */
+            command?: string[];
+            /** @description What a session gets that asks for nothing. */
+            defaultResources?: components["schemas"]["Resources"];
+            /** @description A sentence or two that help to choose. */
+            description?: string;
+            /** @description What people see; 1 to 60 characters. */
+            displayName: string;
+            /** @description Environment of the program. */
+            env?: components["schemas"]["EnvVar"][];
+            /**
+             * @description `shared`: the person's one home; `own`: a home of this template's own.
+             * @default shared
+             */
+            home: components["schemas"]["HomeKind"];
+            /** @description URL of a picture; shipped templates use `/icons/{name}.svg` of the dashboard itself. */
+            icon?: string;
+            /** @description Default for sessions that do not say; as in Session. */
+            idleTimeout?: string;
+            /** @description How one machine runs it without an image. */
+            local?: components["schemas"]["Local"];
+            /** @description Default for sessions that do not say; as in Session. */
+            maxSessionDuration?: string;
+            /** @description JSON schema (an object schema) of the launch form. */
+            parameters?: Record<string, unknown>;
+            /** @description Ports of the program. */
+            ports?: components["schemas"]["TemplatePort"][];
+            /**
+             * @description `restricted`, or `baseline`: root inside the container, no host access, after an administrator's grant.
+             * @default restricted
+             */
+            security: components["schemas"]["Security"];
+            /** @description Free words to find it by. */
+            tags?: string[];
+            /** @description Set for programs that are seen through VNC. */
+            vnc?: components["schemas"]["Vnc"];
+            /** @description Where the home is mounted. Absent: `/home/user`. */
+            volumeMounts?: components["schemas"]["VolumeMount"][];
+            /** @description Set for programs that speak HTTP. */
+            webapp?: components["schemas"]["Webapp"];
         };
         /** @description What is so about a template. */
         TemplateStatus: {
@@ -1515,9 +1720,9 @@ export interface components {
              * Format: int64
              * @description The generation of the spec that this status speaks of.
              */
-            observedGeneration?: number | null;
+            observedGeneration?: number;
             /** @description The git commit it comes from. */
-            revision?: string | null;
+            revision?: string;
             /**
              * @description Whether sessions can be made from it.
              * @default false
@@ -1591,14 +1796,14 @@ export interface components {
         /** @description Where a value comes from. */
         ValueFrom: {
             /** @description A key of a ConfigMap. */
-            configMapKeyRef?: components["schemas"]["KeyRef"] | null;
+            configMapKeyRef?: components["schemas"]["KeyRef"];
             /** @description A key of a Secret. */
-            secretKeyRef?: components["schemas"]["KeyRef"] | null;
+            secretKeyRef?: components["schemas"]["KeyRef"];
         };
         /** @description The start doctor's finding. */
         Verdict: {
             /** @description What a button can do about it. */
-            action?: components["schemas"]["Remedy"] | null;
+            action?: components["schemas"]["Remedy"];
             /** @description What happened, as a sentence. */
             message: string;
             /** @description The cause, as one word. */
@@ -1606,7 +1811,7 @@ export interface components {
             /** @description What to do, as a sentence. */
             remedy: string;
             /** @description Since when it is so. */
-            since?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"] | null;
+            since?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
         };
         /** @description What is running. */
         Version: {
@@ -1658,7 +1863,7 @@ export interface components {
              */
             enabled: boolean;
             /** @description A path that answers below 500 once the program can be used. Absent: `path`. */
-            healthCheck?: string | null;
+            healthCheck?: string;
             /**
              * @description Where a person starts.
              * @default /
@@ -1678,9 +1883,9 @@ export interface components {
             /** @description Its name; on one machine also the name its logs are asked by. */
             name: string;
             /** @description Where it runs. */
-            node?: string | null;
+            node?: string;
             /** @description Since when it runs. */
-            startedAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"] | null;
+            startedAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
         };
         /** @description Condition contains details for one aspect of the current state of this API Resource. */
         "io.k8s.apimachinery.pkg.apis.meta.v1.Condition": {
@@ -1695,16 +1900,128 @@ export interface components {
             observedGeneration?: number;
             /** @description reason contains a programmatic identifier indicating the reason for the condition's last transition. Producers of specific condition types may define expected values and meanings for this field, and whether the values are considered a guaranteed API. The value should be a CamelCase string. This field may not be empty. */
             reason: string;
-            /** @description status of the condition, one of True, False, Unknown. */
-            status: string;
+            /**
+             * @description status of the condition, one of True, False, Unknown.
+             * @enum {string}
+             */
+            status: "True" | "False" | "Unknown";
             /** @description type of condition in CamelCase or in foo.example.com/CamelCase. */
             type: string;
+        };
+        /**
+         * @description FieldsV1 stores a set of fields in a data structure like a Trie, in JSON format.
+         *
+         *     Each key is either a '.' representing the field itself, and will always map to an empty set, or a string representing a sub-field or item. The string will follow one of these four formats: 'f:<name>', where <name> is the name of a field in a struct, or key in a map 'v:<value>', where <value> is the exact json formatted value of a list item 'i:<index>', where <index> is position of a item in a list 'k:<keys>', where <keys> is a map of  a list item's key fields to their unique values If a key maps to an empty Fields value, the field that key represents is part of the set.
+         *
+         *     The exact format is defined in sigs.k8s.io/structured-merge-diff
+         */
+        "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": Record<string, unknown>;
+        /** @description ManagedFieldsEntry is a workflow-id, a FieldSet and the group version of the resource that the fieldset applies to. */
+        "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry": {
+            /** @description APIVersion defines the version of this resource that this field set applies to. The format is "group/version" just like the top-level APIVersion field. It is necessary to track the version of a field set because it cannot be automatically converted. */
+            apiVersion?: string;
+            /** @description FieldsType is the discriminator for the different fields format and version. There is currently only one possible value: "FieldsV1" */
+            fieldsType?: string;
+            /** @description FieldsV1 holds the first JSON version format as described in the "FieldsV1" type. */
+            fieldsV1?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"];
+            /** @description Manager is an identifier of the workflow managing these fields. */
+            manager?: string;
+            /** @description Operation is the type of operation which lead to this ManagedFieldsEntry being created. The only valid values for this field are 'Apply' and 'Update'. */
+            operation?: string;
+            /** @description Subresource is the name of the subresource used to update that object, or empty string if the object was updated through the main resource. The value of this field is used to distinguish between managers, even if they share the same name. For example, a status update will be distinct from a regular update using the same manager name. Note that the APIVersion field is not related to the Subresource field and it always corresponds to the version of the main resource. */
+            subresource?: string;
+            /** @description Time is the timestamp of when the ManagedFields entry was added. The timestamp will also be updated if a field is added, the manager changes any of the owned fields value or removes a field. The timestamp does not update when a field is removed from the entry because another manager took it over. */
+            time?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
         };
         /**
          * Format: date-time
          * @description MicroTime is version of Time with microsecond level precision.
          */
         "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": string;
+        /** @description ObjectMeta is metadata that all persisted resources must have, which includes all objects users must create. */
+        "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": {
+            /** @description Annotations is an unstructured key value map stored with a resource that may be set by external tools to store and retrieve arbitrary metadata. They are not queryable and should be preserved when modifying objects. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations */
+            annotations?: {
+                [key: string]: string;
+            };
+            /**
+             * @description CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.
+             *
+             *     Populated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata
+             */
+            creationTimestamp: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+            /**
+             * Format: int64
+             * @description Number of seconds allowed for this object to gracefully terminate before it will be removed from the system. Only set when deletionTimestamp is also set. May only be shortened. Read-only.
+             */
+            deletionGracePeriodSeconds?: number;
+            /**
+             * @description DeletionTimestamp is RFC 3339 date and time at which this resource will be deleted. This field is set by the server when a graceful deletion is requested by the user, and is not directly settable by a client. The resource is expected to be deleted (no longer visible from resource lists, and not reachable by name) after the time in this field, once the finalizers list is empty. As long as the finalizers list contains items, deletion is blocked. Once the deletionTimestamp is set, this value may not be unset or be set further into the future, although it may be shortened or the resource may be deleted prior to this time. For example, a user may request that a pod is deleted in 30 seconds. The Kubelet will react by sending a graceful termination signal to the containers in the pod. After that 30 seconds, the Kubelet will send a hard termination signal (SIGKILL) to the container and after cleanup, remove the pod from the API. In the presence of network partitions, this object may still exist after this timestamp, until an administrator or automated process can determine the resource is fully terminated. If not set, graceful deletion of the object has not been requested.
+             *
+             *     Populated by the system when a graceful deletion is requested. Read-only. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata
+             */
+            deletionTimestamp?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+            /** @description Must be empty before the object is deleted from the registry. Each entry is an identifier for the responsible component that will remove the entry from the list. If the deletionTimestamp of the object is non-nil, entries in this list can only be removed. Finalizers may be processed and removed in any order.  Order is NOT enforced because it introduces significant risk of stuck finalizers. finalizers is a shared field, any actor with permission can reorder it. If the finalizer list is processed in order, then this can lead to a situation in which the component responsible for the first finalizer in the list is waiting for a signal (field value, external system, or other) produced by a component responsible for a finalizer later in the list, resulting in a deadlock. Without enforced ordering finalizers are free to order amongst themselves and are not vulnerable to ordering changes in the list. */
+            finalizers?: string[];
+            /**
+             * @description GenerateName is an optional prefix, used by the server, to generate a unique name ONLY IF the Name field has not been provided. If this field is used, the name returned to the client will be different than the name passed. This value will also be combined with a unique suffix. The provided value has the same validation rules as the Name field, and may be truncated by the length of the suffix required to make the value unique on the server.
+             *
+             *     If this field is specified and the generated name exists, the server will return a 409.
+             *
+             *     Applied only if Name is not specified. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#idempotency
+             */
+            generateName?: string;
+            /**
+             * Format: int64
+             * @description A sequence number representing a specific generation of the desired state. Populated by the system. Read-only.
+             */
+            generation?: number;
+            /** @description Map of string keys and values that can be used to organize and categorize (scope and select) objects. May match selectors of replication controllers and services. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description ManagedFields maps workflow-id and version to the set of fields that are managed by that workflow. This is mostly for internal housekeeping, and users typically shouldn't need to set or understand this field. A workflow can be the user's name, a controller's name, or the name of a specific apply path like "ci-cd". The set of fields is always in the version that the workflow used when modifying the object. */
+            managedFields?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry"][];
+            /** @description Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names */
+            name: string;
+            /**
+             * @description Namespace defines the space within which each name must be unique. An empty namespace is equivalent to the "default" namespace, but "default" is the canonical representation. Not all objects are required to be scoped to a namespace - the value of this field for those objects will be empty.
+             *
+             *     Must be a DNS_LABEL. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces
+             */
+            namespace?: string;
+            /** @description List of objects depended by this object. If ALL objects in the list have been deleted, this object will be garbage collected. If this object is managed by a controller, then an entry in this list will point to this controller, with the controller field set to true. There cannot be more than one managing controller. */
+            ownerReferences?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference"][];
+            /**
+             * @description An opaque value that represents the internal version of this object that can be used by clients to determine when objects have changed. May be used for optimistic concurrency, change detection, and the watch operation on a resource or set of resources. Clients must treat these values as opaque and passed unmodified back to the server. They may only be valid for a particular resource or set of resources.
+             *
+             *     Populated by the system. Read-only. Value must be treated as opaque by clients and . More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#concurrency-control-and-consistency
+             */
+            resourceVersion: string;
+            /** @description Deprecated: selfLink is a legacy read-only field that is no longer populated by the system. */
+            selfLink?: string;
+            /**
+             * @description UID is the unique in time and space value for this object. It is typically generated by the server on successful creation of a resource and is not allowed to change on PUT operations.
+             *
+             *     Populated by the system. Read-only. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#uids
+             */
+            uid?: string;
+        };
+        /** @description OwnerReference contains enough information to let you identify an owning object. An owning object must be in the same namespace as the dependent, or be cluster-scoped, so there is no namespace field. */
+        "io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference": {
+            /** @description API version of the referent. */
+            apiVersion: string;
+            /** @description If true, AND if the owner has the "foregroundDeletion" finalizer, then the owner cannot be deleted from the key-value store until this reference is removed. See https://kubernetes.io/docs/concepts/architecture/garbage-collection/#foreground-deletion for how the garbage collector interacts with this field and enforces the foreground deletion. Defaults to false. To set this field, a user needs "delete" permission of the owner, otherwise 422 (Unprocessable Entity) will be returned. */
+            blockOwnerDeletion?: boolean;
+            /** @description If true, this reference points to the managing controller. */
+            controller?: boolean;
+            /** @description Kind of the referent. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds */
+            kind: string;
+            /** @description Name of the referent. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names */
+            name: string;
+            /** @description UID of the referent. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#uids */
+            uid: string;
+        };
         /**
          * Format: date-time
          * @description Time is a wrapper around time.Time which supports correct marshaling to YAML and JSON.  Wrappers are provided for many of the factory methods that the time package offers.
@@ -1794,7 +2111,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_Activity"];
+                    "application/json": components["schemas"]["Page_SessionActivity"];
                 };
             };
             /** @description The request is refused; `code` says why */
@@ -2686,7 +3003,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Lifecycle"];
                 };
             };
             /** @description The request is refused; `code` says why */
@@ -2833,7 +3150,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Activity"];
+                    "application/json": components["schemas"]["SessionActivity"];
                 };
             };
             /** @description The request is refused; `code` says why */
@@ -3224,7 +3541,7 @@ export interface operations {
         /** @description A JSON merge patch of the spec, flat or as the object has it */
         requestBody: {
             content: {
-                "application/json": Record<string, never>;
+                "application/json": Record<string, unknown>;
             };
         };
         responses: {

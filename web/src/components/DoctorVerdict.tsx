@@ -109,7 +109,6 @@ function DoctorButton({ doctor, session, template }: Props & { doctor: Doctor })
       )
     }
     case undefined:
-    case null:
       return null
   }
 }

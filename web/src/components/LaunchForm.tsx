@@ -155,7 +155,7 @@ interface IdleChoiceProps {
 
 /** Only what the administrator's ceiling leaves. */
 function IdleChoice({ value, error, onChange }: IdleChoiceProps) {
-  const limit = useQuery(systemQuery).data?.limits?.idleTimeout
+  const limit = useQuery(systemQuery).data?.limits.idleTimeout
   const usual = parseDuration(limit?.default)
   const ceiling = parseDuration(limit?.ceiling) || Number.POSITIVE_INFINITY
   const choices = IDLE_CHOICES.filter((choice) => (parseDuration(choice) ?? 0) <= ceiling)

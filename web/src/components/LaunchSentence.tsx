@@ -19,7 +19,7 @@ interface Props {
 export function LaunchSentence({ template, size, idleTimeout, keepFiles }: Props) {
   const limits = useQuery(systemQuery).data?.limits
   const { cpu, memory } = resourcesOf(template, size)
-  const idle = parseDuration(idleTimeout ?? limits?.idleTimeout?.default)
+  const idle = parseDuration(idleTimeout ?? template.spec.idleTimeout ?? limits?.idleTimeout.default)
   const words = strings.launch
   return (
     <Text size="sm" c="dimmed" aria-live="polite">

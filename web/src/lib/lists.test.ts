@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { aSession, aTemplate, anActivity } from '~/test/fixtures'
+import { aCondition, aSession, aTemplate, anActivity } from '~/test/fixtures'
 import { startSteps } from './session'
 import { inOrderOf, matches, rowsOf, sorted, type Row } from './sessionTable'
 import { missingPrograms, passes, rank, resourcesOf, sizeOf, splitCommand, type GalleryFilter } from './template'
@@ -86,11 +86,9 @@ describe('the sessions table', () => {
 
 describe('the start of a session', () => {
   const conditions = (reached: number, message: string) =>
-    ['TemplateResolved', 'Admitted', 'HomeReady'].map((type, index) => ({
-      type,
-      status: index < reached ? ('True' as const) : ('False' as const),
-      message: index < reached ? '' : message,
-    }))
+    ['TemplateResolved', 'Admitted', 'HomeReady'].map((type, index) =>
+      index < reached ? aCondition(type) : aCondition(type, 'False', message),
+    )
 
   it('is done up to the first condition that is not true, and works on that one', () => {
     const session = aSession('a', { phase: 'Pending', status: { conditions: conditions(2, 'Making the folder') } })
@@ -108,10 +106,7 @@ describe('the start of a session', () => {
     const session = aSession('a', {
       phase: 'Starting',
       status: {
-        conditions: [
-          { type: 'TemplateResolved', status: 'Unknown' },
-          { type: 'Reachable', status: 'True' },
-        ],
+        conditions: [aCondition('TemplateResolved', 'Unknown'), aCondition('Reachable')],
       },
     })
     expect(startSteps(session).map(({ state }) => state)).toEqual(['active', 'waiting', 'waiting', 'waiting', 'waiting'])

@@ -34,7 +34,7 @@ export function canWake(phase: Phase): boolean {
 
 /** Whether deleting the session deletes files too. */
 export function losesFiles(session: Session): boolean {
-  return session.spec.persistentHome === false
+  return !session.spec.persistentHome
 }
 
 export function conditionOf(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {

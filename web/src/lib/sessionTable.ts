@@ -68,7 +68,7 @@ function valueOf({ title, phase, session, activity }: Row, key: SortKey): string
     case 'usage':
       return activity?.usage?.cpuMillicores ?? -1
     case 'created':
-      return session.metadata.creationTimestamp ?? ''
+      return session.metadata.creationTimestamp
   }
 }
 

@@ -114,7 +114,7 @@ function takeSnapshot(client: QueryClient, kind: Kind, snapshot: Snapshot): void
 }
 
 export function newestFirst<Item extends Named>(items: readonly Item[]): readonly Item[] {
-  const made = (item: Item) => item.metadata.creationTimestamp ?? ''
+  const made = (item: Item) => item.metadata.creationTimestamp
   return [...items].sort((a, b) => made(b).localeCompare(made(a)) || a.metadata.name.localeCompare(b.metadata.name))
 }
 

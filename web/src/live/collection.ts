@@ -7,7 +7,7 @@ interface Resource {
 /** Whether `next` is at least as new as `known`. Versions are decimal numbers that may exceed 2^53. */
 export function supersedes(next: Resource, known: Resource): boolean {
   const [a, b] = [next.metadata.resourceVersion, known.metadata.resourceVersion]
-  if (a === undefined || b === undefined || !/^\d+$/.test(a) || !/^\d+$/.test(b)) return true
+  if (!/^\d+$/.test(a) || !/^\d+$/.test(b)) return true
   return BigInt(a) >= BigInt(b)
 }
 

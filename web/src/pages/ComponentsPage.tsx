@@ -138,7 +138,7 @@ function Cards() {
       <div className={layout.cards}>
         <TemplateCard template={template} />
         <TemplateCard template={missing} />
-        <TemplateCard template={{ ...template, status: { valid: false, message: 'spec.ports is empty' } }} />
+        <TemplateCard template={{ ...template, status: { valid: false, instances: 0, message: 'spec.ports is empty' } }} />
         <TemplateCardSkeleton />
       </div>
       <div className={layout.tiles}>

@@ -11,7 +11,7 @@ import { Section } from './Section'
 export function TimelinePanel({ name }: { name: string }) {
   const lifecycle = useQuery(lifecycleQuery(name))
   const events = useQuery(eventsQuery(name))
-  const history = lifecycle.data?.events?.toSorted((a, b) => b.time.localeCompare(a.time))
+  const history = lifecycle.data && (lifecycle.data.events ?? []).toSorted((a, b) => b.time.localeCompare(a.time))
   // Most of what is reported is the history itself, in the form that Kubernetes' tools read.
   const told = new Set(history?.map(({ type, message }) => `${type} ${message}`))
   const further = events.data?.filter(({ reason, message }) => !told.has(`${reason} ${message}`))
@@ -43,7 +43,7 @@ export function TimelinePanel({ name }: { name: string }) {
               <Text size="sm">{event.message}</Text>
               <Text size="xs" c="dimmed" mb="sm">
                 <RelativeTime at={event.lastTimestamp} />
-                {(event.count ?? 1) > 1 && <> · {strings.drawer.times(event.count ?? 1)}</>}
+                {event.count > 1 && <> · {strings.drawer.times(event.count)}</>}
               </Text>
             </div>
           ))}

@@ -29,11 +29,14 @@ export function aSession(name: string, parts: SessionParts = {}): Session {
     apiVersion: 'stream.streamspace.io/v1alpha1',
     kind: 'Session',
     metadata: { name, uid: name, resourceVersion: String(version), creationTimestamp: created, generation: 1 },
-    spec: { user: 'ada', template: 'desktop', resources: { cpu: '2', memory: '2Gi' }, persistentHome: true, ...spec },
+    spec: { user: 'ada', template: 'desktop', state: 'running', resources: { cpu: '2', memory: '2Gi' }, persistentHome: true, ...spec },
     status: {
       phase,
       conditions: READY.map((type) => aCondition(type, phase === 'Running' ? 'True' : 'False')),
       workload: { kind: 'Sandbox', name, startedAt: '2026-01-01T10:00:01Z' },
+      connections: 0,
+      leaderEpoch: 1,
+      run: 1,
       ...status,
     },
   }
@@ -49,17 +52,20 @@ export function aTemplate(name: string, { spec, missing }: TemplateParts = {}): 
   return {
     apiVersion: 'stream.streamspace.io/v1alpha1',
     kind: 'Template',
-    metadata: { name, resourceVersion: '1' },
+    metadata: { name, resourceVersion: '1', creationTimestamp: '2026-01-01T09:00:00Z' },
     spec: {
       displayName: name.charAt(0).toUpperCase() + name.slice(1),
       description: `All about ${name}.`,
       category: 'Desktop',
+      baseImage: 'example.test/image',
+      home: 'shared',
+      security: 'restricted',
       tags: ['linux'],
       defaultResources: { cpu: '1', memory: '1Gi' },
-      webapp: { enabled: true },
+      webapp: { enabled: true, port: 8080, path: '/' },
       ...spec,
     },
-    status: { valid: true, conditions: [aCondition('RunsHere', missing ? 'False' : 'True', missing)] },
+    status: { valid: true, instances: 0, conditions: [aCondition('RunsHere', missing ? 'False' : 'True', missing)] },
   }
 }
 
