@@ -127,8 +127,10 @@ function useCommands(): Group[] {
   const go = (to: LinkProps['to']) => () => void navigate({ to })
   const pages = [...own, ...administration, { to: '/profile' as const, label: strings.nav.profile, icon: IconArrowRight }]
   const schemes = { dark: words.dark, light: words.light, auto: words.auto } as const
+  const { open, launch, actions } = useSessionCommands()
   return [
-    ...useSessionCommands(),
+    { label: words.sessions, commands: open },
+    { label: words.templates, commands: launch },
     {
       label: words.pages,
       commands: pages.map(({ to, label, icon: Glyph }) => ({
@@ -140,18 +142,21 @@ function useCommands(): Group[] {
     },
     {
       label: words.actions,
-      commands: (['dark', 'light', 'auto'] as const).map((scheme) => ({
-        id: `theme ${scheme}`,
-        label: schemes[scheme],
-        icon: <IconSunMoon size={18} stroke={1.7} />,
-        run: () => setColorScheme(scheme),
-      })),
+      commands: [
+        ...actions,
+        ...(['dark', 'light', 'auto'] as const).map((scheme) => ({
+          id: `theme ${scheme}`,
+          label: schemes[scheme],
+          icon: <IconSunMoon size={18} stroke={1.7} />,
+          run: () => setColorScheme(scheme),
+        })),
+      ],
     },
   ]
 }
 
 /** Sessions to open, templates to launch, and what can be done with a session by its name. */
-function useSessionCommands(): Group[] {
+function useSessionCommands(): Record<'open' | 'launch' | 'actions', Command[]> {
   const navigate = useNavigate()
   const patch = usePatchSession()
   const sessions = useQuery(sessionsQuery).data ?? []
@@ -190,9 +195,5 @@ function useSessionCommands(): Group[] {
     icon: <TemplateIcon template={template} name={template.metadata.name} size={24} />,
     run: () => void navigate({ to: '/templates/$name', params: { name: template.metadata.name } }),
   }))
-  return [
-    { label: words.sessions, commands: open },
-    { label: words.templates, commands: launch },
-    { label: words.actions, commands: actions },
-  ]
+  return { open, launch, actions }
 }

@@ -33,7 +33,13 @@ export function Meter({ label, text, share }: Props) {
         aria-valuenow={Math.round(filled * 100)}
         aria-valuetext={text}
       >
-        <div className={classes.bar} data-full={filled >= NEARLY_FULL || undefined} style={{ width: `${filled * 100}%` }} />
+        {share !== undefined && (
+          <div
+            className={classes.bar}
+            data-full={filled >= NEARLY_FULL || undefined}
+            style={{ width: `${filled * 100}%` }}
+          />
+        )}
       </div>
     </div>
   )

@@ -32,13 +32,13 @@ export function SessionCard({ session, template, activity }: Props) {
             {title}
           </Link>
           <Text size="xs" c="dimmed" truncate>
-            {subtitle(session, template, title)}
+            <Subtitle session={session} template={template} title={title} />
           </Text>
         </div>
         <SessionMenu session={session} template={template} />
       </div>
       <div className={classes.body}>
-        <CardBody session={session} activity={activity} />
+        <CardBody session={session} template={template} activity={activity} />
       </div>
       <div className={classes.foot}>
         <div className={classes.state}>
@@ -51,15 +51,19 @@ export function SessionCard({ session, template, activity }: Props) {
   )
 }
 
-/** The template where the session has a name of its own; else when it was made. */
-function subtitle(session: Session, template: Template | undefined, title: string) {
+/** The template where the session has a name of its own, and when it was made. */
+function Subtitle({ session, template, title }: { session: Session; template: Template | undefined; title: string }) {
   const kind = template?.spec.displayName ?? session.spec.template
-  return kind === title ? <RelativeTime at={session.metadata.creationTimestamp} /> : kind
+  return (
+    <>
+      {kind === title ? strings.session.createdAt : `${kind} ·`} <RelativeTime at={session.metadata.creationTimestamp} />
+    </>
+  )
 }
 
-function CardBody({ session, activity }: Pick<Props, 'session' | 'activity'>) {
+function CardBody({ session, template, activity }: Props) {
   const phase = phaseOf(session)
-  if (phase === 'Running') return <UsageMeters session={session} usage={activity?.usage} />
+  if (phase === 'Running') return <UsageMeters session={session} template={template} usage={activity?.usage} />
   if (phase === 'Failed') {
     return (
       <Text size="sm" lineClamp={2}>

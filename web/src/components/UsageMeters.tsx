@@ -1,17 +1,19 @@
-import type { Session, Usage } from '~/api/types'
+import type { Session, Template, Usage } from '~/api/types'
 import { formatBytes, formatBytesOf, formatCores, parseQuantity } from '~/lib/quantity'
 import { strings } from '~/strings'
 import { Meter } from './Meter'
 
 interface Props {
   session: Session
+  template: Template | undefined
   usage: Usage | null | undefined
 }
 
 /** Used processor and memory of a session, each against what it may use. */
-export function UsageMeters({ session, usage }: Props) {
-  const cores = parseQuantity(session.spec.resources?.cpu)
-  const memory = usage?.memoryLimitBytes || parseQuantity(session.spec.resources?.memory)
+export function UsageMeters({ session, template, usage }: Props) {
+  const asked = { ...template?.spec.defaultResources, ...session.spec.resources }
+  const cores = parseQuantity(asked.cpu)
+  const memory = usage?.memoryLimitBytes || parseQuantity(asked.memory)
   return (
     <>
       <Meter

@@ -20,6 +20,8 @@ export function parseQuantity(text: string | null | undefined): number | undefin
 }
 
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
+/** Below this a number says too little with one digit behind the point. */
+const SMALLEST_SHOWN = 0.5
 const short = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 })
 
 /** `1610612736` → `1.5 GiB`. */
@@ -28,11 +30,12 @@ export function formatBytes(bytes: number): string {
   return `${short.format(bytes / 2 ** (10 * step))} ${BINARY[step] ?? 'B'}`
 }
 
-/** (`1610612736`, `2147483648`) → `1.5 of 2 GiB`, both in the unit of the second. `words` joins the two. */
+/** (`1610612736`, `2147483648`) → `1.5 of 2 GiB`: in the unit of the second, unless the first would be nearly 0 in it. */
 export function formatBytesOf(used: number, limit: number, words: (used: string, limit: string) => string): string {
   const text = formatBytes(limit)
   const step = BINARY.findIndex((unit) => text.endsWith(` ${unit}`))
-  return words(short.format(used / 2 ** (10 * step)), text)
+  const inUnit = used / 2 ** (10 * step)
+  return words(used > 0 && inUnit < SMALLEST_SHOWN ? formatBytes(used) : short.format(inUnit), text)
 }
 
 const cores = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 })

@@ -51,7 +51,7 @@ export function SessionDrawer({ session, template, activity, panel, onPanel }: P
             <LogsPanel name={name} workload={session.status?.workload?.name} />
           </Tabs.Panel>
           <Tabs.Panel value="usage" className={classes.panel}>
-            <UsagePanel session={session} activity={activity} />
+            <UsagePanel session={session} template={template} activity={activity} />
           </Tabs.Panel>
           <Tabs.Panel value="people" className={classes.panel}>
             <PeoplePanel name={name} />

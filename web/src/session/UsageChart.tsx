@@ -10,6 +10,8 @@ interface Props {
   times: readonly number[]
   /** One for each time. */
   values: readonly number[]
+  /** Distances that the lines of the grid may have, growing. */
+  steps: readonly number[]
   format: (value: number) => string
 }
 
@@ -17,7 +19,7 @@ const HEIGHT = 120
 const AXIS_WIDTH = 62
 
 /** A small curve from zero. Its last value stands beside it in words for those who do not see it. */
-export function UsageChart({ label, times, values, format }: Props) {
+export function UsageChart({ label, times, values, steps, format }: Props) {
   const { ref: sizeRef, width } = useElementSize()
   const box = useRef<HTMLDivElement>(null)
   const ref = useMergedRef(sizeRef, box)
@@ -31,20 +33,25 @@ export function UsageChart({ label, times, values, format }: Props) {
 
   useEffect(() => {
     if (!box.current || width === 0) return
-    const made = new uPlot(optionsOf(box.current, width, format), data.current, box.current)
+    const made = new uPlot(optionsOf(box.current, width, steps, format), data.current, box.current)
     plot.current = made
     return () => {
       plot.current = undefined
       made.destroy()
     }
-  }, [width, format])
+  }, [width, steps, format])
 
   const last = values.at(-1)
   const words = last === undefined ? label : `${label}: ${format(last)}`
   return <div ref={ref} role="img" aria-label={words} style={{ minHeight: HEIGHT }} />
 }
 
-function optionsOf(element: Element, width: number, format: (value: number) => string): uPlot.Options {
+function optionsOf(
+  element: Element,
+  width: number,
+  steps: readonly number[],
+  format: (value: number) => string,
+): uPlot.Options {
   const style = getComputedStyle(element)
   const [line, quiet, text] = ['--state-busy', '--line', '--mantine-color-dimmed'].map((name) =>
     style.getPropertyValue(name),
@@ -55,11 +62,12 @@ function optionsOf(element: Element, width: number, format: (value: number) => s
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 0, 0, 0],
+    // The last time of the axis stands in the middle below its line.
+    padding: [8, 26, 0, 0],
     scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] } },
     axes: [
       { ...axis, size: 26, space: 90, values: (_, seconds) => seconds.map((second) => formatClock(second * 1000)) },
-      { ...axis, size: AXIS_WIDTH, space: 28, values: (_, values) => values.map(format) },
+      { ...axis, size: AXIS_WIDTH, space: 28, incrs: [...steps], values: (_, values) => values.map(format) },
     ],
     series: [{}, { stroke: line, width: 1.5, points: { show: false } }],
   }
