@@ -5,6 +5,12 @@ export const locale = 'en'
 
 const plurals = new Intl.PluralRules(locale)
 const numbers = new Intl.NumberFormat(locale)
+const megabits = new Intl.NumberFormat(locale, {
+  style: 'unit',
+  unit: 'megabit-per-second',
+  unitDisplay: 'long',
+  maximumSignificantDigits: 2,
+})
 
 function count(value: number, one: string, other: string): string {
   return `${numbers.format(value)} ${plurals.select(value) === 'one' ? one : other}`
@@ -137,6 +143,22 @@ export const strings = {
     all: 'All templates',
     emptyTitle: 'Nothing is running yet',
     emptyText: 'Pick something below. It opens here in the browser, and your files stay when you stop it.',
+    guide: 'Get started',
+    guideText: 'Three steps, and the place is yours.',
+    guideHide: 'Hide this',
+    guideDone: 'Done',
+    guideStart: 'Start your first session',
+    guideStartText: 'Pick one, press Start, and it opens here. Nothing to install on your computer.',
+    guideInvite: 'Invite somebody',
+    guideInviteText: 'Each person gets an account, a home folder and a link to sign in with.',
+    guideInviteAction: 'Add a person',
+    guideTemplates: 'See what runs on this machine',
+    guideTemplatesText: (runs: number, missing: number) =>
+      missing === 0
+        ? `All ${count(runs, 'template', 'templates')} can be launched here.`
+        : `${count(runs, 'template runs', 'templates run')} here; ${count(missing, 'needs', 'need')} a program first. Its card has the command.`,
+    guideTemplatesAction: 'Open the gallery',
+    recently: 'Used recently',
     welcome: 'Welcome to StreamSpace',
     welcomeText: 'Pick a template, press Start, and work in it right here. Three clicks, nothing to install.',
   },
@@ -294,7 +316,9 @@ export const strings = {
     disconnected: 'Not connected',
     connected: 'Connected',
     quality: (milliseconds: number) => `${numbers.format(milliseconds)} ms`,
-    qualityLabel: (milliseconds: number) => `Connected, an answer takes ${numbers.format(milliseconds)} milliseconds`,
+    qualityLabel: (milliseconds: number, bitsPerSecond: number | undefined) =>
+      `Connected, an answer takes ${numbers.format(milliseconds)} milliseconds` +
+      (bitsPerSecond === undefined ? '' : `; it carries at least ${megabits.format(bitsPerSecond / 1e6)}`),
     frameTitle: (title: string) => `Window of ${title}`,
     screen: (title: string) => `Screen of ${title}`,
     openAlone: 'Open in its own tab',

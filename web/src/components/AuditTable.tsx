@@ -1,5 +1,5 @@
 import { Code, Group, Pagination, Skeleton, Table, Text, UnstyledButton } from '@mantine/core'
-import { IconChevronRight } from '@tabler/icons-react'
+import { IconCheck, IconChevronRight, IconX } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Fragment, useState } from 'react'
 import { AUDIT_PAGE_SIZE, auditQuery } from '~/api/queries'
@@ -42,9 +42,9 @@ export function AuditTable({ own = false, actor, search = '', page = 1, onPage }
               <Table.Th>{words.time}</Table.Th>
               <Table.Th>{words.actor}</Table.Th>
               <Table.Th>{words.action}</Table.Th>
-              <Table.Th>{words.target}</Table.Th>
-              <Table.Th>{words.result}</Table.Th>
-              <Table.Th>{words.address}</Table.Th>
+              <Table.Th data-wide>{words.target}</Table.Th>
+              <Table.Th data-wide>{words.result}</Table.Th>
+              <Table.Th data-wide>{words.address}</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -92,10 +92,15 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
         <Table.Td>{entry.actor}</Table.Td>
         <Table.Td>
           <code className={classes.code}>{entry.action}</code>
+          <div className={classes.narrow}>
+            {entry.target} {failed && <Result failed={failed} result={entry.result} />}
+          </div>
         </Table.Td>
-        <Table.Td>{entry.target}</Table.Td>
-        <Table.Td c={failed ? 'var(--state-bad)' : undefined}>{entry.result}</Table.Td>
-        <Table.Td>{entry.address}</Table.Td>
+        <Table.Td data-wide>{entry.target}</Table.Td>
+        <Table.Td data-wide>
+          <Result failed={failed} result={entry.result} />
+        </Table.Td>
+        <Table.Td data-wide>{entry.address}</Table.Td>
       </Table.Tr>
       {open && (
         <Table.Tr>
@@ -108,11 +113,24 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
   )
 }
 
-function EntryDetails({ entry: { before, after, requestId, time } }: { entry: AuditEntry }) {
+/** A colour, a shape and a word. */
+function Result({ failed, result }: { failed: boolean; result: string }) {
+  const Mark = failed ? IconX : IconCheck
+  return (
+    <span className={classes.result} data-failed={failed || undefined}>
+      <Mark size={14} stroke={2.5} aria-hidden />
+      {result}
+    </span>
+  )
+}
+
+function EntryDetails({ entry: { before, after, requestId, time, address } }: { entry: AuditEntry }) {
   return (
     <div className={classes.details}>
       <Text size="xs" c="dimmed">
-        {time} {requestId && ` · ${words.request} ${requestId}`}
+        {[time, address && `${words.address} ${address}`, requestId && `${words.request} ${requestId}`]
+          .filter(Boolean)
+          .join(' · ')}
       </Text>
       {before !== undefined && before !== null && <Json label={words.before} value={before} />}
       {after !== undefined && after !== null && <Json label={words.after} value={after} />}

@@ -32,7 +32,7 @@ const words = strings.sessions
 /** Widths are fixed, so that columns do not move while rows come and go; the name takes what is left. */
 const COLUMNS: { key: SortKey; label: string; width?: number; people?: true; narrow?: true }[] = [
   { key: 'name', label: words.name, narrow: true },
-  { key: 'state', label: words.state, width: 145, narrow: true },
+  { key: 'state', label: words.state, width: 145 },
   { key: 'user', label: words.person, width: 110, people: true },
   { key: 'template', label: words.template, width: 130 },
   { key: 'idle', label: words.idle, width: 125 },
@@ -191,10 +191,13 @@ const SessionRow = memo(function SessionRow({ row, index, people, selected, onSe
             <div className={classes.second} title={name}>
               {name}
             </div>
+            <div className={classes.narrowState}>
+              <StateBadge phase={phase} />
+            </div>
           </div>
         </div>
       </td>
-      <td data-narrow>
+      <td>
         <StateBadge phase={phase} />
       </td>
       {people && <td className={classes.cut}>{session.spec.user}</td>}

@@ -23,9 +23,8 @@ export function SizeChoice({ template, value, onChange }: Props) {
               <span>
                 <span className={classes.name}>{strings.launch.sizes[size]}</span>
                 <Input.Description component="span">
-                  {coresInWords(cpu)}
-                  <br />
-                  {memoryInWords(memory)}
+                  <span className={classes.amount}>{coresInWords(cpu)}</span>{' '}
+                  <span className={classes.amount}>{memoryInWords(memory)}</span>
                 </Input.Description>
               </span>
             </Radio.Card>

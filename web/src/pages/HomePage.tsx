@@ -6,6 +6,7 @@ import { useMe, useSessions, useTemplatesByName } from '~/api/hooks'
 import { activityQuery, templatesQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
 import { EmptyState } from '~/components/EmptyState'
+import { GuidedStart, useGuide } from '~/components/GuidedStart'
 import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SessionCard, SessionCardSkeleton } from '~/components/SessionCard'
@@ -22,14 +23,16 @@ export function HomePage() {
   const me = useMe()
   const sessions = useSessions()
   const own = sessions.data?.filter((session) => session.spec.user === me.name)
-  const first = own?.length === 0
+  const guide = useGuide(own && own.length > 0)
+  const none = own?.length === 0
   return (
     <>
       <PageTitle title={strings.home.title} />
-      <section className={layout.section} aria-labelledby="own">
+      {guide && <GuidedStart guide={guide} />}
+      <section className={layout.section} aria-labelledby="own" hidden={none && guide !== undefined}>
         <Heading id="own" text={strings.home.sessions} />
         {sessions.isLoadingError && <ProblemAlert problem={sessions.error} onRetry={() => void sessions.refetch()} />}
-        {first && (
+        {none && (
           <EmptyState
             icon={<IconAppWindow size={24} stroke={1.6} />}
             title={strings.home.welcome}

@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Menu, Skeleton, Table, Text, TextInput } from '@mantine/core'
-import { IconDotsVertical, IconSearch, IconUserPlus } from '@tabler/icons-react'
+import { IconBan, IconCheck, IconDotsVertical, IconSearch, IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useMe } from '~/api/hooks'
@@ -76,9 +76,9 @@ function PeopleTable({ users, onDialog }: TableProps) {
         <Table.Thead>
           <Table.Tr>
             <Table.Th>{words.name}</Table.Th>
-            <Table.Th>{words.roles}</Table.Th>
-            <Table.Th>{words.status}</Table.Th>
-            <Table.Th>{words.lastSignIn}</Table.Th>
+            <Table.Th data-wide>{words.roles}</Table.Th>
+            <Table.Th data-wide>{words.status}</Table.Th>
+            <Table.Th data-wide>{words.lastSignIn}</Table.Th>
             <Table.Th w={52}>
               <span className="visually-hidden">{strings.columns.actions}</span>
             </Table.Th>
@@ -98,6 +98,7 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
   const me = useMe()
   const patch = usePatchUser()
   const self = user.name === me.name
+  const roles = user.roles.map((role) => strings.roles[role] ?? role)
   return (
     <Table.Tr>
       <Table.Td>
@@ -113,12 +114,20 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
         <Text size="xs" c="dimmed">
           {user.name}
         </Text>
+        <div className={classes.narrow}>
+          {[user.disabled && words.disabled, ...roles].filter(Boolean).join(' · ')}
+        </div>
       </Table.Td>
-      <Table.Td>
-        <Tags tags={user.roles.map((role) => strings.roles[role] ?? role)} />
+      <Table.Td data-wide>
+        <Tags tags={roles} />
       </Table.Td>
-      <Table.Td c={user.disabled ? 'var(--state-bad)' : undefined}>{user.disabled ? words.disabled : words.active}</Table.Td>
-      <Table.Td>{user.lastSignInAt ? <RelativeTime at={user.lastSignInAt} /> : words.neverSignedIn}</Table.Td>
+      <Table.Td data-wide>
+        <span className={classes.result} data-failed={user.disabled || undefined}>
+          {user.disabled ? <IconBan size={14} stroke={2.2} aria-hidden /> : <IconCheck size={14} stroke={2.5} aria-hidden />}
+          {user.disabled ? words.disabled : words.active}
+        </span>
+      </Table.Td>
+      <Table.Td data-wide>{user.lastSignInAt ? <RelativeTime at={user.lastSignInAt} /> : words.neverSignedIn}</Table.Td>
       <Table.Td>
         <Menu>
           <Menu.Target>

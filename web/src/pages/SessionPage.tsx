@@ -17,7 +17,7 @@ import { SessionBar } from '~/session/SessionBar'
 import { SessionDrawer } from '~/session/SessionDrawer'
 import { Stage, type StageState } from '~/session/Stage'
 import { strings } from '~/strings'
-import type { PictureQuality } from '~/viewer/desktopLink'
+import type { PictureQuality } from '~/viewer/quality'
 import { openAlone } from '~/viewer/openAlone'
 import classes from './SessionPage.module.css'
 

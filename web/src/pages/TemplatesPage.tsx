@@ -2,9 +2,10 @@ import { Button, Chip, Group, Switch, Text } from '@mantine/core'
 import { IconLayoutGrid, IconSearch } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
-import { useDeferredValue, useMemo } from 'react'
+import { useDeferredValue, useId, useMemo, type ReactNode } from 'react'
 import { templatesQuery } from '~/api/queries'
 import type { Template } from '~/api/types'
+import { CardGrid } from '~/components/CardGrid'
 import { EmptyState } from '~/components/EmptyState'
 import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
@@ -41,12 +42,16 @@ export function TemplatesPage() {
           <Text size="sm" c="dimmed" role="status" mb="sm">
             {templates.isPending ? strings.loading : words.found(found.length)}
           </Text>
-          <div className={layout.cards}>
-            {templates.isPending && [1, 2, 3, 4, 5, 6].map((key) => <TemplateCardSkeleton key={key} />)}
-            {found.map((template) => (
-              <TemplateCard key={template.metadata.name} template={template} />
-            ))}
-          </div>
+          {templates.isPending && (
+            <div className={layout.cards}>
+              {[1, 2, 3, 4, 5, 6].map((key) => (
+                <TemplateCardSkeleton key={key} />
+              ))}
+            </div>
+          )}
+          <CardGrid label={words.title} items={found} keyOf={({ metadata }) => metadata.name}>
+            {(template) => <TemplateCard template={template} />}
+          </CardGrid>
           {templates.data && found.length === 0 && <NothingFound />}
         </>
       )}
@@ -104,7 +109,7 @@ function Filters({ templates, filter }: { templates: readonly Template[]; filter
           onChange={(event) => set({ here: event.currentTarget.checked || undefined })}
         />
       </Group>
-      <div role="group" aria-label={words.category} className={classes.facet}>
+      <FacetGroup label={words.category}>
         {categories.map(([category, number]) => (
           <Facet
             key={category}
@@ -114,12 +119,26 @@ function Filters({ templates, filter }: { templates: readonly Template[]; filter
             onToggle={() => set({ category: filter.category === category ? undefined : category })}
           />
         ))}
-      </div>
-      <div role="group" aria-label={words.tags} className={classes.facet}>
+      </FacetGroup>
+      <FacetGroup label={words.tags}>
         {tags.slice(0, MOST_TAGS).map(([tag, number]) => (
-          <Facet key={tag} label={`#${tag}`} number={number} checked={filter.tags.includes(tag)} onToggle={() => toggle(tag)} />
+          <Facet key={tag} label={tag} number={number} checked={filter.tags.includes(tag)} onToggle={() => toggle(tag)} />
         ))}
-      </div>
+      </FacetGroup>
+    </div>
+  )
+}
+
+/** A row of choices behind its name; nothing while there is nothing to choose. */
+function FacetGroup({ label, children }: { label: string; children: ReactNode[] }) {
+  const id = useId()
+  if (children.length === 0) return null
+  return (
+    <div role="group" aria-labelledby={id} className={classes.facet}>
+      <span id={id} className={classes.facetLabel}>
+        {label}
+      </span>
+      <div className={classes.choices}>{children}</div>
     </div>
   )
 }

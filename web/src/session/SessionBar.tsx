@@ -19,7 +19,7 @@ import { StateBadge } from '~/components/StateBadge'
 import { useSessionActions } from '~/components/useSessionActions'
 import { canStop, canWake, phaseOf, titleOf } from '~/lib/session'
 import { strings } from '~/strings'
-import type { PictureQuality } from '~/viewer/desktopLink'
+import { levelsOf, type PictureQuality } from '~/viewer/quality'
 import type { DesktopHandle } from '~/viewer/DesktopViewer'
 import { ClipboardPanel } from '~/viewer/ClipboardPanel'
 import { KeysMenu } from '~/viewer/KeysMenu'
@@ -135,16 +135,22 @@ function FullScreenTool() {
   return <Tool label={full ? words.leaveFullScreen : words.fullScreen} onClick={toggle} icon={<Icon size={18} />} />
 }
 
-/** How good the connection is: whether there is one, and how long an answer takes. */
+/** Bars, by the quality of the picture that the connection allows. */
+const GRADES = [0, 4, 7]
+
+/** How good the connection is: whether there is one, how long an answer takes, and how much it carries. */
 function Quality({ desktop, roundTrip }: { desktop: DesktopHandle | undefined; roundTrip: number | undefined }) {
   if (desktop && desktop.state.phase !== 'connected') {
     return <span className={classes.quality}>{words.disconnected}</span>
   }
   if (roundTrip === undefined) return null
-  const grade = roundTrip < 80 ? 3 : roundTrip < 250 ? 2 : 1
+  const bitsPerSecond = desktop?.state.bitsPerSecond
+  const { qualityLevel } = levelsOf('auto', roundTrip, bitsPerSecond)
+  const grade = GRADES.filter((least) => qualityLevel >= least).length
+  const label = words.qualityLabel(roundTrip, bitsPerSecond)
   return (
-    <Tooltip label={words.qualityLabel(roundTrip)}>
-      <span className={classes.quality} tabIndex={0} aria-label={words.qualityLabel(roundTrip)} role="img">
+    <Tooltip label={label}>
+      <span className={classes.quality} tabIndex={0} aria-label={label} role="img">
         <svg width="14" height="12" viewBox="0 0 14 12" aria-hidden="true">
           {[1, 2, 3].map((bar) => (
             <rect key={bar} x={bar * 5 - 5} y={12 - bar * 4} width="3" height={bar * 4} rx="1" opacity={bar <= grade ? 1 : 0.25} />

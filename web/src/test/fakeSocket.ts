@@ -15,6 +15,7 @@ export class FakeSocket {
     return socket
   }
 
+  readonly #watchers: ((event: { data: string }) => void)[] = []
   readonly url: URL
   readonly sent: unknown[] = []
   readyState = FakeSocket.CONNECTING
@@ -38,6 +39,11 @@ export class FakeSocket {
     this.readyState = FakeSocket.CLOSED
   }
 
+  /** For those who look on; only frames are told. */
+  addEventListener(type: string, listener: (event: { data: string }) => void): void {
+    if (type === 'message') this.#watchers.push(listener)
+  }
+
   /** The server accepts. */
   open(): void {
     this.readyState = FakeSocket.OPEN
@@ -46,7 +52,9 @@ export class FakeSocket {
 
   /** The server sends a frame. */
   frame(message: object): void {
-    this.onmessage?.({ data: JSON.stringify(message) })
+    const event = { data: JSON.stringify(message) }
+    this.onmessage?.(event)
+    for (const watcher of this.#watchers) watcher(event)
   }
 
   /** The server, or the network, closes. */

@@ -2,7 +2,8 @@ import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { useLive, useLiveStatus } from '~/live/LiveProvider'
 import { strings } from '~/strings'
 import { watchAccess, type ClipboardAccess } from './clipboard'
-import { DesktopLink, type DesktopState, type PictureQuality } from './desktopLink'
+import { DesktopLink, type DesktopState } from './desktopLink'
+import type { PictureQuality } from './quality'
 import classes from './DesktopViewer.module.css'
 
 /** What the bar can do with the desktop that is being shown. */

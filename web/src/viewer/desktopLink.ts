@@ -1,16 +1,20 @@
 import RFB from '@novnc/novnc'
 import { backoff } from '~/live/backoff'
+import { Bandwidth } from './bandwidth'
 import { readClipboard, writeClipboard, type ClipboardAccess } from './clipboard'
 import type { Key } from './keys'
+import { levelsOf, type Levels, type PictureQuality } from './quality'
 
 export interface DesktopState {
   phase: 'connecting' | 'connected' | 'reconnecting'
   /** The text last copied in the session, if any. */
   received?: string
+  /** Bits a second that the connection carries at least, where that is known; brought up to date now and then. */
+  bitsPerSecond?: number
 }
 
-export type PictureQuality = 'auto' | 'sharp' | 'fast'
-
+/** The picture is made sharper or coarser at most this often. */
+const MEASURE_MS = 5_000
 const CONNECT_TIMEOUT_MS = 8_000
 /** A lost picture is fetched again within a second of the network's return, so for a minute it is tried that often. */
 const EAGER_ATTEMPTS = 60
@@ -34,7 +38,9 @@ export class DesktopLink {
   #access: ClipboardAccess = 'unavailable'
   /** What both sides are known to hold: it need not be sent again, nor come back. */
   #shared: string | undefined
-  #quality: { qualityLevel: number; compressionLevel: number } = { qualityLevel: 7, compressionLevel: 2 }
+  readonly #bandwidth = new Bandwidth()
+  #measure: ReturnType<typeof setInterval> | undefined
+  #wanted: { quality: PictureQuality; roundTrip: number | undefined } = { quality: 'auto', roundTrip: undefined }
 
   /** `screen` receives the live picture; `still` lies over it and shows the last one while there is none. */
   constructor(screen: HTMLElement, still: HTMLCanvasElement) {
@@ -61,12 +67,14 @@ export class DesktopLink {
     addEventListener('focus', this.#offer)
     this.#screen.addEventListener('focusin', this.#offer)
     this.#screen.addEventListener('pointerenter', this.#offer)
+    this.#measure = setInterval(this.#adapt, MEASURE_MS)
     this.#connect()
   }
 
   stop(): void {
     this.#alive = false
     clearTimeout(this.#timer)
+    clearInterval(this.#measure)
     removeEventListener('online', this.retryNow)
     removeEventListener('offline', this.drop)
     removeEventListener('focus', this.#offer)
@@ -119,23 +127,39 @@ export class DesktopLink {
     this.#offer()
   }
 
-  /** How sharp the picture is; `auto` goes by how long an answer takes, in milliseconds. */
+  /** How sharp the picture is; `auto` goes by what the connection carries and by `roundTrip`, in milliseconds. */
   setQuality(quality: PictureQuality, roundTrip: number | undefined): void {
-    this.#quality = levelsOf(quality, roundTrip)
-    if (this.#rfb) Object.assign(this.#rfb, this.#quality)
+    this.#wanted = { quality, roundTrip }
+    if (this.#rfb) Object.assign(this.#rfb, this.#levels())
+  }
+
+  #levels(): Levels {
+    return levelsOf(this.#wanted.quality, this.#wanted.roundTrip, this.#bandwidth.bitsPerSecond)
+  }
+
+  /** Setting a level tells the desktop, so only one that differs is set. */
+  readonly #adapt = (): void => {
+    const { bitsPerSecond } = this.#bandwidth
+    const levels = this.#levels()
+    if (this.#rfb && this.#rfb.qualityLevel !== levels.qualityLevel) Object.assign(this.#rfb, levels)
+    if (bitsPerSecond !== undefined && bitsPerSecond !== this.#state.bitsPerSecond) this.#become({ bitsPerSecond })
   }
 
   #connect(): void {
     const socket = new WebSocket(this.#url, ['binary'])
     socket.binaryType = 'arraybuffer'
     this.#socket = socket
+    this.#bandwidth.reset()
+    socket.addEventListener('message', ({ data }) => {
+      if (data instanceof ArrayBuffer) this.#bandwidth.note(data.byteLength, performance.now())
+    })
     const timeout = setTimeout(() => socket === this.#socket && this.drop(), CONNECT_TIMEOUT_MS)
     const rfb = new RFB(this.#screen, socket, { shared: true })
     this.#rfb = rfb
     rfb.scaleViewport = true
     rfb.resizeSession = true
     rfb.background = 'transparent'
-    Object.assign(rfb, this.#quality)
+    Object.assign(rfb, this.#levels())
     rfb.addEventListener('connect', () => {
       clearTimeout(timeout)
       this.#attempt = 0
@@ -191,11 +215,4 @@ export class DesktopLink {
     this.#state = { ...this.#state, ...change }
     for (const listener of [...this.#listeners]) listener()
   }
-}
-
-/** noVNC's scales of 0 to 9: JPEG quality, and how much work the server puts into making it small. */
-function levelsOf(quality: PictureQuality, roundTrip = 0): { qualityLevel: number; compressionLevel: number } {
-  if (quality === 'sharp') return { qualityLevel: 9, compressionLevel: 1 }
-  if (quality === 'fast' || roundTrip > 250) return { qualityLevel: 2, compressionLevel: 8 }
-  return roundTrip > 80 ? { qualityLevel: 5, compressionLevel: 5 } : { qualityLevel: 8, compressionLevel: 2 }
 }
