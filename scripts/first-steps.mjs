@@ -68,7 +68,7 @@ const app = new URL(entered.headers.location, url)
 const page = await expect(200, 'GET', app.href, { headers: { cookie: appCookie, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } })
 said(`its page answers with ${page.text.length} characters at ${app.origin}`)
 
-await expect(204, 'DELETE', path)
+await expect(202, 'DELETE', path)
 while ((await request('GET', path)).status !== 404) {
   if (Date.now() - begun > 2 * RUNNING_WITHIN_MS) throw new Error(`${created.metadata.name} is still there after its deletion`)
   await new Promise((resolve) => setTimeout(resolve, 100))

@@ -20,6 +20,12 @@ pub(super) struct Options {
     /// Name that viewers see.
     #[arg(long, env = "STREAMSPACE_SESSION", default_value = "Desktop")]
     name: String,
+    /// The window manager, or a session that brings its own.
+    #[arg(long, default_value = "openbox")]
+    manager: String,
+    /// Let windows fill the screen, for a desktop with one program.
+    #[arg(long)]
+    maximized: bool,
     /// Start the program again when it ends.
     #[arg(long)]
     keep: bool,
@@ -29,6 +35,9 @@ pub(super) struct Options {
     /// File below the home that the program leaves when it is killed, and stumbles over at the next start; repeatable.
     #[arg(long)]
     stale: Vec<PathBuf>,
+    /// Folder below the home that the program expects to be there; repeatable.
+    #[arg(long)]
+    folder: Vec<PathBuf>,
     /// The home.
     #[arg(long, env = "HOME", default_value = "/")]
     home: PathBuf,
@@ -38,6 +47,10 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: Options) -> Result<(), CliError> {
-    let Options { port, public, geometry, name, keep, panel, stale, home, program } = options;
-    Ok(desktop::run(&desktop::Options { port, public, geometry, name, keep, panel, stale, program }, &home)?)
+    let Options { port, public, geometry, name, manager, maximized, keep, panel, stale, folder, home, program } =
+        options;
+    Ok(desktop::run(
+        &desktop::Options { port, public, geometry, name, manager, maximized, keep, panel, stale, folder, program },
+        &home,
+    )?)
 }

@@ -17,11 +17,15 @@ pub(super) struct Options {
     /// The shell.
     #[arg(long, env = "SHELL", default_value = "/bin/bash")]
     shell: String,
+    /// A program to show instead of the shell, and its arguments.
+    #[arg(last = true)]
+    program: Vec<String>,
 }
 
 pub(super) fn run(options: Options) -> Result<(), CliError> {
-    let Options { host, port, shell } = options;
+    let Options { host, port, shell, program } = options;
+    let program = if program.is_empty() { vec![shell] } else { program };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
-    Ok(local.block_on(&runtime, terminal::serve(terminal::Options { host, port, shell }))?)
+    Ok(local.block_on(&runtime, terminal::serve(terminal::Options { host, port, program }))?)
 }

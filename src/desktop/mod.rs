@@ -44,12 +44,18 @@ pub struct Options {
     pub geometry: String,
     /// Name that viewers see.
     pub name: String,
+    /// The window manager, or a session that brings its own; the desktop ends with it.
+    pub manager: String,
+    /// Whether windows fill the screen. Only Openbox is told.
+    pub maximized: bool,
     /// Start the program again when it ends; otherwise the desktop lives on without it.
     pub keep: bool,
     /// Whether a panel and a file manager's desktop are shown, where they are installed.
     pub panel: bool,
     /// Files below the home that a program leaves when it is killed, and stumbles over.
     pub stale: Vec<PathBuf>,
+    /// Folders below the home that the program expects.
+    pub folder: Vec<PathBuf>,
     /// The program and its arguments.
     pub program: Vec<String>,
 }
@@ -67,6 +73,9 @@ pub fn run(options: &Options, home: &Path) -> io::Result<()> {
     for file in &options.stale {
         // There is none, as a rule.
         let _ = fs::remove_file(home.join(file));
+    }
+    for folder in &options.folder {
+        fs::create_dir_all(home.join(folder))?;
     }
     let screen = Screen::start(options)?;
     let mut desktop =
@@ -99,12 +108,24 @@ impl Desktop<'_> {
         if let Some(pid) = self.optional(&["xsetroot", "-solid", "#26324a"]) {
             self.others.push(pid);
         }
-        self.manager = self.start(&["openbox"].map(str::to_owned))?;
+        self.manager = self.start(&self.manager_command())?;
         if self.options.panel {
             let panel = [self.optional(&["tint2"]), self.optional(&["pcmanfm", "--desktop"])];
             self.others.extend(panel.into_iter().flatten());
         }
         self.start_program()
+    }
+
+    /// The window manager with its arguments.
+    fn manager_command(&self) -> Vec<String> {
+        let mut command = vec![self.options.manager.clone()];
+        if self.options.maximized && self.options.manager == "openbox" {
+            // A desktop without its window manager's settings is better than none.
+            if let Some(settings) = maximizing() {
+                command.extend(["--config-file".to_owned(), settings.display().to_string()]);
+            }
+        }
+        command
     }
 
     fn start_program(&mut self) -> io::Result<()> {
@@ -195,6 +216,16 @@ impl Desktop<'_> {
             }
         }
     }
+}
+
+/// Openbox' own settings, with the rule that windows fill the screen, in a file. Dialogs keep their size.
+fn maximizing() -> Option<PathBuf> {
+    const RULE: &str = "<application type=\"normal\"><maximized>yes</maximized></application>\n";
+    let own = fs::read_to_string("/etc/xdg/openbox/rc.xml").ok()?;
+    let end = own.rfind("</applications>")?;
+    let path = std::env::temp_dir().join("openbox.xml");
+    fs::write(&path, format!("{}{RULE}{}", &own[..end], &own[end..])).ok()?;
+    Some(path)
 }
 
 /// A message bus for programs that expect one. `None`: none is installed, and they have to do without.

@@ -21,8 +21,11 @@ const MOST_ENCODINGS: usize = 1_024;
 const EXTENDED_MOUSE_BUTTONS: i32 = -316;
 /// The extended clipboard, 0xC0A1E5CE.
 const EXTENDED_CLIPBOARD: i32 = -1_063_131_698;
-/// Actions of an extended clipboard message that stem from a person's copying.
-const CLIPBOARD_NOTIFY_OR_PROVIDE: u32 = 1 << 27 | 1 << 28;
+/// The extended clipboard's message in which a side says what it can: it names the other actions without doing them.
+const CLIPBOARD_CAPS: u32 = 1 << 24;
+/// "There is something new on the clipboard": what follows a person's copying. Viewers provide the text itself because
+/// they are asked for it, which the app can do as often as it likes.
+const CLIPBOARD_NOTIFY: u32 = 1 << 27;
 
 /// Why a viewer cannot be carried on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -290,7 +293,10 @@ impl Rfb {
         match length {
             0.. => Ok(Some(unit(true))),
             -3..0 => Err(RfbError::Malformed(6)),
-            _ => Ok(be32(&self.head, 8).map(|flags| unit(flags & CLIPBOARD_NOTIFY_OR_PROVIDE != 0))),
+            _ => {
+                Ok(be32(&self.head, 8)
+                    .map(|flags| unit(flags & (CLIPBOARD_CAPS | CLIPBOARD_NOTIFY) == CLIPBOARD_NOTIFY)))
+            }
         }
     }
 

@@ -22,8 +22,8 @@ pub struct Options {
     pub host: IpAddr,
     /// Port to listen on.
     pub port: u16,
-    /// The shell.
-    pub shell: String,
+    /// The shell or other program that the terminal shows, with its arguments.
+    pub program: Vec<String>,
 }
 
 /// Serves until SIGTERM; the shell is hung up then.
@@ -31,7 +31,7 @@ pub struct Options {
 /// # Errors
 /// If it cannot listen.
 pub async fn serve(options: Options) -> io::Result<()> {
-    let shell = web::Data::from(Arc::new(Shell::new(options.shell)));
+    let shell = web::Data::from(Arc::new(Shell::new(options.program)));
     let app = move || {
         App::new()
             .app_data(shell.clone())

@@ -58,7 +58,8 @@ pub(super) enum Event {
 
 /// The one shell of a session.
 pub(super) struct Shell {
-    program: String,
+    /// The program and its arguments; one at least.
+    program: Vec<String>,
     state: Mutex<State>,
     events: broadcast::Sender<Event>,
 }
@@ -95,7 +96,7 @@ impl fmt::Debug for Shell {
 }
 
 impl Shell {
-    pub(super) fn new(program: String) -> Self {
+    pub(super) fn new(program: Vec<String>) -> Self {
         let size = Size { columns: 80, rows: 24 };
         let state = State {
             terminal: None,
@@ -197,7 +198,7 @@ impl Shell {
             return Ok(());
         }
         let pty = native_pty_system().openpty(state.size.into()).map_err(io::Error::other)?;
-        let mut command = CommandBuilder::new(&self.program);
+        let mut command = CommandBuilder::from_argv(self.program.iter().map(Into::into).collect());
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.cwd(std::env::current_dir()?);

@@ -13,7 +13,10 @@ use streamspace::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Host, PATIENCE, workload};
+use crate::{
+    support::{Host, PATIENCE, workload},
+    terminal::Window,
+};
 
 /// The workload of a shipped template.
 fn shipped(path: &str, user: &str) -> Workload {
@@ -105,6 +108,86 @@ async fn drawn(host: &Host, workload: &Workload, colours: usize) {
     );
 }
 
+/// Where `scripts/setup test` puts what Debian does not package.
+async fn host_with_tools() -> Host {
+    let tools = Folders { data_dir: None, run_dir: None }.data().unwrap().join("tools");
+    Host::start_with(|options| options.tools_dir = tools).await
+}
+
+/// The templates that the tests of this file start by name; the others go through the tables below.
+const BY_NAME: [&str; 4] =
+    ["browsers/browser.yaml", "desktops/desktop.yaml", "notebooks/jupyterlab.yaml", "terminals/terminal.yaml"];
+/// Programs on a screen.
+const ON_A_SCREEN: [&str; 6] = [
+    "browsers/firefox.yaml",
+    "data/gnumeric.yaml",
+    "data/sqlitebrowser.yaml",
+    "desktops/xfce.yaml",
+    "ides/geany.yaml",
+    "ides/thonny.yaml",
+];
+/// Programs in the terminal, and something they say first.
+const IN_A_TERMINAL: [(&str, &str); 2] = [("data/visidata.yaml", "notes.txt"), ("terminals/ipython.yaml", "In [")];
+/// Web applications, a path, and something that stands there.
+const IN_A_PAGE: [(&str, &str, &str); 2] =
+    [("data/datasette.yaml", "GET /data", "data"), ("notebooks/marimo.yaml", "GET /", "marimo")];
+
+#[test]
+fn every_shipped_template_is_started_by_a_test() {
+    let mut started: Vec<&str> = BY_NAME.iter().chain(&ON_A_SCREEN).copied().collect();
+    started.extend(IN_A_TERMINAL.iter().map(|(path, _)| path));
+    started.extend(IN_A_PAGE.iter().map(|(path, ..)| path));
+    started.sort_unstable();
+    let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates-catalog");
+    let mut shipped = Vec::new();
+    for category in catalog.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        for file in category.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+            shipped.push(file.strip_prefix(&catalog).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    shipped.sort_unstable();
+    assert_eq!(started, shipped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_on_a_screen_draw_their_windows() {
+    let host = Host::start().await;
+    for path in ON_A_SCREEN {
+        let workload = shipped(path, "alice");
+        assert_eq!(host.engine.missing(&workload.requires).await.unwrap(), [], "{path}");
+        host.listening(&workload).await;
+        drawn(&host, &workload, 40).await;
+        host.remove(&workload.session).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_in_a_terminal_greet() {
+    let host = Host::start().await;
+    for (path, greeting) in IN_A_TERMINAL {
+        let workload = shipped(path, "alice");
+        assert_eq!(host.engine.missing(&workload.requires).await.unwrap(), [], "{path}");
+        host.listening(&workload).await;
+        std::fs::write(host.data.join("homes/home-alice/notes.txt"), "x\n").unwrap();
+        let mut window = Window::open(&host, &workload, 100, 30).await;
+        window.shows(greeting).await;
+        host.remove(&workload.session).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn web_applications_answer() {
+    let host = host_with_tools().await;
+    for (path, request, word) in IN_A_PAGE {
+        let workload = shipped(path, "alice");
+        assert_eq!(host.engine.missing(&workload.requires).await.unwrap(), [], "{path}");
+        host.listening(&workload).await;
+        let page = http(&host, &workload, request, "").await;
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains(word), "{path}: {page}");
+        host.remove(&workload.session).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_desktop_greets_in_rfb_draws_windows_and_ends_when_asked() {
     let host = Host::start().await;
@@ -128,9 +211,7 @@ async fn the_browser_draws_its_window_in_its_own_sandbox() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jupyterlab_answers_without_a_token_and_runs_code_in_a_kernel() {
-    // Where `scripts/setup test` puts it.
-    let tools = Folders { data_dir: None, run_dir: None }.data().unwrap().join("tools");
-    let host = Host::start_with(|options| options.tools_dir = tools).await;
+    let host = host_with_tools().await;
     let workload = shipped("notebooks/jupyterlab.yaml", "alice");
     assert_eq!(host.engine.missing(&workload.requires).await.unwrap(), []);
     host.listening(&workload).await;

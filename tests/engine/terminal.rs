@@ -19,13 +19,13 @@ fn terminal(user: &str) -> Workload {
 const LOOKED_AT: usize = 256 * 1024;
 
 /// A window as the page opens it.
-struct Window {
+pub struct Window {
     socket: WebSocketStream<Box<dyn Connection>>,
     screen: String,
 }
 
 impl Window {
-    async fn open(host: &Host, workload: &Workload, columns: u16, rows: u16) -> Self {
+    pub async fn open(host: &Host, workload: &Workload, columns: u16, rows: u16) -> Self {
         let connection = host.dial(&workload.session, 8000).await;
         let address = format!("ws://localhost/shell?columns={columns}&rows={rows}");
         let (socket, _) = tokio_tungstenite::client_async(address, connection).await.unwrap();
@@ -41,7 +41,7 @@ impl Window {
     }
 
     /// Reads until the screen shows `text`.
-    async fn shows(&mut self, text: &str) {
+    pub async fn shows(&mut self, text: &str) {
         let shown = async {
             while !self.screen.contains(text) {
                 if let Message::Binary(bytes) = self.socket.next().await.unwrap().unwrap() {

@@ -20,9 +20,11 @@ const POINTER: &[u8] = &[5, 0, 0, 10, 0, 20];
 const POINTER_BACK_BUTTON: &[u8] = &[5, 0x80, 0, 10, 0, 20, 1];
 const CUT_TEXT: &[u8] = &[6, 0, 0, 0, 0, 0, 0, 3, b'a', b'b', b'c'];
 // length -4, flags: caps
-const CLIPBOARD_CAPS: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 1, 0, 0, 1];
+const CLIPBOARD_CAPS: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xf8, 0x1f, 0, 0, 1, 0, 0, 0, 0];
 // length -4, flags: request text
 const CLIPBOARD_REQUEST: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 2, 0, 0, 1];
+// length -4, flags: provide text (which comes compressed, here not at all)
+const CLIPBOARD_PROVIDE: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 0x10, 0, 0, 1];
 // length -4, flags: notify text
 const CLIPBOARD_NOTIFY: &[u8] = &[6, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 8, 0, 0, 1];
 const CONTINUOUS_UPDATES: &[u8] = &[150, 1, 0, 0, 0, 0, 4, 0, 3, 0];
@@ -36,12 +38,13 @@ const GII_EVENT: &[u8] = &[252, 0x80, 0, 2, 9, 9];
 const GII_VERSION_LITTLE_ENDIAN: &[u8] = &[252, 0x01, 2, 0, 1, 0];
 
 /// Messages that viewers send by themselves.
-const BY_ITSELF: [&[u8]; 11] = [
+const BY_ITSELF: [&[u8]; 12] = [
     PIXEL_FORMAT,
     ENCODINGS,
     UPDATE_REQUEST,
     CLIPBOARD_CAPS,
     CLIPBOARD_REQUEST,
+    CLIPBOARD_PROVIDE,
     CONTINUOUS_UPDATES,
     FENCE,
     DESKTOP_SIZE,
