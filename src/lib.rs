@@ -15,6 +15,7 @@ pub mod engine;
 pub mod error;
 pub mod gateway;
 pub mod http;
+pub mod jobs;
 pub mod live;
 pub mod objects;
 pub mod services;

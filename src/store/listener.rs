@@ -19,8 +19,15 @@ use crate::telemetry::task::Tasks;
 /// The channel on which writes to objects are announced; the payload is the kind.
 pub const OBJECTS: &str = "streamspace_objects";
 
+/// The channel on which new jobs are announced, and those that can be taken again.
+pub const JOBS: &str = "streamspace_jobs";
+/// The channel on which it is announced that somebody asked for the end of a job.
+pub const JOB_CANCELS: &str = "streamspace_job_cancels";
+/// The channel on which it is announced that the feed of jobs has something new.
+pub const JOB_FEED: &str = "streamspace_job_feed";
+
 /// Everything that is listened to.
-const CHANNELS: [&str; 1] = [OBJECTS];
+const CHANNELS: [&str; 4] = [OBJECTS, JOBS, JOB_CANCELS, JOB_FEED];
 /// Longest time for connecting and subscribing.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Pauses between attempts to connect, the last one over and over.

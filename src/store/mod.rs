@@ -8,6 +8,7 @@ mod connector;
 mod folder;
 pub mod idempotency;
 pub mod intents;
+pub mod jobs;
 pub mod leadership;
 pub mod lifecycle;
 mod listener;
@@ -31,7 +32,7 @@ use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 
 pub use connector::{Connector, Messages, listen, ping};
 pub use folder::Claim;
-pub use listener::{Listener, OBJECTS, Subscription};
+pub use listener::{JOB_CANCELS, JOB_FEED, JOBS, Listener, OBJECTS, Subscription};
 pub use migrate::migrate;
 pub use private_postgres::PrivatePostgres;
 
