@@ -70,6 +70,14 @@ permissions! {
     TemplatesRead = "templates:read": User Operator Auditor Admin;
     /// Create, change and delete templates.
     TemplatesWrite = "templates:write": Admin;
+    /// See jobs: those that one asked for, or all with `JobsReadAll`.
+    JobsRead = "jobs:read": User Operator Auditor Admin;
+    /// See everybody's jobs and the platform's own.
+    JobsReadAll = "jobs:read-all": Operator Auditor Admin;
+    /// Cancel jobs that one asked for.
+    JobsOwn = "jobs:own": User Operator Admin;
+    /// Cancel everybody's jobs and drive them again.
+    JobsWriteAll = "jobs:write-all": Operator Admin;
     /// See accounts.
     UsersRead = "users:read": Operator Auditor Admin;
     /// Create, change, disable and delete accounts.

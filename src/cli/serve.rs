@@ -23,9 +23,10 @@ use crate::{
         middleware::{access_log, policy::Policy},
         server::{self, Wiring},
     },
+    jobs,
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{accounts, audit_chain, idempotency::Keys, intents, presence::Presence, sockets, templates},
+    services::{self, accounts, audit_chain, idempotency::Keys, intents, presence::Presence, sockets, templates},
     store::{
         self, Claim, Database, Listener,
         leadership::{Candidate, Leadership},
@@ -99,7 +100,7 @@ async fn with_database(
         let stop = tasks.stopping();
         tasks.start("private-postgres", async move { private.keep(stop).await });
     }
-    let app = wire(config, clock, claim, database, &mut tasks).await?;
+    let (app, listener) = wire(config, clock, claim, database, &mut tasks).await?;
     // The claim on the data folder says that no other process serves it.
     let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), true);
     tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
@@ -109,6 +110,7 @@ async fn with_database(
     let Doors { policy, tls, sockets } = doors;
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
+    work(&app, &listener, claim, &mut tasks);
     let epoch = Leadership::start(&database.connector, Candidate::new(Some(claim.identity())), &mut tasks)?.epoch();
     lead(&app, gateway.presence(), epoch, &mut tasks);
     let wiring = Wiring { app: app.clone(), policy, keys, gateway, stopping };
@@ -127,7 +129,7 @@ async fn wire(
     claim: &Claim,
     database: &Database,
     tasks: &mut Tasks,
-) -> Result<App, CliError> {
+) -> Result<(App, Listener), CliError> {
     let (pool, namespace) = (database.pool.clone(), config.sessions.namespace().to_owned());
     let auth = Auth::start(&config, claim.data(), pool.clone(), Arc::clone(&clock)).await?;
     auth.keep(database.connector.clone(), tasks);
@@ -142,8 +144,10 @@ async fn wire(
     let templates = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
     let (sessions, templates): (Arc<dyn ObjectStore<Session>>, Arc<dyn ObjectStore<Template>>) =
         (Arc::new(sessions), Arc::new(templates));
-    Ok(App::new(Parts {
-        hub: Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks),
+    let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks);
+    hub.follow_jobs(pool.clone(), &listener, tasks);
+    let app = App::new(Parts {
+        hub,
         sessions: Cached::start(sessions, tasks),
         templates: Cached::start(templates, tasks),
         engine: LocalEngine::start(options, Arc::clone(&clock), tasks).await?,
@@ -151,7 +155,18 @@ async fn wire(
         config,
         clock,
         pool,
-    }))
+    });
+    Ok((app, listener))
+}
+
+/// Works on jobs, those of other servers included.
+fn work(app: &App, listener: &Listener, claim: &Claim, tasks: &mut Tasks) {
+    let options = jobs::Options {
+        workers: app.config.jobs.job_workers.into(),
+        folder: Some(claim.identity()),
+        ..jobs::Options::default()
+    };
+    jobs::start(app.pool.clone(), listener, Arc::clone(&app.clock), services::jobs::handlers(app), options, tasks);
 }
 
 /// Starts what only one server at a time does: it works while this one leads.

@@ -8,6 +8,7 @@ mod database;
 mod engine;
 mod folders;
 mod http;
+mod jobs;
 mod layers;
 mod logs;
 mod people;
@@ -19,6 +20,7 @@ pub use database::{Database, SslMode};
 pub use engine::{Engine, EngineKind};
 pub use folders::Folders;
 pub use http::Http;
+pub use jobs::Jobs;
 pub use layers::{Layers, Origin, Variables, environment};
 pub use logs::{LogFormat, Logs};
 pub use people::{AuthMode, People};
@@ -68,6 +70,9 @@ pub struct Config {
     /// What sessions may have.
     #[command(flatten)]
     pub sessions: Sessions,
+    /// Long work.
+    #[command(flatten)]
+    pub jobs: Jobs,
     /// What is written down.
     #[command(flatten)]
     pub logs: Logs,

@@ -12,6 +12,7 @@ pub mod cookie;
 pub mod etag;
 pub mod guard;
 pub mod health;
+pub mod jobs;
 pub mod list;
 pub mod management;
 pub mod middleware;

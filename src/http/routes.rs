@@ -4,7 +4,7 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, connections, health, openapi,
+    audit, auth, connections, health, jobs, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
@@ -88,6 +88,7 @@ routes! {
     "/api/v1/ws/sessions" { GET ws::ws_sessions [Unrepeatable]; }
     "/api/v1/ws/logs/{namespace}/{pod}" { GET ws::ws_logs [Unrepeatable]; }
     "/api/v1/ws/events" { GET ws::ws_events [Unrepeatable]; }
+    "/api/v1/ws/jobs" { GET ws::ws_jobs [Unrepeatable]; }
     "/api/v1/ws/tickets" { POST ws::create_ticket [Unrepeatable]; }
     "/api/v1/sessions/{id}/connect" { GET connections::connect_by_get [Unrepeatable]; POST connections::connect [Unrepeatable]; }
     "/api/v1/sessions/{id}/heartbeat" { POST connections::heartbeat; }
@@ -96,6 +97,11 @@ routes! {
     "/api/v1/sessions/{id}/connections" { GET connections::list_connections; }
     "/api/v1/sessions/{id}/vnc" { GET connections::view_screen [Unrepeatable]; }
     "/api/v1/activity" { GET connections::list_activity; }
+    "/api/v1/jobs" { GET jobs::list_jobs; }
+    "/api/v1/jobs/{id}" { GET jobs::get_job; }
+    "/api/v1/jobs/{id}/logs" { GET jobs::job_logs; }
+    "/api/v1/jobs/{id}/cancel" { POST jobs::cancel_job; }
+    "/api/v1/jobs/{id}/retry" { POST jobs::retry_job; }
     "/api/v1/audit" { GET audit::list_audit; }
     "/api/v1/audit/head" { GET audit::audit_head; }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload, web};
 use async_trait::async_trait;
 use futures::future::LocalBoxFuture;
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ use crate::{
         Auth, Caller, Permission, Standing,
         permission::{
             Required,
-            needs::{SelfManage, SessionsRead},
+            needs::{JobsRead, SelfManage, SessionsRead},
         },
     },
     live::{Access, Conversation, Cursor, Drain, Gate, LogWish, Scope, Subject, Topic},
@@ -90,10 +90,19 @@ async fn identify(request: &HttpRequest) -> Result<(Caller, Standing), Error> {
     let Some(ticket) = params::parse::<Shown>(query)?.ticket else {
         return Ok((guard::caller(request).await?, guard::standing(request).await?));
     };
+    // Asked once as the guard and once as the handler's argument: the ticket is used up by the first.
+    if let Some(Redeemed(caller, standing)) = request.extensions().get::<Redeemed>() {
+        return Ok((caller.clone(), standing.clone()));
+    }
     // A ticket is not used up by a request that could not have been answered.
     socket::check_handshake(request)?;
-    sockets::redeem(guard::auth(request)?, &ticket).await
+    let (caller, standing) = sockets::redeem(guard::auth(request)?, &ticket).await?;
+    request.extensions_mut().insert(Redeemed(caller.clone(), standing.clone()));
+    Ok((caller, standing))
 }
+
+/// Who showed a ticket with this request.
+struct Redeemed(Caller, Standing);
 
 /// What `caller` may read.
 fn access(caller: &Caller) -> Access {
@@ -104,6 +113,7 @@ fn access(caller: &Caller) -> Access {
         sessions: own.then(|| scope(Permission::SessionsReadAll)),
         logs: own.then(|| scope(Permission::LogsFollowAll)),
         templates: caller.may(Permission::TemplatesRead),
+        jobs: caller.may(Permission::JobsRead).then(|| scope(Permission::JobsReadAll)),
         notifications: caller.may(Permission::SelfManage),
         user,
     }
@@ -176,6 +186,23 @@ pub async fn ws_sessions(
     Ok(switch(&app, &request, payload, drain))
 }
 
+/// The jobs that the caller may see, as they go on: a snapshot of those that have not ended and the latest of those
+/// that have, then `job.created`, `job.updated`, `job.deleted`.
+#[utoipa::path(get, path = "/api/v1/ws/jobs", tag = "feeds", params(Resume),
+    responses((status = 101, description = "Frames follow, one JSON object each")))]
+pub async fn ws_jobs(
+    caller: SocketCaller<JobsRead>,
+    request: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    resume: Params<Resume>,
+) -> Result<HttpResponse, Error> {
+    let drain = open(&app, &caller, &request, false)?;
+    let topic = Topic::Feed(Subject::Jobs);
+    app.hub.subscribe(drain.socket(), &app.engine, &topic, resume.0.cursor(), LogWish::default())?;
+    Ok(switch(&app, &request, payload, drain))
+}
+
 /// Which lines are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -235,7 +262,7 @@ pub async fn ws_logs(
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Feeds {
-    /// `sessions`, `templates`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
+    /// `sessions`, `templates`, `jobs`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
     /// to with `{"type":"subscribe","topic":…,"cursor":…}` at any time, and left with `unsubscribe`.
     topics: Option<String>,
     /// The latest cursors that were read, joined by commas.

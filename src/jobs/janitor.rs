@@ -84,7 +84,13 @@ async fn free(shared: &Shared, folder: Option<&str>) -> Result<bool, Error> {
 
 fn report(shared: &Shared, lost: &Lost, status: Status) {
     shared.changed();
-    tracing::warn!(job.id = lost.job, job.r#type = lost.kind, job.target = lost.target, job.status = status.word(), "{WORKER_LOST}");
+    tracing::warn!(
+        job.id = lost.job,
+        job.r#type = lost.kind,
+        job.target = lost.target,
+        job.status = status.word(),
+        "{WORKER_LOST}"
+    );
     metrics::counter!("streamspace_lock_acquisition_failures_total", "reason" => "expired").increment(1);
     if status.is_final() {
         let took = lost.started_at.map_or(0.0, |began| shared.clock.now().duration_since(began).as_secs_f64().max(0.0));

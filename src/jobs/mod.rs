@@ -31,7 +31,7 @@ use crate::{
     Error,
     clock::Clock,
     domain::jobs::{ATTEMPTS, Job},
-    store::{self, Listener, Pool, jobs::feed},
+    store::{self, JOB_CANCELS, JOBS, Listener, Pool, jobs::feed},
     telemetry::task::Tasks,
 };
 
@@ -193,7 +193,8 @@ pub fn start(
     if shared.options.workers > 0 && !handlers.is_empty() {
         let crew = worker::Crew::new(shared, handlers);
         tasks.start("jobs.keeper", keeper::run(Arc::clone(&crew), tasks.stopping()));
-        tasks.start("jobs.worker", worker::run(crew, listener, tasks.stopping()));
+        let (wakes, cancels) = (listener.wakes(JOBS), listener.wakes(JOB_CANCELS));
+        tasks.start("jobs.worker", worker::run(crew, wakes, cancels, tasks.stopping()));
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
-use tokio::{task::JoinHandle, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 use super::{Done, Failure, Handler, Run, Shared};
@@ -18,7 +18,7 @@ use crate::{
     Error,
     domain::jobs::{self, Next, Status},
     store::{
-        JOB_CANCELS, JOBS, Listener,
+        Subscription,
         jobs::{
             self as rows,
             locks::{self, Ending, Taken, Worker},
@@ -89,9 +89,8 @@ impl Crew {
 }
 
 /// Takes jobs until asked to end; then hands back what is not done within the grace.
-pub(super) async fn run(crew: Arc<Crew>, listener: &Listener, stop: CancellationToken) {
-    let (mut wakes, mut cancels) = (listener.wakes(JOBS), listener.wakes(JOB_CANCELS));
-    let mut runs: FuturesUnordered<JoinHandle<Option<()>>> = FuturesUnordered::new();
+pub(super) async fn run(crew: Arc<Crew>, mut wakes: Subscription, mut cancels: Subscription, stop: CancellationToken) {
+    let mut runs: FuturesUnordered<AbortOnDropHandle<Option<()>>> = FuturesUnordered::new();
     let mut poll = tokio::time::interval(crew.shared.options.poll_every);
     poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut away = false;
@@ -128,18 +127,18 @@ pub(super) async fn run(crew: Arc<Crew>, listener: &Listener, stop: Cancellation
 }
 
 /// Starts work on a job.
-fn begin(crew: &Arc<Crew>, taken: Taken, stop: &CancellationToken) -> JoinHandle<Option<()>> {
+fn begin(crew: &Arc<Crew>, taken: Taken, stop: &CancellationToken) -> AbortOnDropHandle<Option<()>> {
     let run = Run::new(Arc::clone(&crew.shared), taken);
     crew.held().insert(run.job().id.clone(), Held { run: run.clone(), since: Instant::now() });
     let (crew, stop) = (Arc::clone(crew), stop.clone());
-    task::spawn("jobs.run", async move {
+    AbortOnDropHandle::new(task::spawn("jobs.run", async move {
         // Also when this task is cut off or panics, so that the place is free again.
         let _place = Place { crew: Arc::clone(&crew), id: run.job().id.clone() };
         let Some(handler) = crew.handlers.get(run.job().kind.as_str()) else { return };
         let ending = attempt(&crew.shared, &**handler, &run, &stop).await;
         run.write().await;
         finish(&crew.shared, &run, ending).await;
-    })
+    }))
 }
 
 struct Place {
@@ -165,7 +164,14 @@ enum Ended {
 
 async fn attempt(shared: &Shared, handler: &dyn Handler, run: &Run, stop: &CancellationToken) -> Ended {
     let job = run.job();
-    tracing::info!(job.id, job.r#type = job.kind, job.target, job.attempt, correlation_id = job.correlation_id, "a job begins");
+    tracing::info!(
+        job.id,
+        job.r#type = job.kind,
+        job.target,
+        job.attempt,
+        correlation_id = job.correlation_id,
+        "a job begins"
+    );
     let stopping = run.stopping();
     let out_of_patience = async {
         tokio::select! {
@@ -245,8 +251,14 @@ fn report(shared: &Shared, run: &Run, ending: &Ending) {
         Ending::HandedBack => ("handed back", None),
     };
     tracing::info!(
-        job.id, job.r#type = job.kind, job.target, job.status = status, error = why, duration_s = took,
-        correlation_id = job.correlation_id, "a job ended"
+        job.id,
+        job.r#type = job.kind,
+        job.target,
+        job.status = status,
+        error = why,
+        duration_s = took,
+        correlation_id = job.correlation_id,
+        "a job ended"
     );
     count(&job.kind, status, took);
 }

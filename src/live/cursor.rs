@@ -48,7 +48,7 @@ impl fmt::Display for Mark {
 ///
 /// `scope:1` says that the sessions were those of everybody, `scope:0` or nothing that they were the reader's own: a
 /// reader whose roles changed meanwhile gets a fresh snapshot instead of a gap that would leave out what they may see
-/// since then.
+/// since then. `jobscope` says the same of jobs.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cursor {
     /// Place in the feed of sessions.
@@ -57,6 +57,10 @@ pub struct Cursor {
     pub templates: Option<Mark>,
     /// Whether the sessions read were those of everybody.
     pub everybody: bool,
+    /// Place in the feed of jobs.
+    pub jobs: Option<Mark>,
+    /// Whether the jobs read were those of everybody.
+    pub everybodys_jobs: bool,
 }
 
 impl Cursor {
@@ -70,6 +74,8 @@ impl Cursor {
                 "sessions" => cursor.sessions = Mark::parse(place),
                 "templates" => cursor.templates = Mark::parse(place),
                 "scope" => cursor.everybody = place == "1",
+                "jobs" => cursor.jobs = Mark::parse(place),
+                "jobscope" => cursor.everybodys_jobs = place == "1",
                 _ => {}
             }
         }
@@ -82,6 +88,7 @@ impl Cursor {
         match subject {
             Subject::Sessions => self.sessions.filter(|_| self.everybody == style.everybody),
             Subject::Templates => self.templates,
+            Subject::Jobs => self.jobs.filter(|_| self.everybodys_jobs == style.everybody),
         }
     }
 }
@@ -92,10 +99,11 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_feed_by_feed_in_any_order() {
-        let cursor = Cursor::parse("templates:7, sessions:42,scope:1");
+        let cursor = Cursor::parse("templates:7, sessions:42,scope:1,jobs:9,jobscope:0");
         assert_eq!(cursor.sessions, Some(Mark::at(42)));
         assert_eq!(cursor.templates, Some(Mark::at(7)));
-        assert!(cursor.everybody);
+        assert_eq!(cursor.jobs, Some(Mark::at(9)));
+        assert!(cursor.everybody && !cursor.everybodys_jobs);
     }
 
     #[test]

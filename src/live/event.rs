@@ -18,15 +18,21 @@ pub enum Subject {
     Sessions,
     /// Templates.
     Templates,
+    /// Jobs.
+    Jobs,
 }
 
 impl Subject {
+    /// Every feed.
+    pub const ALL: [Self; 3] = [Self::Sessions, Self::Templates, Self::Jobs];
+
     /// Its topic, which is also its name in cursors.
     #[must_use]
     pub const fn topic(self) -> &'static str {
         match self {
             Self::Sessions => "sessions",
             Self::Templates => "templates",
+            Self::Jobs => "jobs",
         }
     }
 
@@ -36,6 +42,7 @@ impl Subject {
         match self {
             Self::Sessions => "session",
             Self::Templates => "template",
+            Self::Jobs => "job",
         }
     }
 }
@@ -48,7 +55,7 @@ pub const NOTIFICATIONS: &str = "notifications";
 pub struct Style {
     /// Frames name their topic, for sockets that carry several.
     pub labelled: bool,
-    /// The reader sees everybody's sessions, and cursors say so.
+    /// The reader sees everybody's sessions or jobs, and cursors say so.
     pub everybody: bool,
 }
 
@@ -66,7 +73,12 @@ impl Style {
     /// The cursor of a place in a feed.
     #[must_use]
     pub fn cursor(self, subject: Subject, mark: Mark) -> String {
-        let scope = if self.everybody && subject == Subject::Sessions { ",scope:1" } else { "" };
+        let scope = match subject {
+            Subject::Sessions if self.everybody => ",scope:1",
+            Subject::Jobs if self.everybody => ",jobscope:1",
+            Subject::Jobs => ",jobscope:0",
+            Subject::Sessions | Subject::Templates => "",
+        };
         format!("{}:{mark}{scope}", subject.topic())
     }
 }

@@ -13,9 +13,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    event::Event,
+    cursor::Cursor,
+    event::{Event, Subject},
     frame::CloseCode,
-    hub::Inner,
+    hub::{Hub, Inner},
     outbox::Queue,
     socket::{Access, Socket},
 };
@@ -146,7 +147,16 @@ impl FanOut {
 
     /// Tells a reader what their new access shows and hides. While the feed is held nothing new happens in it; what
     /// waits here is offered to them first, so that they hear of everything in its order.
-    fn adopt(&self, socket: &Socket, access: Access, events: &mut Queue<Arc<Event>>) {
+    fn adopt(&self, socket: &Arc<Socket>, access: Access, events: &mut Queue<Arc<Event>>) {
+        let other_jobs = socket.reads_other_jobs(&access);
+        self.adopt_sessions(socket, access, events);
+        if other_jobs {
+            // A fresh snapshot says in one what came into sight and what went out of it.
+            Hub::of(&self.hub).read(socket, Subject::Jobs, Cursor::default());
+        }
+    }
+
+    fn adopt_sessions(&self, socket: &Socket, access: Access, events: &mut Queue<Arc<Event>>) {
         let mut sessions = self.hub.sessions();
         let mut late = std::mem::take(&mut self.shard.intake.lock().unwrap_or_else(PoisonError::into_inner).events);
         for event in late.take_all() {

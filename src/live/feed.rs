@@ -103,8 +103,8 @@ impl Feed {
             head: 0,
             parts: 0,
             ring: Ring::default(),
-            // Even and odd, so that no session has the id of a template.
-            next_id: matches!(subject, Subject::Templates).into(),
+            // In step with the other feeds, so that no session has the id of a template.
+            next_id: Subject::ALL.iter().position(|other| *other == subject).unwrap_or_default() as u64,
             joined: None,
         }
     }
@@ -174,6 +174,13 @@ impl Feed {
         Some(self.note(Key { subject: old.id, verb: Verb::Deleted }, item, now))
     }
 
+    /// Keeps an object no longer that is still there: who reads from now on does not see it, and nobody is told.
+    pub fn forget(&mut self, name: &str) {
+        if self.entries.remove(name).is_some() {
+            self.joined = None;
+        }
+    }
+
     fn note(&mut self, key: Key, item: &Item, now: Timestamp) -> Arc<Change> {
         self.joined = None;
         self.advance(item.number);
@@ -190,7 +197,7 @@ impl Feed {
     }
 
     fn new_id(&mut self) -> u64 {
-        self.next_id += 2;
+        self.next_id += Subject::ALL.len() as u64;
         self.next_id
     }
 

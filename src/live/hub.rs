@@ -19,6 +19,7 @@ use super::{
     fanout::{FanOut, Order, Shard},
     feed::{Feed, Item},
     feeds::{
+        jobs,
         logs::{self, LOCAL_NAMESPACE, LogReading, LogWish},
         notifications,
     },
@@ -35,6 +36,7 @@ use crate::{
     crd::{Session, Template},
     engine::{Engine, SessionId},
     objects::ObjectStore,
+    store::{JOB_FEED, Listener, Pool},
     telemetry::task::{self, Tasks},
 };
 
@@ -65,6 +67,7 @@ pub(super) struct Inner {
     pub(super) people: People,
     sessions: Mutex<Shelf>,
     templates: Mutex<Shelf>,
+    jobs: Mutex<Shelf>,
     shards: Vec<Arc<Shard>>,
     /// Number of the latest event. Given while the feed it belongs to is held.
     seq: AtomicU64,
@@ -85,6 +88,7 @@ impl Inner {
         let shelf = match subject {
             Subject::Sessions => &self.sessions,
             Subject::Templates => &self.templates,
+            Subject::Jobs => &self.jobs,
         };
         shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,6 +126,10 @@ impl fmt::Debug for Hub {
 }
 
 impl Hub {
+    pub(super) fn of(inner: &Arc<Inner>) -> Self {
+        Self(Arc::clone(inner))
+    }
+
     /// A hub that follows both stores until `tasks` end.
     #[must_use]
     pub fn start(
@@ -135,6 +143,7 @@ impl Hub {
             clock,
             sessions: Shelf::new(Subject::Sessions),
             templates: Shelf::new(Subject::Templates),
+            jobs: Shelf::new(Subject::Jobs),
             shards: (0..cores.min(SHARDS_MAX)).map(|_| Arc::default()).collect(),
             seq: AtomicU64::new(0),
             next_logs: AtomicU64::new(0),
@@ -151,6 +160,11 @@ impl Hub {
         tasks.start("live.sessions", relay::run(hub.clone(), sessions, tasks.stopping()));
         tasks.start("live.templates", relay::run(hub.clone(), templates, tasks.stopping()));
         hub
+    }
+
+    /// Has the hub follow jobs too, until `tasks` end. Before that nobody who reads them is told anything.
+    pub fn follow_jobs(&self, pool: Pool, listener: &Listener, tasks: &mut Tasks) {
+        tasks.start("live.jobs", jobs::run(self.clone(), pool, listener.wakes(JOB_FEED), tasks.stopping()));
     }
 
     /// A connection of a caller who may read what `access` says and whom `gate` knows. `labelled`: its frames name
@@ -258,6 +272,12 @@ impl Hub {
         let mut shelf = self.0.shelf(subject);
         let change = shelf.feed.remove(item, self.0.clock.now());
         self.0.publish_changes(change);
+    }
+
+    /// Objects that are too old to be kept for those who begin to read.
+    pub(super) fn forget(&self, subject: Subject, names: &[String]) {
+        let mut shelf = self.0.shelf(subject);
+        names.iter().for_each(|name| shelf.feed.forget(name));
     }
 
     /// Tells those who see the session a live figure about it; a newer one takes the place of one that waits.

@@ -24,7 +24,7 @@ const PER_SECOND: f64 = 10.0;
 /// Something that can be subscribed to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Topic {
-    /// `sessions`, `templates`.
+    /// `sessions`, `templates`, `jobs`.
     Feed(Subject),
     /// `notifications`.
     Notifications,
@@ -47,6 +47,7 @@ impl Topic {
         match name {
             "sessions" => Ok(Self::Feed(Subject::Sessions)),
             "templates" => Ok(Self::Feed(Subject::Templates)),
+            "jobs" => Ok(Self::Feed(Subject::Jobs)),
             NOTIFICATIONS => Ok(Self::Notifications),
             _ => {
                 let (namespace, pod) =
@@ -98,6 +99,7 @@ impl Hub {
                 let allowed = match subject {
                     Subject::Sessions => access.sessions.is_some(),
                     Subject::Templates => access.templates,
+                    Subject::Jobs => access.jobs.is_some(),
                 };
                 may(allowed, subject.topic())?;
                 self.read(socket, *subject, cursor);
@@ -222,7 +224,7 @@ mod tests {
         assert_eq!(Topic::parse("sessions").unwrap(), Topic::Feed(Subject::Sessions));
         let logs = Topic::Logs { namespace: "local".to_owned(), pod: "a".to_owned() };
         assert_eq!(Topic::parse("logs/local/a").unwrap(), logs);
-        for name in ["", "Sessions", "sessions/a", "logs", "logs/local", "logs//a", "logs/local/", "logs/a/b/c", "jobs"]
+        for name in ["", "Sessions", "sessions/a", "logs", "logs/local", "logs//a", "logs/local/", "logs/a/b/c", "job"]
         {
             assert!(matches!(Topic::parse(name), Err(Error::NotFound { .. })), "{name}");
         }

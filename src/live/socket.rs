@@ -37,6 +37,8 @@ pub struct Access {
     pub sessions: Option<Scope>,
     /// Whether templates.
     pub templates: bool,
+    /// Which jobs; `None`: none.
+    pub jobs: Option<Scope>,
     /// Whether what is meant for them.
     pub notifications: bool,
     /// Whose sessions' logs; `None`: nobody's.
@@ -238,6 +240,12 @@ impl Socket {
         state.end != End::Over
     }
 
+    /// Whether the jobs that the caller reads are others by now, so that they have to be read anew.
+    pub(super) fn reads_other_jobs(&self, access: &Access) -> bool {
+        let state = self.lock();
+        access.jobs.is_some() && state.jobs.as_ref().is_some_and(|reading| Some(&reading.scope) != access.jobs.as_ref())
+    }
+
     /// Takes over what the caller may read by now. Events up to number `seq` have been offered.
     pub(super) fn adopt(&self, access: Access, feed: &mut Feed, now: jiff::Timestamp) {
         let (old, lost) = {
@@ -325,6 +333,7 @@ impl Access {
         match subject {
             Subject::Sessions => self.sessions.clone(),
             Subject::Templates => self.templates.then(|| Scope::Owner(self.user.clone())),
+            Subject::Jobs => self.jobs.clone(),
         }
     }
 }

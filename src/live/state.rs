@@ -48,6 +48,7 @@ pub(super) struct State {
     pub(super) access: Access,
     pub(super) sessions: Option<Reading>,
     templates: Option<Reading>,
+    pub(super) jobs: Option<Reading>,
     /// Number of the latest notification that was offered.
     pub(super) notifications: Option<u64>,
     pub(super) logs: Vec<LogReading>,
@@ -67,6 +68,7 @@ impl State {
             access,
             sessions: None,
             templates: None,
+            jobs: None,
             notifications: None,
             logs: Vec::new(),
             wire: Wire::new(line),
@@ -82,6 +84,7 @@ impl State {
         match subject {
             Subject::Sessions => &mut self.sessions,
             Subject::Templates => &mut self.templates,
+            Subject::Jobs => &mut self.jobs,
         }
     }
 
@@ -157,6 +160,7 @@ impl State {
     fn stop(&mut self) {
         self.sessions = None;
         self.templates = None;
+        self.jobs = None;
         self.notifications = None;
         self.logs = Vec::new();
     }
@@ -164,7 +168,7 @@ impl State {
     /// Ends the subscriptions that the caller may no longer have, and names their topics.
     pub(super) fn lost(&mut self) -> Vec<String> {
         let mut lost = Vec::new();
-        for subject in [Subject::Sessions, Subject::Templates] {
+        for subject in Subject::ALL {
             if self.access.scope(subject).is_none() && self.reading(subject).is_some() {
                 self.forget(subject);
                 lost.push(subject.topic().to_owned());

@@ -222,7 +222,14 @@ pub fn own(user: &str) -> Scope {
 
 /// All that a person of that scope usually may.
 pub fn access(user: &str, scope: Scope) -> Access {
-    Access { user: user.into(), sessions: Some(scope.clone()), templates: true, notifications: true, logs: Some(scope) }
+    Access {
+        user: user.into(),
+        sessions: Some(scope.clone()),
+        templates: true,
+        jobs: Some(scope.clone()),
+        notifications: true,
+        logs: Some(scope),
+    }
 }
 
 /// A hub over two stores in memory.

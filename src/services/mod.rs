@@ -7,6 +7,7 @@ pub mod audit_chain;
 pub mod connections;
 pub mod idempotency;
 pub mod intents;
+pub mod jobs;
 pub mod logs;
 pub mod presence;
 pub mod secrets;

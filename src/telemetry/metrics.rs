@@ -23,8 +23,14 @@ pub fn registry() -> Result<&'static PrometheusHandle, &'static BuildError> {
     REGISTRY.get_or_init(install).as_ref()
 }
 
+/// Bounds of how long jobs take, in seconds.
+const JOBS_S: &[f64] = &[1.0, 10.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0];
+
 fn install() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), WAITS_S)?.install_recorder()
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), WAITS_S)?
+        .set_buckets_for_metric(Matcher::Full("streamspace_job_duration_seconds".into()), JOBS_S)?
+        .install_recorder()
 }
 
 /// Keeps the registry small.

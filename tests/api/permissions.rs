@@ -67,6 +67,13 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/ws/sessions", "UOAX"),
     ("GET", "/api/v1/ws/logs/{namespace}/{pod}", "UOAX"),
     ("GET", "/api/v1/ws/events", "UOAX"),
+    ("GET", "/api/v1/ws/jobs", "UOAX"),
+    ("GET", "/api/v1/jobs", "UOAX"),
+    ("GET", "/api/v1/jobs/{id}", "UOAX"),
+    ("GET", "/api/v1/jobs/{id}/logs", "UOAX"),
+    // Those of others are refused by the service.
+    ("POST", "/api/v1/jobs/{id}/cancel", "UOAX"),
+    ("POST", "/api/v1/jobs/{id}/retry", "OX"),
     ("POST", "/api/v1/ws/tickets", "UOAX"),
     ("GET", "/api/v1/audit", "UOAX"),
     ("GET", "/api/v1/audit/head", "AX"),

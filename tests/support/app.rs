@@ -61,6 +61,11 @@ impl TestApp {
         Self::on(TestDatabase::create().await, engine, arguments).await
     }
 
+    /// Starts another replica on the same database.
+    pub async fn twin(&self) -> Self {
+        Self::on(self.database.shared(), Arc::clone(&self.engine), &[]).await
+    }
+
     /// Ends the server as a crash would and starts another one on the same database.
     pub async fn restarted(self, arguments: &[&str]) -> Self {
         let Self { database, engine, server, _tasks: tasks, .. } = self;
@@ -146,8 +151,10 @@ async fn wire(
     let templates = PostgresStore::start(pool.clone(), &listener, &namespace, clock.clone(), tasks);
     let (sessions, templates): (Arc<dyn ObjectStore<Session>>, Arc<dyn ObjectStore<Template>>) =
         (Arc::new(sessions), Arc::new(templates));
+    let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), clock.clone(), tasks);
+    hub.follow_jobs(pool.clone(), &listener, tasks);
     App::new(Parts {
-        hub: Hub::start(Arc::clone(&sessions), Arc::clone(&templates), clock.clone(), tasks),
+        hub,
         sessions: Cached::start(sessions, tasks),
         templates: Cached::start(templates, tasks),
         engine,

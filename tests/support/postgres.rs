@@ -262,6 +262,12 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
+    /// The same database for another replica, with connections of its own. It goes with the first.
+    pub fn shared(&self) -> Self {
+        let pool = store::pool(&self.connector, &database(&[])).unwrap();
+        Self { connector: self.connector.clone(), pool, drop_from: None }
+    }
+
     /// A copy of the template.
     pub async fn create() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -26,8 +26,8 @@ pub struct Change {
 pub enum What {
     /// The job as it is now.
     Now(Box<Job>),
-    /// The job of that id is gone.
-    Gone(String),
+    /// The job of that id, which this person asked for, is gone.
+    Gone(String, Option<String>),
 }
 
 /// Gives numbers to changes that have none. Returns whether there may be more.
@@ -91,17 +91,17 @@ async fn head(db: &impl GenericClient) -> Result<u64, Error> {
 pub async fn after(db: &impl GenericClient, number: u64, most: i64) -> Result<Vec<Change>, Error> {
     let statement = db
         .prepare_cached(&format!(
-            "SELECT c.revision AS change, c.id AS gone_id, c.gone, {COLUMNS} FROM (
-                 (SELECT revision, id, false AS gone FROM jobs WHERE revision > $1 ORDER BY revision LIMIT $2)
+            "SELECT c.revision AS change, c.id AS gone_id, c.gone, c.created_by AS gone_of, {COLUMNS} FROM (
+                 (SELECT revision, id, created_by, false AS gone FROM jobs WHERE revision > $1 ORDER BY revision LIMIT $2)
                  UNION ALL
-                 (SELECT revision, id, true FROM job_removals WHERE revision > $1 ORDER BY revision LIMIT $2)) c
+                 (SELECT revision, id, created_by, true FROM job_removals WHERE revision > $1 ORDER BY revision LIMIT $2)) c
              LEFT JOIN jobs j ON j.id = c.id ORDER BY c.revision LIMIT $2"
         ))
         .await?;
     let rows = db.query(&statement, &[&number.cast_signed(), &most]).await?;
     let change = |row: &tokio_postgres::Row| {
         let what = match row.try_get("gone")? {
-            true => What::Gone(row.try_get("gone_id")?),
+            true => What::Gone(row.try_get("gone_id")?, row.try_get("gone_of")?),
             false => What::Now(Box::new(job(row)?)),
         };
         Ok(Change { number: row.try_get::<_, i64>("change")?.cast_unsigned(), what })

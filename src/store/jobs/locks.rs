@@ -87,9 +87,8 @@ pub async fn renew(db: &impl GenericClient, worker: Uuid, lease: Duration) -> Re
 
 /// Whether `number` still stands for the job; if so, nobody can take it over until this transaction ends.
 pub async fn guard(db: &impl GenericClient, job: &Job, number: i64) -> Result<bool, Error> {
-    let statement = db
-        .prepare_cached("SELECT 1 FROM job_locks WHERE target = $1 AND number = $2 AND job = $3 FOR SHARE")
-        .await?;
+    let statement =
+        db.prepare_cached("SELECT 1 FROM job_locks WHERE target = $1 AND number = $2 AND job = $3 FOR SHARE").await?;
     Ok(db.query_opt(&statement, &[&job.target, &number, &job.id]).await?.is_some())
 }
 
@@ -132,7 +131,7 @@ pub async fn end(db: &impl GenericClient, job: &Job, number: i64, ending: &Endin
         .prepare_cached(
             "WITH freed AS (
                  UPDATE job_locks SET worker = NULL, job = NULL, folder = NULL
-                 WHERE target = $1 AND number = $2 AND job = $3 RETURNING target),
+                 WHERE target = $1 AND number = $2 AND job = $3 RETURNING target)
              UPDATE jobs j SET revision = NULL, error = $6, result = $7, attempt = attempt - $8,
                  status = CASE WHEN $4 = 'PENDING' AND cancel_requested_at IS NOT NULL THEN 'CANCELLED' ELSE $4 END,
                  finished_at = CASE WHEN $4 <> 'PENDING' OR cancel_requested_at IS NOT NULL
@@ -217,8 +216,7 @@ pub async fn free(db: &impl GenericClient, lost: &Lost, next: Next, why: &str) -
              FROM freed WHERE j.id = $3 RETURNING j.status",
         )
         .await?;
-    let values: [&(dyn ToSql + Sync); 6] =
-        [&lost.target, &lost.number, &lost.job, &status.word(), &pause, &why];
+    let values: [&(dyn ToSql + Sync); 6] = [&lost.target, &lost.number, &lost.job, &status.word(), &pause, &why];
     let row = db.query_opt(&statement, &values).await?;
     row.map(|row| Ok(Status::from_word(row.try_get(0)?).unwrap_or(status))).transpose()
 }

@@ -37,9 +37,7 @@ pub async fn append(db: &impl GenericClient, job: &Job, number: i64, lines: &[Li
     let times: Vec<Timestamp> = lines.iter().map(|line| line.time).collect();
     let levels: Vec<&str> = lines.iter().map(|line| line.level.word()).collect();
     let messages: Vec<&str> = lines.iter().map(|line| line.message.as_str()).collect();
-    let row = db
-        .query_one(&statement, &[&job.id, &job.target, &number, &attempt, &times, &levels, &messages])
-        .await?;
+    let row = db.query_one(&statement, &[&job.id, &job.target, &number, &attempt, &times, &levels, &messages]).await?;
     Ok(row.try_get(0)?)
 }
 

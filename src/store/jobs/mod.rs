@@ -146,9 +146,8 @@ pub async fn list(db: &impl GenericClient, query: &Query) -> Result<(Vec<Job>, i
         .map(|(place, descending)| format!("{} {} NULLS LAST, ", SORT_COLUMNS[*place], direction(*descending)))
         .collect();
     let Query { created_by, kind, target, offset, limit, .. } = query;
-    let page = format!(
-        "SELECT {COLUMNS} FROM jobs j WHERE {WHERE} AND {found} ORDER BY {order}j.seq DESC OFFSET $6 LIMIT $7"
-    );
+    let page =
+        format!("SELECT {COLUMNS} FROM jobs j WHERE {WHERE} AND {found} ORDER BY {order}j.seq DESC OFFSET $6 LIMIT $7");
     let statement = db.prepare_cached(&page).await?;
     let rows = db.query(&statement, &[created_by, &statuses, kind, target, &patterns, offset, limit]).await?;
     let count = format!("SELECT count(*) FROM (SELECT 1 FROM jobs j WHERE {WHERE} AND {found} LIMIT $6) AS counted");
