@@ -12,7 +12,7 @@ pub const ATTEMPTS: u32 = 3;
 /// How many workers may be lost over one job before it is given up: it may be what takes them down.
 pub const LOSSES: u32 = 5;
 /// A pause between attempts is at most this long.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
+pub const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// By how much each pause is longer than the one before.
 const PAUSE_FACTOR: u32 = 4;
 

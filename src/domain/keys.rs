@@ -14,3 +14,13 @@ pub const USER_LABEL: &str = "stream.streamspace.io/user";
 pub const TEMPLATE_LABEL: &str = "stream.streamspace.io/template";
 /// Label of templates that came with the server: rewritten at each start.
 pub const SHIPPED_LABEL: &str = "stream.streamspace.io/shipped";
+/// Annotation of a template that was installed from the catalog: the id of the catalog template.
+pub const CATALOG_TEMPLATE: &str = "stream.streamspace.io/catalog-template";
+/// Annotation: the id of the version of it that is installed.
+pub const CATALOG_VERSION: &str = "stream.streamspace.io/catalog-version";
+/// Annotation: the URL of the repository it comes from.
+pub const CATALOG_REPOSITORY: &str = "stream.streamspace.io/catalog-repository";
+/// Annotation: the commit it comes from.
+pub const CATALOG_COMMIT: &str = "stream.streamspace.io/catalog-commit";
+/// Annotation: the file it comes from, from the repository's root.
+pub const CATALOG_PATH: &str = "stream.streamspace.io/catalog-path";

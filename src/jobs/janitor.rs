@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a job is kept after its end.
-const KEPT_FOR: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const KEPT_FOR: Duration = Duration::from_hours(14 * 24);
 /// Most locks that are looked at in one transaction.
 const LOCKS_AT_ONCE: i64 = 100;
 /// Most jobs that are removed at once.
@@ -79,7 +79,7 @@ async fn free(shared: &Shared, folder: Option<&str>) -> Result<bool, Error> {
     for (lost, status) in ended {
         report(shared, lost, status);
     }
-    Ok(lost.len() as i64 == LOCKS_AT_ONCE)
+    Ok(i64::try_from(lost.len()).is_ok_and(|count| count == LOCKS_AT_ONCE))
 }
 
 fn report(shared: &Shared, lost: &Lost, status: Status) {

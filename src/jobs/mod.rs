@@ -43,7 +43,7 @@ pub trait Handler: Send + Sync {
 
     /// The longest time that one attempt may take.
     fn limit(&self) -> Duration {
-        Duration::from_secs(15 * 60)
+        Duration::from_mins(15)
     }
 
     /// Does the job. The future is dropped when the job is no longer its worker's, when it takes longer than
@@ -145,7 +145,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             workers: 8,
-            lease: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
             renew_every: Duration::from_secs(15),
             poll_every: Duration::from_secs(1),
             sweep_every: Duration::from_secs(5),

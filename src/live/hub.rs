@@ -277,7 +277,9 @@ impl Hub {
     /// Objects that are too old to be kept for those who begin to read.
     pub(super) fn forget(&self, subject: Subject, names: &[String]) {
         let mut shelf = self.0.shelf(subject);
-        names.iter().for_each(|name| shelf.feed.forget(name));
+        for name in names {
+            shelf.feed.forget(name);
+        }
     }
 
     /// Tells those who see the session a live figure about it; a newer one takes the place of one that waits.

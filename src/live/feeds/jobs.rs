@@ -24,6 +24,8 @@ use crate::{
 const ACTIVE_MAX: i64 = 5_000;
 /// Most jobs that have ended which are kept.
 const ENDED_MAX: usize = 500;
+/// The same for the database.
+const ENDED_LISTED: i64 = ENDED_MAX.cast_signed() as i64;
 /// Most changes that are read at once.
 const BATCH: i64 = 1_000;
 /// How often is looked although nothing was announced.
@@ -101,7 +103,7 @@ impl Follower {
     }
 
     async fn read_list(&mut self, db: &deadpool_postgres::Client) -> Result<u64, Error> {
-        let (jobs, head) = feed::list(db, ACTIVE_MAX, ENDED_MAX as i64).await?;
+        let (jobs, head) = feed::list(db, ACTIVE_MAX, ENDED_LISTED).await?;
         self.ended =
             jobs.iter().rev().filter(|(_, job)| job.status.is_final()).map(|(_, job)| job.id.clone()).collect();
         let items = jobs.iter().map(|(number, job)| item(*number, job)).collect::<Result<_, _>>()?;

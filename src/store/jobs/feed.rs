@@ -100,9 +100,10 @@ pub async fn after(db: &impl GenericClient, number: u64, most: i64) -> Result<Ve
         .await?;
     let rows = db.query(&statement, &[&number.cast_signed(), &most]).await?;
     let change = |row: &tokio_postgres::Row| {
-        let what = match row.try_get("gone")? {
-            true => What::Gone(row.try_get("gone_id")?, row.try_get("gone_of")?),
-            false => What::Now(Box::new(job(row)?)),
+        let what = if row.try_get("gone")? {
+            What::Gone(row.try_get("gone_id")?, row.try_get("gone_of")?)
+        } else {
+            What::Now(Box::new(job(row)?))
         };
         Ok(Change { number: row.try_get::<_, i64>("change")?.cast_unsigned(), what })
     };

@@ -140,11 +140,12 @@ pub async fn list(db: &impl GenericClient, query: &Query) -> Result<(Vec<Job>, i
     let texts = ["j.id", "j.type", "j.target", "j.error", "j.created_by", "j.correlation_id"];
     let found = super::search::every_word_in("$5", &texts);
     let statuses: Vec<&str> = query.statuses.iter().map(|status| status.word()).collect();
-    let order: String = query
+    let order: Vec<String> = query
         .sort
         .iter()
         .map(|(place, descending)| format!("{} {} NULLS LAST, ", SORT_COLUMNS[*place], direction(*descending)))
         .collect();
+    let order = order.concat();
     let Query { created_by, kind, target, offset, limit, .. } = query;
     let page =
         format!("SELECT {COLUMNS} FROM jobs j WHERE {WHERE} AND {found} ORDER BY {order}j.seq DESC OFFSET $6 LIMIT $7");
