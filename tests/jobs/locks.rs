@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::world::{Door, World, does, nothing, quick, until};
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn worker() -> Worker {
     Worker { id: Uuid::new_v4(), folder: None }

@@ -42,9 +42,9 @@ async fn a_job_exists_only_if_its_transaction_commits() {
         let transaction = client.transaction().await.unwrap();
         let (job, _) = jobs::enqueue(&transaction, &jobs::new("greet", "x")).await.unwrap();
         if commit {
-            transaction.commit().await.unwrap()
+            transaction.commit().await.unwrap();
         } else {
-            transaction.rollback().await.unwrap()
+            transaction.rollback().await.unwrap();
         }
         let found = store::jobs::get(&client, &job.id).await.unwrap();
         assert_eq!(found.is_some(), commit);
@@ -270,7 +270,7 @@ async fn a_job_that_keeps_taking_its_workers_down_is_given_up() {
 #[tokio::test]
 async fn a_job_that_was_announced_is_taken_without_waiting_for_the_next_look() {
     let world = World::new().await;
-    let slow = jobs::Options { poll_every: Duration::from_secs(3_600), ..quick() };
+    let slow = jobs::Options { poll_every: Duration::from_hours(1), ..quick() };
     let _replica = world.replica(vec![does("quick", async |_| nothing())], slow);
     // The first look has to be over: it would find the job by itself.
     for _ in 0..3 {
