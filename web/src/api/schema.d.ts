@@ -147,6 +147,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the jobs that the caller may see, the newest first. Sorts by `createdAt`, `type`, `target`, `status`,
+         *     `finishedAt`.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One job. */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for the end of a job: one that waits is cancelled with that, one that runs stops soon. */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a job said, over all its attempts. */
+        get: operations["job_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a job again that failed, was cancelled or given up, from its first attempt on. */
+        post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -528,6 +616,26 @@ export interface paths {
         };
         /** Any number of topics over one socket; every frame names its topic. */
         get: operations["ws_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ws/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The jobs that the caller may see, as they go on: a snapshot of those that have not ended and the latest of those
+         *     that have, then `job.created`, `job.updated`, `job.deleted`.
+         */
+        get: operations["ws_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -938,6 +1046,101 @@ export interface components {
             /** @description When it will be hibernated; absent: never. */
             stopsAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
         };
+        /** @description A job as callers see it. */
+        Job: {
+            /**
+             * Format: int32
+             * @description Attempts that began.
+             */
+            attempt: number;
+            /** @description Whether somebody asked for its end. */
+            cancelRequested: boolean;
+            /** @description The request that it came from. */
+            correlationId?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            createdAt: string;
+            /** @description Who asked for it; null: the platform itself. */
+            createdBy?: string | null;
+            /** @description Why the latest attempt failed. */
+            error?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            finishedAt?: string | null;
+            /**
+             * @description `job_` and a ULID.
+             * @example job_01JD8Z7T2W9F6M0Q4K1V3X5Y7B
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description After so many it is given up.
+             */
+            maxAttempts: number;
+            progress?: components["schemas"]["Progress"] | null;
+            /** @description What came of it. */
+            result?: Record<string, unknown> | null;
+            /**
+             * Format: date-time
+             * @description It does not begin before.
+             */
+            runAfter: string;
+            /**
+             * Format: date-time
+             * @description Begin of the latest attempt.
+             */
+            startedAt?: string | null;
+            /** @description Where it is in its life. */
+            status: components["schemas"]["Status"];
+            /** @description On what, such as `repository/{id}`. Jobs of one target run one after the other. */
+            target: string;
+            /** @description What kind of work, such as `catalog.sync`. */
+            type: string;
+        };
+        /** @description A page of jobs. */
+        JobList: {
+            /** @description The jobs. */
+            items: components["schemas"]["Job"][];
+            /** @description Always `JobList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Jobs on this page. */
+            size: number;
+            /**
+             * Format: int64
+             * @description Jobs on all pages, counted to 10,000.
+             */
+            total: number;
+            /** @description `atLeast` where there are more than were counted. */
+            totalIs?: string | null;
+        };
+        /** @description A page of a job's log. */
+        JobLog: {
+            /** @description The lines, the oldest first. */
+            items: components["schemas"]["LogLine"][];
+            /** @description Always `JobLog`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Lines on this page. */
+            size: number;
+            /**
+             * Format: int64
+             * @description Lines in all.
+             */
+            total: number;
+        };
         /** @description A key of a named object. */
         KeyRef: {
             key: string;
@@ -1022,6 +1225,28 @@ export interface components {
          * @enum {string}
          */
         LogLevel: "debug" | "info" | "warn" | "error";
+        /** @description A line of a job's log. */
+        LogLine: {
+            /**
+             * Format: int32
+             * @description In which attempt it was written.
+             */
+            attempt: number;
+            /** @description How grave it is. */
+            level: components["schemas"]["LogLevel"];
+            /** @description One line. */
+            message: string;
+            /**
+             * Format: int32
+             * @description From 1, without gaps.
+             */
+            number: number;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time: string;
+        };
         /** @description How much is logged. */
         Logging: {
             /**
@@ -1378,6 +1603,21 @@ export interface components {
             /** @description A sentence that says how to mend it. */
             message: string;
         };
+        /** @description How far a job is. */
+        Progress: {
+            /**
+             * Format: int64
+             * @description Steps that are done.
+             */
+            done: number;
+            /** @description What is being done, in a few words. */
+            message: string;
+            /**
+             * Format: int64
+             * @description Steps in all, where that is known.
+             */
+            total?: number | null;
+        };
         /**
          * @description Causes that the doctor can tell apart.
          * @enum {string}
@@ -1612,6 +1852,11 @@ export interface components {
              */
             for: string;
         };
+        /**
+         * @description Where a job is in its life.
+         * @enum {string}
+         */
+        Status: "PENDING" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "DEAD";
         /** @description The server, as everybody may know it. */
         System: {
             /** @description Below it every session has an origin of its own; with the port, where there is one. */
@@ -2385,6 +2630,264 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description In one of these states, separated by commas, such as `DEAD` for dead letters.
+                 * @example PENDING,RUNNING
+                 */
+                status?: string;
+                /** @description Of this type, such as `catalog.sync`. */
+                type?: string;
+                /** @description Of this target. */
+                target?: string;
+                /** @description Asked for by this person. */
+                createdBy?: string;
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description The job's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The job's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is asked to end */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_logs: {
+        parameters: {
+            query?: {
+                /** @description Only lines after that number: what came since the last look. */
+                after?: number;
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description The job's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of its lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobLog"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description The job's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It waits for a worker */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
             };
             /** @description The request is refused; `code` says why */
             "4XX": {
@@ -4032,13 +4535,57 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description `sessions`, `templates`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
+                 * @description `sessions`, `templates`, `jobs`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
                  *     to with `{"type":"subscribe","topic":…,"cursor":…}` at any time, and left with `unsubscribe`.
                  */
                 topics?: string;
                 /** @description The latest cursors that were read, joined by commas. */
                 cursor?: string;
                 /** @description A one-time ticket from `POST /api/v1/ws/tickets`. */
+                ticket?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Frames follow, one JSON object each */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ws_jobs: {
+        parameters: {
+            query?: {
+                /** @description The latest cursor that was read: the server sends what was missed since, or a snapshot where it cannot. */
+                cursor?: string;
+                /** @description A one-time ticket from `POST /api/v1/ws/tickets`, for clients that can send neither cookie nor header. */
                 ticket?: string;
             };
             header?: {
