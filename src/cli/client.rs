@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, RequestBuilder};
+use jiff::Timestamp;
+use reqwest::{Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
@@ -18,6 +19,10 @@ use crate::config;
 
 /// Longest time for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Longest time until a server takes the connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How soon a connection that says nothing is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// The file in the client's folder.
 const FILE: &str = "credentials.json";
 
@@ -40,7 +45,7 @@ pub(super) struct Server {
     /// A personal API token.
     pub(super) token: String,
     /// Until then.
-    pub(super) expires_at: jiff::Timestamp,
+    pub(super) expires_at: Timestamp,
 }
 
 impl std::fmt::Debug for Server {
@@ -71,6 +76,18 @@ impl Credentials {
         self.write_to(&folder()?)
     }
 
+    /// The server that is meant: `named`, or else the one that was signed in to last.
+    fn find(mut self, named: Option<&Url>, now: Timestamp) -> Result<(Url, Server), CliError> {
+        let origin = named.map(|url| url.origin().ascii_serialization()).or(self.current);
+        let origin = origin.ok_or("sign in first: streamspace login URL")?;
+        let again = |why: &str| format!("{why} {origin}: sign in with streamspace login {origin}");
+        let server = self.servers.remove(&origin).ok_or_else(|| again("nobody is signed in to"))?;
+        if server.expires_at <= now {
+            return Err(again("the time is over for which you were signed in to").into());
+        }
+        Ok((origin.parse()?, server))
+    }
+
     fn write_to(&self, folder: &Path) -> Result<(), CliError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let half = folder.join(format!("{FILE}.{}", std::process::id()));
@@ -91,6 +108,22 @@ fn folder() -> Result<PathBuf, CliError> {
     config::client_folder().ok_or_else(|| "there is no home folder: set HOME or XDG_CONFIG_HOME".into())
 }
 
+/// Which server is meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    /// The server, such as `https://streamspace.example.org`. Absent: the one that was signed in to last.
+    #[arg(long, global = true, env = "STREAMSPACE_SERVER")]
+    server: Option<Url>,
+}
+
+impl Target {
+    /// A client of it, as whoever is signed in there at `now`.
+    pub(super) fn client(&self, now: Timestamp) -> Result<Client, CliError> {
+        let (origin, server) = Credentials::read()?.find(self.server.as_ref(), now)?;
+        Client::new(origin, Some(server.token))
+    }
+}
+
 /// Asks one server.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -107,12 +140,19 @@ struct Problem {
 }
 
 impl Client {
+    /// Where the server is.
+    pub(super) const fn origin(&self) -> &Url {
+        &self.origin
+    }
+
     /// A client of the server at `origin` that shows `token`.
     pub(super) fn new(origin: Url, token: Option<String>) -> Result<Self, CliError> {
         // Taken once a process; whoever was first chose the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(ANSWER_WITHIN)
+            .connect_timeout(CONNECT_WITHIN)
+            .tcp_keepalive(KEEP_ALIVE)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("streamspace/", env!("CARGO_PKG_VERSION")))
             .build()?;
@@ -132,13 +172,17 @@ impl Client {
 
 /// Sends `request` and reads what it answers; a problem becomes a sentence.
 pub(super) async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CliError> {
+    Ok(serde_json::from_slice(&send(request).await?.bytes().await?)?)
+}
+
+/// Sends `request` and waits for the head of an answer that says yes; a problem becomes a sentence.
+pub(super) async fn send(request: RequestBuilder) -> Result<Response, CliError> {
     let response = request.send().await?;
     let status = response.status();
-    let body = response.bytes().await?;
     if status.is_success() {
-        return Ok(serde_json::from_slice(&body)?);
+        return Ok(response);
     }
-    match serde_json::from_slice::<Problem>(&body) {
+    match serde_json::from_slice::<Problem>(&response.bytes().await?) {
         Ok(problem) => Err(format!("{}: {}", problem.title, problem.detail).into()),
         Err(_) => Err(format!("the server answered {status}: is this the address of a StreamSpace server?").into()),
     }
@@ -165,5 +209,29 @@ mod tests {
         let again = Credentials::read_from(&folder).unwrap();
         assert_eq!(again.servers["http://localhost:8000"].token, "secret");
         assert!(!format!("{again:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_server_is_the_one_that_is_named_or_else_the_last_one() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let known = || {
+            let server = |minutes| Server {
+                user: "alice".into(),
+                token: "secret".into(),
+                expires_at: now + jiff::SignedDuration::from_mins(minutes),
+            };
+            let servers = [("http://localhost:8000", server(1)), ("https://other.test", server(0))];
+            let servers = servers.into_iter().map(|(origin, server)| (origin.to_owned(), server)).collect();
+            Credentials { current: Some("http://localhost:8000".into()), servers }
+        };
+        let find = |named: Option<&str>| {
+            let named = named.map(|url| url.parse().unwrap());
+            known().find(named.as_ref(), now).map(|(origin, _)| origin.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(find(None).as_deref(), Ok("http://localhost:8000/"));
+        assert_eq!(find(Some("http://localhost:8000/sessions")).as_deref(), Ok("http://localhost:8000/"));
+        assert!(find(Some("https://other.test")).unwrap_err().contains("the time is over"));
+        assert!(find(Some("https://third.test")).unwrap_err().contains("nobody is signed in to https://third.test"));
+        assert!(Credentials::default().find(None, now).unwrap_err().to_string().contains("sign in first"));
     }
 }

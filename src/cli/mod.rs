@@ -14,6 +14,8 @@ mod migrate;
 mod openapi;
 mod sandbox;
 mod serve;
+mod sessions;
+mod table;
 mod terminal;
 
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
@@ -115,6 +117,8 @@ enum Command {
     /// Refuse routes in a sandbox's network. Started by its holder.
     #[command(hide = true)]
     SandboxNet,
+    /// See, start, stop and delete sessions on a server that you are signed in to.
+    Sessions(sessions::Sessions),
     /// Run the server.
     Serve(Box<crate::config::Config>),
 }
@@ -130,6 +134,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),
+        Command::Sessions(sessions) => sessions::run(sessions, &*clock),
         Command::Terminal(options) => terminal::run(options),
         Command::Desktop(options) => desktop::run(options),
         Command::Sandbox => sandbox::hold(),

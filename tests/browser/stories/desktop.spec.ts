@@ -4,26 +4,41 @@ import type { Locator, Page } from '@playwright/test'
 import { pressKeys } from '../support/keys.ts'
 import { picture } from '../support/pictures.ts'
 import { expect, type Person, test } from '../support/stories.ts'
-import { screenOf } from '../support/screen.ts'
+import { answersOfDesktop, screenOf, textOffered } from '../support/screen.ts'
 import { Terminal } from '../support/terminal.ts'
+
+/** What is copied: letters of a German keyboard, and spaces. */
+const COPIED = 'ä € @'
+/** A point inside the desktop's terminal window, away from its text. */
+const IN_TERMINAL = { x: 400, y: 400 }
+/** The ground of that window, as the template `desktop` asks for it. */
+const TERMINAL_GROUND = '20,24,29'
 
 /** Opens a running desktop and puts the keyboard into its terminal window. */
 async function openDesktop(page: Page, name: string): Promise<Locator> {
   await page.goto(new URL(`/sessions/${name}`, page.url()).href)
   const screen = screenOf(page)
   await expect(page.getByRole('img', { name: /Connected, an answer takes/ })).toBeVisible()
-  // The window of the terminal, in its colour, where the click will go.
-  await expect.poll(() => colourAt(screen, 200, 200)).toBe('255,255,255')
-  await screen.click({ position: { x: 200, y: 200 } })
+  await expect.poll(() => colourAt(screen, IN_TERMINAL)).toBe(TERMINAL_GROUND)
+  await screen.click({ position: IN_TERMINAL })
   return screen
 }
 
 /** What is drawn at a point of the desktop, as `red,green,blue`. */
-function colourAt(screen: Locator, x: number, y: number): Promise<string | undefined> {
+function colourAt(screen: Locator, point: { x: number; y: number }): Promise<string | undefined> {
   return screen.evaluate(
-    (canvas: HTMLCanvasElement, at) => canvas.getContext('2d')?.getImageData(at.x, at.y, 1, 1).data.slice(0, 3).join(),
-    { x, y },
+    (canvas: HTMLCanvasElement, { x, y }) => canvas.getContext('2d')?.getImageData(x, y, 1, 1).data.slice(0, 3).join(),
+    point,
   )
+}
+
+/**
+ * Types a command that keeps the next `text` of the keyboard in `file`, without anybody pressing Enter after it: a
+ * program of X takes a paste a moment after the key that asks for it, and other keys may come in between.
+ */
+async function keepNext(page: Page, text: string, file: string): Promise<void> {
+  await page.keyboard.type(`stty -icanon; head -c ${Buffer.byteLength(text)} > ${file}; stty icanon`)
+  await page.keyboard.press('Enter')
 }
 
 /** A terminal of the same person beside the desktop: both see the same home. */
@@ -55,33 +70,67 @@ test('the desktop takes the size of the window', async ({ person }) => {
     await person.page.setViewportSize({ width, height })
     const pixels = () => screen.evaluate((canvas: HTMLCanvasElement) => [canvas.width, canvas.height] as const)
     await expect.poll(async () => (await pixels())[0]).toBe(width)
-    await screen.click({ position: { x: 200, y: 200 } })
+    await screen.click({ position: IN_TERMINAL })
     await person.page.keyboard.type(`xwininfo -root | grep -o geometry.* > ~/size-${width}`)
     await person.page.keyboard.press('Enter')
     await terminal.holds(`~/size-${width}`, `geometry ${(await pixels()).join('x')}+0+0`)
   }
 })
 
-test('text is copied into the desktop and out of it', async ({ person }) => {
-  const { metadata } = await person.api.running('desktop')
-  const screen = await openDesktop(person.page, metadata.name)
+test('a text that is sent is in the desktop before the keys that follow, and one that is copied there comes out', async ({
+  person,
+}) => {
   const { page } = person
+  const answers = await answersOfDesktop(page)
+  const { metadata } = await person.api.running('desktop')
+  const screen = await openDesktop(page, metadata.name)
+  const terminal = await terminalBeside(person)
+  await page.bringToFront()
+  await keepNext(page, COPIED, '~/pasted')
+  // From here on nothing can be asked of the page, so what arrives was sent along.
+  answers.hold()
   await page.getByRole('button', { name: 'Clipboard' }).click()
-  await page.getByRole('textbox', { name: 'Text for the session' }).fill('echo grüße > ~/pasted')
+  await page.getByRole('textbox', { name: 'Text for the session' }).fill(COPIED)
   await page.getByRole('button', { name: 'Send to the session' }).click()
   await page.keyboard.press('Escape')
-  await screen.click({ position: { x: 200, y: 200 } })
+  await screen.click({ position: IN_TERMINAL })
   await page.keyboard.press('Shift+Insert')
-  await page.keyboard.press('Enter')
-  const terminal = await terminalBeside(person)
-  await terminal.holds('~/pasted', 'grüße')
+  await terminal.holds('~/pasted', COPIED)
+  answers.release()
 
+  await terminal.enter(`printf '${COPIED} back' > ~/copied`)
   await page.bringToFront()
-  await screen.click({ position: { x: 200, y: 200 } })
-  await page.keyboard.type('printf over | xclip -selection clipboard')
+  await screen.click({ position: IN_TERMINAL })
+  await page.keyboard.type('xclip -selection clipboard ~/copied')
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Clipboard' }).click()
-  await expect(page.getByRole('textbox', { name: 'Copied in the session' })).toHaveValue('over')
+  await expect(page.getByRole('textbox', { name: 'Copied in the session' })).toHaveValue(`${COPIED} back`)
+})
+
+test('with the browser’s leave both clipboards are one', async ({ person }) => {
+  const { page } = person
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+  const { metadata } = await person.api.running('desktop')
+  const connecting = page.waitForEvent('websocket', (socket) => socket.url().includes('/vnc'))
+  const screen = await openDesktop(page, metadata.name)
+  const connection = await connecting
+  const terminal = await terminalBeside(person)
+  await terminal.enter(`printf '${COPIED} back' > ~/copied`)
+  await page.bringToFront()
+  await keepNext(page, COPIED, '~/pasted')
+  await page.evaluate((text) => navigator.clipboard.writeText(text), COPIED)
+  await page.getByRole('banner').hover()
+  const offered = textOffered(connection)
+  await screen.click({ position: IN_TERMINAL })
+  await offered
+  await page.keyboard.press('Shift+Insert')
+  await terminal.holds('~/pasted', COPIED)
+
+  await page.bringToFront()
+  await screen.click({ position: IN_TERMINAL })
+  await page.keyboard.type('xclip -selection clipboard ~/copied')
+  await page.keyboard.press('Enter')
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(`${COPIED} back`)
 })
 
 test('it sleeps and wakes with its files, and is deleted from the page', async ({ person }) => {

@@ -14,6 +14,14 @@ const { FakeRfb } = vi.hoisted(() => {
     }
     readonly keys: [number, string | null, boolean | undefined][] = []
     readonly pasted: string[] = []
+    /** What was sent about the clipboard, in its order. */
+    readonly clipboardMessages: string[] = []
+    readonly _sock = this
+    _clipboardServerCapabilitiesActions: Record<number, boolean> = {}
+    static readonly messages = {
+      extendedClipboardProvide: (rfb: FakeRfb, formats: number[], [text]: string[]) =>
+        rfb.clipboardMessages.push(`provide ${String(formats)} ${text ?? ''}`),
+    }
     constructor() {
       super()
       FakeRfb.all.push(this)
@@ -23,6 +31,7 @@ const { FakeRfb } = vi.hoisted(() => {
     }
     clipboardPasteFrom(text: string) {
       this.pasted.push(text)
+      this.clipboardMessages.push('notify')
     }
     getImageData() {
       return { width: 3, height: 2 }
@@ -127,6 +136,17 @@ describe('the link to a desktop', () => {
     dispatchEvent(new Event('focus'))
     await vi.advanceTimersByTimeAsync(0)
     expect(FakeRfb.last.pasted).toEqual(['from here'])
+  })
+
+  it('sends a text right after the word of it, where the desktop can take it so', () => {
+    FakeRfb.last.tell('connect')
+    link.paste('plain')
+    expect(FakeRfb.last.clipboardMessages).toEqual(['notify'])
+    FakeRfb.last._clipboardServerCapabilitiesActions = { [1 << 28]: true }
+    link.paste('ä€@')
+    expect(FakeRfb.last.clipboardMessages.slice(1)).toEqual(['notify', 'provide 1 ä€@'])
+    link.paste('long'.repeat(100_000))
+    expect(FakeRfb.last.clipboardMessages.slice(3)).toEqual(['notify'])
   })
 
   it('presses combinations down in order and lets go in reverse', () => {

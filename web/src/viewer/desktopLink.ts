@@ -1,7 +1,7 @@
-import RFB from '@novnc/novnc'
 import { backoff } from '~/live/backoff'
 import { Bandwidth } from './bandwidth'
 import { readClipboard, writeClipboard, type ClipboardAccess } from './clipboard'
+import { EagerRfb } from './eagerRfb'
 import type { Key } from './keys'
 import { levelsOf, type Levels, type PictureQuality } from './quality'
 
@@ -30,7 +30,7 @@ export class DesktopLink {
   readonly #still: HTMLCanvasElement
   readonly #listeners = new Set<() => void>()
   #state: DesktopState = { phase: 'connecting' }
-  #rfb: RFB | undefined
+  #rfb: EagerRfb | undefined
   #socket: WebSocket | undefined
   #attempt = 0
   #alive = false
@@ -154,7 +154,7 @@ export class DesktopLink {
       if (data instanceof ArrayBuffer) this.#bandwidth.note(data.byteLength, performance.now())
     })
     const timeout = setTimeout(() => socket === this.#socket && this.drop(), CONNECT_TIMEOUT_MS)
-    const rfb = new RFB(this.#screen, socket, { shared: true })
+    const rfb = new EagerRfb(this.#screen, socket, { shared: true })
     this.#rfb = rfb
     rfb.scaleViewport = true
     rfb.resizeSession = true
@@ -188,7 +188,7 @@ export class DesktopLink {
     this.#timer = setTimeout(() => this.#connect(), this.#attempt <= EAGER_ATTEMPTS ? Math.min(wait, EAGER_CAP_MS) : wait)
   }
 
-  #keepPicture(rfb: RFB): void {
+  #keepPicture(rfb: EagerRfb): void {
     const picture = rfb.getImageData()
     this.#still.width = picture.width
     this.#still.height = picture.height

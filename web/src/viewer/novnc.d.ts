@@ -1,4 +1,4 @@
-/** The part of noVNC's API (docs/API.md of the package) that the viewer uses. */
+/** The part of noVNC's API (docs/API.md of the package) that the viewer uses; what begins with `_` is no part of it. */
 declare module '@novnc/novnc' {
   interface RfbEvents {
     connect: CustomEvent
@@ -10,6 +10,12 @@ declare module '@novnc/novnc' {
   }
 
   export default class RFB {
+    static readonly messages: {
+      extendedClipboardProvide(sock: object, formats: readonly number[], texts: string[]): void
+    }
+    protected readonly _sock: object
+    /** What the server can do with its clipboard, by the bit of the action. */
+    protected readonly _clipboardServerCapabilitiesActions: Readonly<Record<number, boolean | undefined>>
     constructor(target: HTMLElement, channel: WebSocket, options?: { shared?: boolean })
     background: string
     compressionLevel: number
