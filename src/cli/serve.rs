@@ -136,6 +136,7 @@ async fn wire(
     let options = engine::Options {
         uid_base: config.sessions.session_uid_base,
         home_limit_bytes: config.sessions.user_pv_size,
+        port_deadline: config.sessions.session_start_timeout,
         ..engine::Options::new(claim.data(), claim.run())
     };
     tasks.start("audit-chain", audit_chain::run(pool.clone(), Arc::clone(&clock), tasks.stopping()));

@@ -23,6 +23,9 @@ pub struct Sessions {
     /// First host uid given to people's sandboxes when the server runs as root.
     #[arg(long, env = "SESSION_UID_BASE", default_value_t = 2_000_000)]
     pub session_uid_base: u32,
+    /// How long a session's program may take to open its port before it counts as failed.
+    #[arg(long, env = "SESSION_START_TIMEOUT", value_parser = duration::parse, default_value = "1m")]
+    pub session_start_timeout: Duration,
     /// Size of a home, such as `10Gi`.
     #[arg(long, env = "USER_PV_SIZE", value_parser = quantity::bytes, default_value = "10Gi")]
     pub user_pv_size: u64,

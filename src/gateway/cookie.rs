@@ -107,27 +107,39 @@ pub fn for_app(header: &HeaderValue) -> Option<http::HeaderValue> {
     if left.is_empty() { None } else { http::HeaderValue::from_maybe_shared(bytes::Bytes::from(left)).ok() }
 }
 
+/// What lets a browser keep an app's cookie where the dashboard frames the app on another site. It is sent in the
+/// dashboard's frames alone then, or in a tab of the app's own, whatever the app asked for.
+const FRAMED: &[u8] = b"; Secure; SameSite=None; Partitioned";
+
 /// A `Set-Cookie` of an app as the browser may have it: without `Domain`, so that it stays on the session's own
-/// origin. `None`: the cookie bears the platform's name and is dropped.
+/// origin, and, where `style` lets apps be framed, such that it is kept in a frame. `None`: the cookie bears the
+/// platform's name and is dropped.
 #[must_use]
-pub fn from_app(header: &http::HeaderValue) -> Option<HeaderValue> {
+pub fn from_app(header: &http::HeaderValue, style: Style) -> Option<HeaderValue> {
     let bytes = header.as_bytes();
     if is_ours(bytes) {
         return None;
     }
+    let replaced: &[&[u8]] = match style {
+        Style::Partitioned => &[b"domain", b"secure", b"samesite", b"partitioned"],
+        Style::Plain => &[b"domain"],
+    };
     let mut parts = bytes.split(|byte| *byte == b';');
     let mut kept = parts.next().unwrap_or_default().to_vec();
-    for part in parts.filter(|part| !is_domain(part)) {
+    for part in parts.filter(|part| !is_one_of(part, replaced)) {
         kept.push(b';');
         kept.extend_from_slice(part);
+    }
+    if style == Style::Partitioned {
+        kept.extend_from_slice(FRAMED);
     }
     HeaderValue::from_bytes(&kept).ok()
 }
 
-/// Whether an attribute of `Set-Cookie` is `Domain`, with a value or without.
-fn is_domain(attribute: &[u8]) -> bool {
-    let name = attribute.split(|byte| *byte == b'=').next().unwrap_or_default();
-    name.trim_ascii().eq_ignore_ascii_case(b"domain")
+/// Whether an attribute of `Set-Cookie` has one of these names, with a value or without.
+fn is_one_of(attribute: &[u8], names: &[&[u8]]) -> bool {
+    let name = attribute.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+    names.iter().any(|one| name.eq_ignore_ascii_case(one))
 }
 
 #[cfg(test)]
@@ -143,7 +155,11 @@ mod tests {
     }
 
     fn browser_gets(cookie: &'static str) -> Option<String> {
-        from_app(&http::HeaderValue::from_static(cookie)).map(|value| value.to_str().unwrap().to_owned())
+        gets(cookie, Style::Plain)
+    }
+
+    fn gets(cookie: &'static str, style: Style) -> Option<String> {
+        from_app(&http::HeaderValue::from_static(cookie), style).map(|value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -183,6 +199,19 @@ mod tests {
         assert_eq!(browser_gets("a=1; Path=/; domain=example.org; Secure"), Some("a=1; Path=/; Secure".into()));
         assert_eq!(browser_gets("a=1; DOMAIN"), Some("a=1".into()));
         assert_eq!(browser_gets("domain=1; Path=/"), Some("domain=1; Path=/".into()));
+    }
+
+    #[test]
+    fn a_cookie_of_an_app_is_kept_in_the_dashboards_frame_whatever_the_app_thinks_of_frames() {
+        let framed = |rest: &str| Some(format!("_xsrf=1{rest}; Secure; SameSite=None; Partitioned"));
+        assert_eq!(gets("_xsrf=1", Style::Partitioned), framed(""));
+        assert_eq!(
+            gets("_xsrf=1; Path=/; samesite = Strict; HttpOnly", Style::Partitioned),
+            framed("; Path=/; HttpOnly")
+        );
+        let all = "_xsrf=1; secure; Partitioned; Max-Age=0; SameSite=None; Domain=a.test";
+        assert_eq!(gets(all, Style::Partitioned), framed("; Max-Age=0"));
+        assert_eq!(gets("__Host-app=x", Style::Partitioned), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use http::header;
 
-use super::cookie;
+use super::cookie::{self, Style};
 
 /// A header of the request that cannot be passed on.
 #[derive(Debug, thiserror::Error)]
@@ -24,17 +24,20 @@ pub struct Ours {
     scheme: http::HeaderValue,
     /// The policy that lets only the app itself and the dashboard frame a page.
     frame_ancestors: HeaderValue,
+    /// How cookies are written.
+    style: Style,
 }
 
 impl Ours {
     /// `dashboard`: its origin.
     #[must_use]
-    pub fn new(scheme: &str, dashboard: &str) -> Self {
+    pub fn new(scheme: &str, dashboard: &str, style: Style) -> Self {
         let policy = format!("frame-ancestors 'self' {dashboard}");
         Self {
             scheme: http::HeaderValue::from_static(if scheme == "https" { "https" } else { "http" }),
             frame_ancestors: HeaderValue::from_str(&policy)
                 .unwrap_or_else(|_| HeaderValue::from_static("frame-ancestors 'self'")),
+            style,
         }
     }
 
@@ -102,7 +105,7 @@ impl Ours {
         let hops = Hops::named(headers.get_all(header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
         for (name, value) in headers {
             let kept = match name.as_str() {
-                "set-cookie" => cookie::from_app(value),
+                "set-cookie" => cookie::from_app(value, self.style),
                 "content-security-policy" => without_frame_ancestors(value),
                 "content-length" if status != http::StatusCode::NOT_MODIFIED => None,
                 word if is_hop(word) || is_not_an_apps(word) || hops.names(word) => None,
@@ -214,7 +217,7 @@ mod tests {
     use super::*;
 
     fn ours() -> Ours {
-        Ours::new("https", "https://platform.test")
+        Ours::new("https", "https://platform.test", Style::Plain)
     }
 
     fn to_app(headers: &[(&str, &str)]) -> http::HeaderMap {

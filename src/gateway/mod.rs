@@ -90,9 +90,10 @@ impl Gateway {
         let http = &wiring.app.config.http;
         let hosts = Hosts::new(&http.public_url(), &http.apps_authority());
         describe();
+        let style = if hosts.is_trustworthy() { Style::Partitioned } else { Style::Plain };
         Self(Arc::new(Parts {
-            ours: Ours::new(hosts.scheme(), hosts.dashboard()),
-            style: if hosts.is_trustworthy() { Style::Partitioned } else { Style::Plain },
+            ours: Ours::new(hosts.scheme(), hosts.dashboard(), style),
+            style,
             hosts,
             usages: Usages::default(),
             requests: metrics::counter!("streamspace_gateway_requests_total"),

@@ -26,6 +26,9 @@ export default defineConfig({
       executablePath: chromium,
       // Chromium's own sandbox refuses to start as root.
       chromiumSandbox: process.getuid?.() !== 0,
+      // Playwright's own list, of which the last one counts, turns the partitioning of storage off too. Then an app in a
+      // frame on another site can store nothing, which is so in no browser that a person uses.
+      args: ['--disable-features=Translate,HttpsUpgrades,PaintHolding,MediaRouter,OptimizationHints,LensOverlay'],
     },
   },
 })

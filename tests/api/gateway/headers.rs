@@ -65,7 +65,10 @@ async fn an_apps_answer_stays_within_its_own_origin() {
     .await;
     let (_, _, entry) = world.opened(&program).await;
     let (head, body) = world.get(&entry, "/").await;
-    assert_eq!((body.as_str(), head.all("set-cookie")), ("ok", vec!["a=1; Path=/"]));
+    assert_eq!(
+        (body.as_str(), head.all("set-cookie")),
+        ("ok", vec!["a=1; Path=/; Secure; SameSite=None; Partitioned"])
+    );
     let dashboard = format!("frame-ancestors 'self' http://localhost:{}", world.app.address().port());
     assert_eq!(head.all("content-security-policy"), ["default-src 'self'", &dashboard]);
     for gone in ["x-frame-options", "clear-site-data", "x-hop", "keep-alive"] {

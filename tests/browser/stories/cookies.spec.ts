@@ -55,6 +55,7 @@ test.use({
     use({
       ...launchOptions,
       args: [
+        ...(launchOptions.args ?? []),
         '--host-resolver-rules=MAP platform.test 127.0.0.1, MAP *.platform.test 127.0.0.1',
         `--ignore-certificate-errors-spki-list=${certificate.fingerprint}`,
       ],
@@ -183,7 +184,7 @@ test('an app cannot reach another session’s app', async ({ site: { origin, bro
   await ask(attacker.app, `${victimOrigin}/`, { mode: 'no-cors' })
   expect(answers, 'not even a blind request arrives').toEqual([403])
 
-    await attacker.app.evaluate(() => {
+  await attacker.app.evaluate(() => {
     document.cookie = '__Host-app=planted; Domain=apps.platform.test; Path=/; Secure; SameSite=None'
   })
   expect(await ask(victim.app, `${victimOrigin}/`), 'the planted cookie does not take the place of its own').toBe(200)

@@ -4,15 +4,11 @@ import type { Locator, Page } from '@playwright/test'
 import { pressKeys } from '../support/keys.ts'
 import { picture } from '../support/pictures.ts'
 import { expect, type Person, test } from '../support/stories.ts'
-import { answersOfDesktop, screenOf, textOffered } from '../support/screen.ts'
+import { answersOfDesktop, colourAt, IN_TERMINAL, screenOf, TERMINAL_GROUND, textOffered } from '../support/screen.ts'
 import { Terminal } from '../support/terminal.ts'
 
 /** What is copied: letters of a German keyboard, and spaces. */
 const COPIED = 'ä € @'
-/** A point inside the desktop's terminal window, away from its text. */
-const IN_TERMINAL = { x: 400, y: 400 }
-/** The ground of that window, as the template `desktop` asks for it. */
-const TERMINAL_GROUND = '20,24,29'
 
 /** Opens a running desktop and puts the keyboard into its terminal window. */
 async function openDesktop(page: Page, name: string): Promise<Locator> {
@@ -22,14 +18,6 @@ async function openDesktop(page: Page, name: string): Promise<Locator> {
   await expect.poll(() => colourAt(screen, IN_TERMINAL)).toBe(TERMINAL_GROUND)
   await screen.click({ position: IN_TERMINAL })
   return screen
-}
-
-/** What is drawn at a point of the desktop, as `red,green,blue`. */
-function colourAt(screen: Locator, point: { x: number; y: number }): Promise<string | undefined> {
-  return screen.evaluate(
-    (canvas: HTMLCanvasElement, { x, y }) => canvas.getContext('2d')?.getImageData(x, y, 1, 1).data.slice(0, 3).join(),
-    point,
-  )
 }
 
 /**
@@ -88,7 +76,7 @@ test('a text that is sent is in the desktop before the keys that follow, and one
   await page.bringToFront()
   await keepNext(page, COPIED, '~/pasted')
   // From here on nothing can be asked of the page, so what arrives was sent along.
-  answers.hold()
+  await answers.hold()
   await page.getByRole('button', { name: 'Clipboard' }).click()
   await page.getByRole('textbox', { name: 'Text for the session' }).fill(COPIED)
   await page.getByRole('button', { name: 'Send to the session' }).click()
@@ -96,7 +84,7 @@ test('a text that is sent is in the desktop before the keys that follow, and one
   await screen.click({ position: IN_TERMINAL })
   await page.keyboard.press('Shift+Insert')
   await terminal.holds('~/pasted', COPIED)
-  answers.release()
+  await answers.release()
 
   await terminal.enter(`printf '${COPIED} back' > ~/copied`)
   await page.bringToFront()

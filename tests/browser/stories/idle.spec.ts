@@ -4,6 +4,7 @@
 import { expect, type Person, test } from '../support/stories.ts'
 import type { Server } from '../support/server.ts'
 import { screenOf } from '../support/screen.ts'
+import { Notebook } from '../support/jupyter.ts'
 import { Terminal } from '../support/terminal.ts'
 
 test.use({ serverOptions: { movableClock: true } })
@@ -11,9 +12,6 @@ test.use({ serverOptions: { movableClock: true } })
 const MINUTES = 60
 /** The idle time that the stories ask for. */
 const IDLE = { idleTimeout: '30m' }
-
-// Sandboxes live by the host's time: one that starts while the server is ahead would seem idle from its first moment.
-test.afterEach(async ({ server }) => server.advance(-server.ahead))
 
 /** Puts `person` in front of `name` and waits until the gateway counts the connection. */
 async function opened(person: Person, name: string) {
@@ -39,7 +37,8 @@ test('an open desktop with a moving clock on it goes to sleep on time, and the p
 
   await server.advance(20 * MINUTES)
   await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeCloseTo(10, 0)
-  await expect(page.getByRole('complementary', { name: 'Session details' })).toContainText(/no key, mouse|no input/i)
+  expect((await person.api.activity(metadata.name))?.idle.cause).toContain('nobody works in it')
+  await expect(page.getByRole('complementary', { name: 'Session details' })).toContainText('a window is open, but nobody works in it')
   expect((await person.api.session(metadata.name)).status?.phase).toBe('Running')
 
   await server.advance(11 * MINUTES)
@@ -83,22 +82,40 @@ test('snoozing postpones the stop, in the page and in the truth', async ({ perso
   await person.api.reaches(metadata.name, 'Hibernated')
 })
 
-test('an untouched JupyterLab goes to sleep although its page polls, a running cell keeps it up', async ({ person, server }) => {
-  test.setTimeout(240_000)
+test('an untouched JupyterLab goes to sleep on time although its page goes on asking', async ({ person, server }) => {
   const { metadata } = await person.api.running('jupyterlab', IDLE)
   const page = await opened(person, metadata.name)
-  const lab = page.frameLocator('iframe')
-  await lab.getByText('Python 3 (ipykernel)').first().click()
-  const cell = lab.getByRole('textbox').last()
-  await cell.click()
-  await page.keyboard.type('import time; time.sleep(45)')
-  await page.keyboard.press('Shift+Enter')
-  await expect(lab.getByText(/\[\*\]/).first()).toBeVisible()
+  await Notebook.launcher(page)
 
-  await server.advance(29 * MINUTES)
-  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeGreaterThan(25)
+  await server.advance(20 * MINUTES)
+  await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeLessThan(10.5)
+  await page.waitForRequest((request) => new URL(request.url()).hostname.startsWith(metadata.name))
+  expect(await minutesLeft(server, person, metadata.name)).toBeLessThan(10.5)
 
-  await expect(lab.getByText(/\[\*\]/)).toHaveCount(0, { timeout: 60_000 })
-  await server.advance(31 * MINUTES)
+  await server.advance(11 * MINUTES)
+  await person.api.reaches(metadata.name, 'Hibernated')
+  await expect(page.getByText('Your files are kept')).toBeVisible()
+})
+
+test('a cell that runs keeps JupyterLab up, and lets it sleep once it is done', async ({ person, server }) => {
+  test.setTimeout(180_000)
+  const { metadata } = await person.api.running('jupyterlab', IDLE)
+  const notebook = await Notebook.open(await opened(person, metadata.name))
+  await notebook.run('import os, time\nwhile not os.path.exists("done"): time.sleep(.1)')
+  await expect(notebook.running).toHaveCount(1)
+
+  // Longer in all than it may be idle.
+  for (const part of ['first', 'second']) {
+    await server.advance(25 * MINUTES)
+    await expect.poll(() => minutesLeft(server, person, metadata.name), part).toBeGreaterThan(28)
+  }
+  expect((await person.api.activity(metadata.name))?.idle.cause).toMatch(/^Active/)
+
+  const beside = await person.api.running('terminal')
+  const window = await person.window()
+  await window.goto(new URL(`/sessions/${beside.metadata.name}`, window.url()).href)
+  await (await Terminal.in(window)).enter('touch ~/done')
+  await expect(notebook.running).toHaveCount(0)
+  await server.advance(32 * MINUTES)
   await person.api.reaches(metadata.name, 'Hibernated')
 })

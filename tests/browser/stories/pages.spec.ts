@@ -14,12 +14,39 @@ const LOOKS = [
   { look: 'phone', colorScheme: 'light', width: 390, height: 844 },
 ] as const
 
-const PAGES = [
-  { name: 'home', path: '/', heading: 'Home' },
-  { name: 'templates', path: '/templates', heading: 'Templates' },
-  { name: 'launch-form', path: '/templates/terminal', heading: 'Terminal' },
-  { name: 'session-list', path: '/sessions', heading: 'Sessions' },
-  { name: 'profile', path: '/profile', heading: 'Profile' },
+interface Shown {
+  name: string
+  path: string
+  heading: string
+  /** What it shows comes from there. */
+  source: string
+  /** What it says where there is nothing, and how to come there. */
+  empty?: { path: string; says: string }
+}
+
+const PAGES: Shown[] = [
+  { name: 'home', path: '/', heading: 'Home', source: '**/api/v1/sessions*', empty: { path: '/', says: 'Nothing is running yet' } },
+  {
+    name: 'templates',
+    path: '/templates',
+    heading: 'Templates',
+    source: '**/api/v1/templates*',
+    empty: { path: '/templates?search=nothing-like-it', says: 'No template matches' },
+  },
+  { name: 'launch-form', path: '/templates/terminal', heading: 'Terminal', source: '**/api/v1/templates/terminal' },
+  {
+    name: 'session-list',
+    path: '/sessions',
+    heading: 'Sessions',
+    source: '**/api/v1/sessions*',
+    empty: { path: '/sessions', says: 'No sessions yet' },
+  },
+  { name: 'profile', path: '/profile', heading: 'Profile', source: '**/api/v1/tokens*' },
+]
+
+const ADMIN_PAGES: Shown[] = [
+  { name: 'people', path: '/admin/people', heading: 'People', source: '**/api/v1/users?*' },
+  { name: 'audit', path: '/admin/audit', heading: 'Audit log', source: '**/api/v1/audit*' },
 ]
 
 /** What axe finds against WCAG 2.1 A and AA, one line a finding. */
@@ -39,23 +66,90 @@ interface AxeResult {
 async function show(person: Person, path: string, heading: string): Promise<Page> {
   await person.page.goto(new URL(path, person.page.url()).href)
   await expect(person.page.getByRole('heading', { name: heading, level: 1 })).toBeVisible()
+  await expect(person.page.getByText('Loading…')).toHaveCount(0)
   return person.page
 }
 
-for (const { name, path, heading } of PAGES) {
-  test(`${name} can be read by everybody, in light, in dark and on a phone`, async ({ person }) => {
-    await person.api.running('terminal', { displayName: 'My shell' })
-    for (const { look, colorScheme, width, height } of LOOKS) {
-      await person.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-      await person.page.setViewportSize({ width, height })
-      const page = await show(person, path, heading)
-      expect(await findings(page), `${name}, ${look}`).toEqual([])
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-      expect(wide, `${name}, ${look}: nothing is wider than the screen`).toBeLessThanOrEqual(0)
-      await picture(page, `${name}-${look}`)
+/** Errors that the browser notes from now on. */
+function complaintsOf(page: Page): string[] {
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(`${message.text()} ${message.location().url}`)
+  })
+  return complaints
+}
+
+async function fits(page: Page, what: string): Promise<void> {
+  expect(await findings(page), what).toEqual([])
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+  expect(wide, `${what}: nothing is wider than the screen`).toBeLessThanOrEqual(0)
+}
+
+async function inEveryLook(person: Person, { name, path, heading }: Shown): Promise<void> {
+  for (const { look, colorScheme, width, height } of LOOKS) {
+    await person.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await person.page.setViewportSize({ width, height })
+    const page = await show(person, path, heading)
+    await fits(page, `${name}, ${look}`)
+    await picture(page, `${name}-${look}`)
+  }
+}
+
+/** The page while what it shows cannot be had, and when it can be had again. */
+async function inTrouble(person: Person, { name, path, source, heading }: Shown): Promise<void> {
+  const { page } = person
+  const problem = { type: '/problems/internal', title: 'It broke', status: 500, detail: 'Made by a test.', code: 'internal' }
+  await page.route(source, (route) =>
+    route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify(problem) }),
+  )
+  await page.goto(new URL(path, page.url()).href)
+  const alert = page.getByRole('alert').filter({ hasText: 'It broke' }).first()
+  await expect(alert).toContainText('Made by a test.')
+  await fits(page, `${name}, in trouble`)
+  await page.unroute(source)
+  await alert.getByRole('button', { name: 'Try again' }).click()
+  await expect(alert).toHaveCount(0)
+  await expect(page.getByRole('heading', { name: heading, level: 1 })).toBeVisible()
+}
+
+function canBeReadByEverybody(shown: Shown) {
+  const { name, empty } = shown
+  test(`${name} can be read by everybody: in light, in dark, on a phone, empty and in trouble`, async ({ person }) => {
+    const complaints = complaintsOf(person.page)
+    if (empty) {
+      await person.page.goto(new URL(empty.path, person.page.url()).href)
+      await expect(person.page.getByText(empty.says)).toBeVisible()
+      await fits(person.page, `${name}, empty`)
     }
+    await person.api.running('terminal', { displayName: 'My shell' })
+    await inEveryLook(person, shown)
+    expect(complaints).toEqual([])
+    await inTrouble(person, shown)
   })
 }
+
+PAGES.forEach(canBeReadByEverybody)
+
+test.describe('an administrator’s page', () => {
+  test.use({ roles: ['admin'] })
+  ADMIN_PAGES.forEach(canBeReadByEverybody)
+})
+
+test('what is not there is said in words, and nobody is left without a way on', async ({ person }) => {
+  const { page } = person
+  for (const [path, says, leads] of [
+    ['/sessions/no-such-session', 'This session no longer exists', 'Go to the home page'],
+    ['/templates/no-such-template', 'There is no such template', 'See all templates'],
+    ['/no/such/page', 'There is nothing at this address', 'Go to the home page'],
+  ] as const) {
+    await page.goto(new URL(path, page.url()).href)
+    await expect(page.getByRole('heading', { name: says })).toBeVisible()
+    await fits(page, path)
+    await page.getByRole('link', { name: leads }).click()
+    await expect(page.getByRole('heading', { level: 1, name: /Home|Templates/ })).toBeVisible()
+  }
+})
 
 test('from sign-in to a running terminal with the keyboard alone', async ({ person: { page } }) => {
   await page.keyboard.press('ControlOrMeta+k')

@@ -7,24 +7,56 @@ export function screenOf(page: Page): Locator {
   return page.getByRole('application', { name: /^Screen of / }).locator('canvas')
 }
 
-/** What desktops send to the page, from the next connection on; it can be held back and let through again. */
-export async function answersOfDesktop(page: Page): Promise<{ hold(): void; release(): void }> {
-  let held: (() => void)[] | undefined
-  await page.routeWebSocket(/\/api\/v1\/sessions\/[^/]+\/vnc/, (socket) => {
-    socket.connectToServer().onMessage((message) => {
-      if (held) held.push(() => socket.send(message))
-      else socket.send(message)
+/** A point inside the first terminal window of the template `desktop`, away from its text. */
+export const IN_TERMINAL = { x: 400, y: 400 }
+/** The ground of that window, as the template asks for it. */
+export const TERMINAL_GROUND = '20,24,29'
+
+/** What is drawn at a point of the desktop, as `red,green,blue`. */
+export function colourAt(screen: Locator, point: { x: number; y: number }): Promise<string | undefined> {
+  return screen.evaluate(
+    (canvas: HTMLCanvasElement, { x, y }) => canvas.getContext('2d')?.getImageData(x, y, 1, 1).data.slice(0, 3).join(),
+    point,
+  )
+}
+
+interface Holding {
+  /** What waits while answers are held back. */
+  heldAnswers: (() => void)[] | undefined
+}
+
+/** What desktops send to `page` can be held back and let through again, once the page is loaded anew. */
+export async function answersOfDesktop(page: Page): Promise<{ hold(): Promise<void>; release(): Promise<void> }> {
+  await page.addInitScript(() => {
+    const holding = window as unknown as Holding
+    holding.heldAnswers = undefined
+    // Playwright's own way of standing between is not fit for a viewer that uses its buffers again.
+    window.WebSocket = new Proxy(WebSocket, {
+      construct(original, [url, protocols]: [string, string[]?]) {
+        const socket = new original(url, protocols)
+        // The first to listen, so that nobody else hears what is stopped here.
+        if (url.includes('/vnc')) socket.addEventListener('message', hold)
+        return socket
+      },
     })
+    function hold(event: MessageEvent) {
+      if (!holding.heldAnswers) return
+      event.stopImmediatePropagation()
+      holding.heldAnswers.push(() => event.target?.dispatchEvent(new MessageEvent('message', { data: event.data as unknown })))
+    }
   })
   return {
-    hold() {
-      held = []
-    },
-    release() {
-      const waiting = held ?? []
-      held = undefined
-      for (const send of waiting) send()
-    },
+    hold: () =>
+      page.evaluate(() => {
+        ;(window as unknown as Holding).heldAnswers = []
+      }),
+    release: () =>
+      page.evaluate(() => {
+        const holding = window as unknown as Holding
+        const waiting = holding.heldAnswers ?? []
+        holding.heldAnswers = undefined
+        for (const answer of waiting) answer()
+      }),
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -119,17 +119,32 @@ export class Server {
     await this.hear(/Ctrl-C stops the server/, from, START_WITHIN_MS)
   }
 
+  /** Where it keeps its data. */
+  get data(): string {
+    return join(this.folder, 'data')
+  }
+
+  /** The processes of a session on this host, each as `pid@start`: a pid that was given again has another start. */
+  async processesOf(session: string): Promise<string[]> {
+    const record = await readFile(join(this.data, 'sandboxes', session, 'record/holder.json'), 'utf8')
+    const found: string[] = []
+    const waiting = [(JSON.parse(record) as { pid: number }).pid]
+    for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
+      // The field after the name, which may hold anything in its parentheses, and 19 further ones.
+      const stat = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ')
+      found.push(`${pid}@${stat?.[19] ?? ''}`)
+      const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      waiting.push(...children.split(' ').filter(Boolean).map(Number))
+    }
+    return found
+  }
+
   /** Moves the server's clock, back when negative (only with `movableClock`). */
   async advance(seconds: number): Promise<void> {
     const from = this.output.length
     this.process?.stdin?.write(`advance ${seconds}\n`)
     await this.hear(/^clock moved/, from, 5_000)
     this.aheadMs += seconds * 1000
-  }
-
-  /** Seconds by which the server's clock was moved. */
-  get ahead(): number {
-    return this.aheadMs / 1000
   }
 
   /** The server's present, in milliseconds since 1970. */

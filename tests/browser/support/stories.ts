@@ -17,6 +17,8 @@ export interface Person {
 
 interface StoryFixtures {
   person: Person
+  /** Roles of the person. */
+  roles: string[]
 }
 
 interface FileFixtures {
@@ -53,11 +55,13 @@ export const test = base.extend<StoryFixtures, FileFixtures>({
     { scope: 'worker', timeout: 90_000 },
   ],
 
-  person: async ({ admin, browser, server }, use, info) => {
+  roles: [['user'], { option: true }],
+
+  person: async ({ admin, browser, roles, server }, use, info) => {
     const name = `person${(people += 1)}`
     const context = await browser.newContext()
     const page = await context.newPage()
-    await signIn(page, await admin.invite(name))
+    await signIn(page, await admin.invite(name, roles))
     const api = await Api.byLink(await link(admin, name))
     await use({ name, api, page, window: () => homeIn(context, server) })
     if (info.status !== info.expectedStatus) {

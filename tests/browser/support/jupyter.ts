@@ -1,0 +1,49 @@
+// JupyterLab as a session shows it, on its own origin inside a frame.
+
+import { expect, type FrameLocator, type Page } from '@playwright/test'
+
+/** JupyterLab is large; on a busy machine its page takes its time. */
+const OPENS_WITHIN_MS = 60_000
+
+export class Notebook {
+  private constructor(
+    private readonly page: Page,
+    private readonly lab: FrameLocator,
+  ) {}
+
+  /** Waits until the launcher is there, in the session page that `page` shows or is about to show. */
+  static async launcher(page: Page): Promise<FrameLocator> {
+    const lab = page.frameLocator('iframe[title="Window of JupyterLab"]')
+    await expect(lab.getByText('Python 3 (ipykernel)').first()).toBeVisible({ timeout: OPENS_WITHIN_MS })
+    return lab
+  }
+
+  /** Opens a new notebook from the launcher and waits for its kernel. */
+  static async open(page: Page): Promise<Notebook> {
+    const lab = await Notebook.launcher(page)
+    await lab.getByText('Python 3 (ipykernel)').first().click()
+    const notebook = new Notebook(page, lab)
+    await expect(lab.getByText('Python 3 (ipykernel) | Idle')).toBeVisible({ timeout: OPENS_WITHIN_MS })
+    return notebook
+  }
+
+  /** Runs `code`, one line, in the last cell; what follows is a new cell. */
+  async run(code: string): Promise<void> {
+    const cells = this.lab.getByRole('region', { name: 'notebook content' }).locator('.jp-CodeCell')
+    const before = await cells.count()
+    await cells.last().getByRole('textbox').click()
+    await this.page.keyboard.insertText(code)
+    await this.page.keyboard.press('Shift+Enter')
+    await expect(cells).toHaveCount(before + 1)
+  }
+
+  /** What the cell that ran last wrote. */
+  get output() {
+    return this.lab.locator('.jp-OutputArea-output').last()
+  }
+
+  /** The mark of a cell that still runs. */
+  get running() {
+    return this.lab.getByText('[*]:', { exact: true })
+  }
+}

@@ -1,0 +1,52 @@
+//! The client's subcommands, as a script calls them, against the server as people run it.
+
+#![cfg(test)]
+
+mod server;
+
+use serde_json::Value;
+
+use server::Server;
+
+#[test]
+fn a_session_is_created_seen_put_to_sleep_woken_and_deleted_from_the_command_line() {
+    let server = Server::start();
+    let refused = server.client(&["sessions", "list"]);
+    assert!(!refused.ok && refused.errors.contains("sign in first"), "{refused:?}");
+    server.signed_in();
+
+    let made =
+        server.client(&["sessions", "create", "terminal", "--name", "From a script", "--tag", "nightly", "--wait"]);
+    let id = made.said().trim().to_owned();
+    assert!(id.contains("-terminal-"), "{made:?}");
+    assert!(made.errors.contains(&format!("/sessions/{id}")), "{made:?}");
+
+    let list = server.client(&["sessions", "list", "--phase", "Running"]);
+    let line = list.said().lines().find(|line| line.starts_with(&id)).expect("the session");
+    assert!(line.contains("From a script") && line.contains("Running"), "{line}");
+    assert_eq!(server.client(&["sessions", "list", "--search", "nothing-like-it"]).said().lines().count(), 1);
+
+    let object: Value = serde_json::from_str(server.client(&["sessions", "get", &id, "-o", "json"]).said()).unwrap();
+    assert_eq!((&object["kind"], &object["spec"]["tags"][0]), (&"Session".into(), &"nightly".into()));
+    assert!(server.client(&["sessions", "get", &id]).said().contains("Active: it has just started."));
+
+    assert!(server.client(&["sessions", "hibernate", &id, "--wait"]).said().contains("Hibernated"));
+    assert!(server.client(&["sessions", "wake", &id, "--wait"]).said().contains("Running"));
+    assert!(server.client(&["sessions", "logs", &id, "--tail", "5"]).ok);
+
+    assert!(server.client(&["sessions", "delete", &id]).ok);
+    server.until("the session is gone", || server.client(&["sessions", "list"]).said().lines().count() == 1);
+}
+
+#[test]
+fn what_cannot_be_is_said_in_one_sentence() {
+    let server = Server::start();
+    server.signed_in();
+    let unknown = server.client(&["sessions", "create", "no-such-template"]);
+    assert!(!unknown.ok && unknown.errors.contains("no-such-template"), "{unknown:?}");
+    assert!(unknown.output.is_empty());
+    let nobody = server.client(&["sessions", "get", "no-such-session"]);
+    assert!(!nobody.ok && nobody.errors.lines().count() == 1, "{nobody:?}");
+    let elsewhere = server.client(&["sessions", "list", "--server", "http://localhost:1"]);
+    assert!(elsewhere.errors.contains("nobody is signed in to http://localhost:1"), "{elsewhere:?}");
+}
