@@ -32,10 +32,10 @@ export async function answersOfDesktop(page: Page): Promise<{ hold(): Promise<vo
     holding.heldAnswers = undefined
     // Playwright's own way of standing between is not fit for a viewer that uses its buffers again.
     window.WebSocket = new Proxy(WebSocket, {
-      construct(original, [url, protocols]: [string, string[]?]) {
+      construct(original, [url, protocols]: [string | URL, string[]?]) {
         const socket = new original(url, protocols)
         // The first to listen, so that nobody else hears what is stopped here.
-        if (url.includes('/vnc')) socket.addEventListener('message', hold)
+        if (String(url).includes('/vnc')) socket.addEventListener('message', hold)
         return socket
       },
     })

@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { usePatchSession, useRestartSession } from '~/api/hooks'
 import type { Doctor, Session, Template } from '~/api/types'
 import { complain } from '~/lib/notices'
+import { phaseOf } from '~/lib/session'
 import { resourcesOf, sizeOf, splitCommand, type Size } from '~/lib/template'
 import { strings } from '~/strings'
 import classes from './DoctorVerdict.module.css'
@@ -70,6 +71,8 @@ function DoctorButton({ doctor, session, template }: Props & { doctor: Doctor })
   const label = doctor.action && words.actions[doctor.action]
   switch (doctor.action) {
     case 'retry':
+      // A sleeping session is woken, for which there is a button of its own.
+      if (phaseOf(session) === 'Hibernated') return null
       return (
         <Button size="xs" loading={restart.isPending} onClick={() => restart.mutate(name, { onError: complain })}>
           {label}

@@ -6,6 +6,7 @@ import { useState } from 'react'
 import { useSession, useTemplate } from '~/api/hooks'
 import { activityQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
+import { DoctorVerdict } from '~/components/DoctorVerdict'
 import { EmptyState } from '~/components/EmptyState'
 import { Missing } from '~/components/Missing'
 import { useDocumentTitle } from '~/components/PageTitle'
@@ -92,7 +93,7 @@ function Waiting({ session, template }: WaitingProps) {
   const actions = useSessionActions(session, template)
   const phase = phaseOf(session)
   if (phase === 'Hibernating' || phase === 'Hibernated') {
-    return (
+    const asleep = (
       <EmptyState
         icon={<IconMoon size={24} stroke={1.6} />}
         title={strings.phases[phase]}
@@ -105,6 +106,14 @@ function Waiting({ session, template }: WaitingProps) {
           )
         }
       />
+    )
+    if (!session.status?.doctor) return asleep
+    // Something happened to it: it was not put to sleep.
+    return (
+      <div className={classes.progress}>
+        <DoctorVerdict session={session} template={template} />
+        {asleep}
+      </div>
     )
   }
   if (phase === 'Terminating' || phase === 'Terminated') {
