@@ -137,7 +137,7 @@ fn answer(request: &HttpRequest, asset: &Asset) -> HttpResponse {
     if response.status() == actix_web::http::StatusCode::NOT_MODIFIED {
         return response;
     }
-    let packed = if accepts_gzip(request) { asset.gzip() } else { None };
+    let packed = if accepts_gzip(request.headers()) { asset.gzip() } else { None };
     if packed.is_some() {
         response.headers_mut().insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
     }
@@ -147,9 +147,9 @@ fn answer(request: &HttpRequest, asset: &Asset) -> HttpResponse {
     response.set_body(actix_web::body::BoxBody::new(packed.unwrap_or(&asset.plain).clone()))
 }
 
-fn accepts_gzip(request: &HttpRequest) -> bool {
-    request
-        .headers()
+/// Whether the caller takes what is compressed.
+pub(super) fn accepts_gzip(headers: &header::HeaderMap) -> bool {
+    headers
         .get(header::ACCEPT_ENCODING)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.split(',').any(|coding| coding.trim().split(';').next() == Some("gzip")))

@@ -26,7 +26,13 @@ impl Mark {
         Self { number, part: 0 }
     }
 
+    /// The present, whatever its number: of what is there already nothing is wanted.
+    pub const LATEST: Self = Self { number: u64::MAX, part: 0 };
+
     fn parse(text: &str) -> Option<Self> {
+        if text == "latest" {
+            return Some(Self::LATEST);
+        }
         let (number, part) = match text.split_once('.') {
             Some((number, part)) => (number, part.parse().ok()?),
             None => (text, 0),
@@ -49,6 +55,8 @@ impl fmt::Display for Mark {
 /// `scope:1` says that the sessions were those of everybody, `scope:0` or nothing that they were the reader's own: a
 /// reader whose roles changed meanwhile gets a fresh snapshot instead of a gap that would leave out what they may see
 /// since then. `jobscope` says the same of jobs.
+///
+/// `latest` in place of a number begins now: such a reader fetches what it needs of what is there by itself, afterwards.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cursor {
     /// Place in the feed of sessions.
@@ -86,11 +94,16 @@ impl Cursor {
     #[must_use]
     pub fn place(&self, subject: Subject, style: Style) -> Option<Mark> {
         match subject {
-            Subject::Sessions => self.sessions.filter(|_| self.everybody == style.everybody),
+            Subject::Sessions => within(self.sessions, self.everybody == style.everybody),
             Subject::Templates => self.templates,
-            Subject::Jobs => self.jobs.filter(|_| self.everybodys_jobs == style.everybody),
+            Subject::Jobs => within(self.jobs, self.everybodys_jobs == style.everybody),
         }
     }
+}
+
+/// The present can be begun with in any scope, a place in the past only in that in which it was read.
+fn within(mark: Option<Mark>, same_scope: bool) -> Option<Mark> {
+    mark.filter(|mark| same_scope || *mark == Mark::LATEST)
 }
 
 #[cfg(test)]
@@ -104,6 +117,7 @@ mod tests {
         assert_eq!(cursor.templates, Some(Mark::at(7)));
         assert_eq!(cursor.jobs, Some(Mark::at(9)));
         assert!(cursor.everybody && !cursor.everybodys_jobs);
+        assert_eq!(Cursor::parse("templates:latest").templates, Some(Mark::LATEST));
     }
 
     #[test]

@@ -208,6 +208,7 @@ impl Feed {
 
     /// How a reader of that style and scope begins who has read up to `mark`.
     pub fn welcome(&mut self, mark: Option<Mark>, style: Style, scope: &Scope) -> Welcome {
+        let mark = mark.map(|mark| if mark == Mark::LATEST { Mark::at(self.head) } else { mark });
         match mark.and_then(|mark| Some((mark, self.gap(mark, scope)?))) {
             Some((mark, gap)) => {
                 let begin = self.snapshot_begin(style, mark, true);

@@ -104,6 +104,23 @@ async fn a_reader_that_was_away_gets_what_it_missed_and_nothing_twice() {
 }
 
 #[tokio::test]
+async fn who_begins_with_the_latest_gets_nothing_of_what_is_there_and_everything_that_comes() {
+    let world = World::start();
+    world.sessions.put("a1", "alice", "1");
+    settled(&world).await;
+    for person in [Person::new("alice", own("alice")), Person::new("alice", Scope::All)] {
+        let mut reader = world.read(&person, "sessions:latest");
+        let begin = reader.next().await;
+        assert_eq!((&begin["resumed"], names(&begin)), (&json!(true), vec![]));
+        // The control: the place that it was told is one to come back to.
+        let cursor = begin["cursor"].as_str().unwrap();
+        assert_eq!(world.read(&person, cursor).next().await["resumed"], true);
+        world.sessions.put("a1", "alice", "2");
+        assert_eq!(what(&reader.next().await), ("session.updated", "a1"));
+    }
+}
+
+#[tokio::test]
 async fn a_cursor_that_cannot_be_resumed_from_gives_a_fresh_snapshot() {
     let world = World::start();
     world.sessions.put("a1", "alice", "1");

@@ -160,3 +160,26 @@ async fn the_pages_of_listed_origins_may_read_answers_and_no_others() {
     assert_eq!((other.status, other.header("access-control-allow-origin")), (200, ""));
     assert_eq!(ask("https://evil.test", "OPTIONS").await.status, 405);
 }
+
+#[actix_web::test]
+async fn a_long_list_is_compressed_for_those_who_take_it() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    for number in 0..20 {
+        let (name, description) = (format!("template-{number}"), "A sentence that says what one gets. ".repeat(10));
+        let new = json!({
+            "name": name, "displayName": name, "description": description, "baseImage": "probe:1",
+            "webapp": { "port": 8080 },
+        });
+        let made = admin.post("/api/v1/templates", new).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let list = async |accept| send(admin.request("GET", "/api/v1/templates").header("accept-encoding", accept)).await;
+    let (plain, packed) = (list("identity").await, list("gzip, br").await);
+    assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), ("", "gzip"));
+    assert!(packed.header("vary").contains("Accept-Encoding"), "{packed:?}");
+    assert!(packed.body.len() * 5 < plain.body.len(), "{} of {}", packed.body.len(), plain.body.len());
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*packed.body), &mut unpacked).expect("gzip");
+    assert_eq!(unpacked, plain.body);
+}

@@ -3,6 +3,7 @@
 //! One layer instead of ten: each concern is a small file of plain functions, and [`around`] calls them in their order.
 
 pub mod access_log;
+pub mod compress;
 pub mod cors;
 pub mod forwarded;
 pub mod host;
@@ -99,7 +100,7 @@ fn finish(
     }
     policy.headers.add_to(headers);
     record(context, &answer, cause, took);
-    answer
+    compress::lists(answer)
 }
 
 /// An error with its causes, for the log alone.

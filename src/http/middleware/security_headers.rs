@@ -24,7 +24,7 @@ impl SecurityHeaders {
         let public = config.public_url();
         let apps = format!("{}://*.{}", public.scheme(), config.apps_authority());
         let policy = format!(
-            "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: https:; \
+            "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
              font-src 'self' data:; connect-src 'self'; frame-src 'self' {apps}; frame-ancestors 'none'; \
              object-src 'none'; base-uri 'none'; form-action 'self'"
         );
