@@ -6,14 +6,25 @@ import type { paths } from './schema'
 const TIMEOUT_MS = 15_000
 const REVISION = 'Streamspace-Revision'
 
-/** The newest revision that a write answered with: a read that carries it never shows an older state. */
-let revision: string | undefined
+/** The newest change of each kind that was heard of: a read that carries them never shows an older state. */
+const revisions = new Map<string, string>()
+
+/** Takes note of changes that are known of: `sessions=17` of an answer, `sessions:17,templates:3` of the feed. */
+export function noteRevisions(text: string | null | undefined): void {
+  for (const part of text?.split(',') ?? []) {
+    const [, kind, number] = /^\s*(sessions|templates)[=:](\d+)$/.exec(part) ?? []
+    if (kind === undefined || number === undefined) continue
+    if (BigInt(number) > BigInt(revisions.get(kind) ?? 0)) revisions.set(kind, number)
+  }
+}
 
 async function send(request: Request): Promise<Response> {
-  if (revision !== undefined && request.method === 'GET') request.headers.set(REVISION, revision)
+  if (revisions.size > 0 && request.method === 'GET') {
+    request.headers.set(REVISION, Array.from(revisions, ([kind, number]) => `${kind}=${number}`).join(','))
+  }
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)])
   const response = await fetch(new Request(request, { signal }))
-  revision = response.headers.get(REVISION) ?? revision
+  noteRevisions(response.headers.get(REVISION))
   return response
 }
 

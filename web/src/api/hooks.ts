@@ -1,9 +1,9 @@
 import { useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
 import { useMemo } from 'react'
-import { isFed, putActivity, putSession, removeSession } from '~/live/cache'
+import { feedOf, putActivity, putSession, removeSession } from '~/live/cache'
 import { answer, api } from './client'
 import { keys } from './keys'
-import { meQuery, sessionQuery, sessionsQuery, templateQuery, templatesQuery, unlessFed } from './queries'
+import { meQuery, sessionQuery, sessionsOfQuery, sessionsQuery, templateQuery, templatesQuery, POLL_MS, unlessFed } from './queries'
 import type { Me, Session, SessionPatch, Template } from './types'
 
 /** The person who is signed in. Only below the route that sends everyone else to the sign-in page. */
@@ -19,17 +19,26 @@ export function useSessions(): UseQueryResult<readonly Session[]> {
   return useQuery({ ...sessionsQuery, refetchInterval: unlessFed(client, keys.sessions) })
 }
 
-/** One session, from the list where the list has it; kept up to date by the feed. */
+/** One's own sessions. */
+export function useOwnSessions(): UseQueryResult<readonly Session[]> {
+  const client = useQueryClient()
+  const { name } = useMe()
+  return useQuery({ ...sessionsOfQuery(name), refetchInterval: unlessFed(client, keys.sessionsOf(name)) })
+}
+
+/** One session, from a list where a list has it; kept up to date by the feed. */
 export function useSession(name: string): UseQueryResult<Session> {
   const client = useQueryClient()
   const query = sessionQuery(name)
   return useQuery({
     ...query,
     initialData: () =>
-      client.getQueryData<readonly Session[]>(keys.sessions)?.find((session) => session.metadata.name === name),
-    initialDataUpdatedAt: () => client.getQueryState(keys.sessions)?.dataUpdatedAt,
-    staleTime: () => (isFed(client, keys.sessions) ? Number.POSITIVE_INFINITY : 10_000),
-    refetchInterval: unlessFed(client, keys.sessions),
+      client
+        .getQueriesData<readonly Session[]>({ queryKey: keys.sessions })
+        .flatMap(([, sessions]) => sessions ?? [])
+        .find((session) => session.metadata.name === name),
+    staleTime: () => (feedOf(client, keys.sessions) ? Number.POSITIVE_INFINITY : 10_000),
+    refetchInterval: () => (feedOf(client, keys.sessions) ? false : POLL_MS),
   })
 }
 
@@ -75,7 +84,7 @@ export function useDeleteSession() {
     mutationFn: (name: string) => answer(api.DELETE('/api/v1/sessions/{id}', path(name))),
     // The feed tells how it goes on. Without one, the list is asked again.
     onSuccess: (_, name) => {
-      if (isFed(client, keys.sessions)) return
+      if (feedOf(client, keys.sessions)) return
       removeSession(client, name)
       void client.invalidateQueries({ queryKey: keys.sessions })
     },

@@ -3,6 +3,8 @@ export const keys = {
   me: ['me'] as const,
   system: ['system'] as const,
   sessions: ['sessions'] as const,
+  /** The sessions of one person: part of all, and kept up to date with them. */
+  sessionsOf: (user: string) => ['sessions', 'of', user] as const,
   session: (name: string) => ['session', name] as const,
   lifecycle: (name: string) => ['session-detail', name, 'lifecycle'] as const,
   events: (name: string) => ['session-detail', name, 'events'] as const,

@@ -1,5 +1,6 @@
 import { queryOptions, type QueryClient } from '@tanstack/react-query'
-import { fedSoon, isFed, newestFirst, type ActivityMap } from '~/live/cache'
+import { fedSoon, feedOf, isFed, type ActivityMap } from '~/live/cache'
+import { fetchWhole, SESSIONS, TEMPLATES, type Kind, type Named } from '~/live/lists'
 import { answer, api } from './client'
 import { keys } from './keys'
 import { Problem } from './problem'
@@ -19,15 +20,20 @@ async function allPages<Item>(get: (page: number) => Promise<{ items: Item[]; to
   return items
 }
 
-/** What the feed holds, if it has delivered; else what `fetch` brings, unless the feed was faster. */
-async function fedOr<Data>(client: QueryClient, key: readonly unknown[], fetch: () => Promise<Data>): Promise<Data> {
-  const held = () => (isFed(client, key) ? client.getQueryData<Data>(key) : undefined)
+/** The list as the feed keeps it; else what `fetch` brings, which the feed keeps up to date from then on. */
+async function fedOr<Item extends Named>(
+  client: QueryClient,
+  kind: Kind,
+  key: readonly unknown[],
+  fetch: () => Promise<Item[]>,
+): Promise<readonly Item[]> {
+  const held = () => (isFed(client, key) ? client.getQueryData<readonly Item[]>(key) : undefined)
   await fedSoon(client, key)
-  return held() ?? (await fetch().then((fetched) => held() ?? fetched))
+  return held() ?? fetchWhole(client, kind, key, fetch, () => feedOf(client, key))
 }
 
 /** While no feed brings `key`, it is asked for this often. */
-const POLL_MS = 4_000
+export const POLL_MS = 4_000
 
 /** For `refetchInterval`: polls only where, and as long as, there is no feed. */
 export const unlessFed = (client: QueryClient, key: readonly unknown[]) => () => (isFed(client, key) ? false : POLL_MS)
@@ -54,15 +60,26 @@ export const systemQuery = queryOptions({
 export const sessionsQuery = queryOptions({
   queryKey: keys.sessions,
   queryFn: ({ client, signal }): Promise<readonly Session[]> =>
-    fedOr(client, keys.sessions, async () =>
-      newestFirst(
-        await allPages((page) =>
-          answer(api.GET('/api/v1/sessions', { params: { query: { page, pageSize: PAGE_SIZE } }, signal })),
-        ),
+    fedOr(client, SESSIONS, keys.sessions, () =>
+      allPages((page) =>
+        answer(api.GET('/api/v1/sessions', { params: { query: { page, pageSize: PAGE_SIZE } }, signal })),
       ),
     ),
   staleTime: 10_000,
 })
+
+/** The sessions of one person, so that who sees everybody's need not load them all to see their own. */
+export const sessionsOfQuery = (user: string) =>
+  queryOptions({
+    queryKey: keys.sessionsOf(user),
+    queryFn: ({ client, signal }): Promise<readonly Session[]> =>
+      fedOr(client, SESSIONS, keys.sessionsOf(user), () =>
+        allPages((page) =>
+          answer(api.GET('/api/v1/sessions', { params: { query: { user, page, pageSize: PAGE_SIZE } }, signal })),
+        ),
+      ),
+    staleTime: 10_000,
+  })
 
 export const sessionQuery = (name: string) =>
   queryOptions({
@@ -74,7 +91,7 @@ export const sessionQuery = (name: string) =>
 export const templatesQuery = queryOptions({
   queryKey: keys.templates,
   queryFn: ({ client, signal }): Promise<readonly Template[]> =>
-    fedOr(client, keys.templates, () =>
+    fedOr(client, TEMPLATES, keys.templates, () =>
       allPages((page) =>
         answer(api.GET('/api/v1/templates', { params: { query: { page, pageSize: PAGE_SIZE } }, signal })),
       ),

@@ -1,4 +1,4 @@
-import { Code, Group, Pagination, Skeleton, Table, Text, UnstyledButton } from '@mantine/core'
+import { Code, Group, Pagination, Table, Text, UnstyledButton } from '@mantine/core'
 import { IconCheck, IconChevronRight, IconX } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Fragment, useState } from 'react'
@@ -7,6 +7,7 @@ import type { AuditEntry } from '~/api/types'
 import { strings } from '~/strings'
 import classes from './AuditTable.module.css'
 import { ProblemAlert } from './ProblemAlert'
+import { TableSkeleton } from './TableSkeleton'
 import { RelativeTime } from './Time'
 
 interface Props {
@@ -28,7 +29,7 @@ export function AuditTable({ own = false, actor, search = '', page = 1, onPage }
     ...auditQuery(page, search, actor),
     placeholderData: keepPreviousData,
   })
-  if (isPending) return <Skeleton h={240} />
+  if (isPending) return <TableSkeleton rows={own ? 3 : 8} />
   if (error) return <ProblemAlert problem={error} onRetry={() => void refetch()} />
   const entries = own ? data.items.slice(0, OWN_ROWS) : data.items
   if (entries.length === 0) return <Text size="sm">{words.empty}</Text>

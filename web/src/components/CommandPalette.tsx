@@ -86,6 +86,8 @@ export default function CommandPalette({ search, onSearch, entered, onReady, onC
             placeholder={words.placeholder}
             value={search}
             onFocus={onReady}
+            // The list is always there, so the first Escape is meant for the whole of it.
+            onKeyDown={(event) => event.key === 'Escape' && onClose()}
             onChange={(event) => onSearch(event.currentTarget.value)}
           />
         </Combobox.EventsTarget>

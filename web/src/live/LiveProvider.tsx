@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { createContext, use, useLayoutEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
-import { answer, api } from '~/api/client'
+import { answer, api, noteRevisions } from '~/api/client'
 import { keys } from '~/api/keys'
 import { Problem } from '~/api/problem'
 import { announce } from '~/lib/notices'
@@ -14,6 +14,9 @@ const LiveContext = createContext<LiveSocket | undefined>(undefined)
 
 const FEED = '/api/v1/ws/events'
 const TOPICS = ['sessions', 'templates', 'notifications'] as const
+
+/** What is there already each page fetches as far as it shows it, which is less than everything, and compressed. */
+const BEGIN = 'sessions:latest,templates:latest'
 
 /** Resolves when the server gives any answer of its own: whatever it says, it is there. */
 async function isThere(): Promise<void> {
@@ -30,12 +33,14 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       new LiveSocket({
         path: FEED,
         topics: TOPICS,
+        begin: BEGIN,
         onMessage: (message) => {
           if (message.type === 'session.activity') {
             noteServerTime(message.time)
             noteUsage(message.activity, parseTime(message.time) ?? Date.now())
           }
           if (message.type === 'session.warning') announce(message)
+          noteRevisions(message.cursor)
           applyMessage(client, message)
         },
         probe: isThere,

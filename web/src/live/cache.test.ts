@@ -3,7 +3,8 @@ import { keys } from '~/api/keys'
 import { makeQueryClient } from '~/api/makeQueryClient'
 import type { Session } from '~/api/types'
 import { aSession, aTemplate } from '~/test/fixtures'
-import { applyMessage, fedSoon, feedsAsked, feedsLost, isFed } from './cache'
+import { applyMessage, fedSoon, feedOf, feedsAsked, feedsLost, isFed } from './cache'
+import { fetchWhole, SESSIONS } from './lists'
 
 function cache() {
   const client = makeQueryClient()
@@ -48,6 +49,58 @@ describe('the feed in the query cache', () => {
     updated(older)
     expect(one('a')?.status?.phase).toBe('Running')
     expect(client.getQueryData<Session>(keys.session('a'))?.status?.phase).toBe('Running')
+  })
+
+  it('a list that is fetched while the feed runs misses nothing that comes meanwhile, and is kept from then on', async () => {
+    const { client, snapshot, updated, deleted, names, one } = cache()
+    feedsAsked(client)
+    snapshot([], true)
+    const runs = () => feedOf(client, keys.sessions)
+    let arrive: (sessions: Session[]) => void = () => undefined
+    const answer = new Promise<Session[]>((resolve) => {
+      arrive = resolve
+    })
+    const loaded = client.query({
+      queryKey: keys.sessions,
+      queryFn: () => fetchWhole(client, SESSIONS, keys.sessions, () => answer, runs),
+    })
+    updated(aSession('b', { version: 7, phase: 'Hibernated' }))
+    deleted(aSession('c', { version: 8 }))
+    arrive([aSession('a', { version: 1 }), aSession('b', { version: 2 }), aSession('c', { version: 3 })])
+    await loaded
+    expect(names()?.sort()).toEqual(['a', 'b'])
+    expect(one('b')?.status?.phase).toBe('Hibernated')
+    expect(isFed(client, keys.sessions)).toBe(true)
+    updated(aSession('d', { version: 9 }))
+    expect(names()?.sort()).toEqual(['a', 'b', 'd'])
+  })
+
+  it('a list that was fetched across an interruption is not taken for whole', async () => {
+    const { client, snapshot } = cache()
+    feedsAsked(client)
+    snapshot([], true)
+    const runs = () => feedOf(client, keys.sessions)
+    const fetch = () => {
+      feedsLost(client)
+      feedsAsked(client)
+      snapshot([], true)
+      return Promise.resolve([aSession('a')])
+    }
+    await fetchWhole(client, SESSIONS, keys.sessions, fetch, runs)
+    expect(isFed(client, keys.sessions)).toBe(false)
+    // The control: the same without one.
+    await fetchWhole(client, SESSIONS, keys.sessions, () => Promise.resolve([aSession('a')]), runs)
+    expect(isFed(client, keys.sessions)).toBe(true)
+  })
+
+  it('one’s own list is kept with the list of all, and holds nobody else’s', () => {
+    const { client, snapshot, updated } = cache()
+    const own = () => client.getQueryData<Session[]>(keys.sessionsOf('ada'))?.map(({ metadata }) => metadata.name)
+    client.setQueryData(keys.sessionsOf('ada'), [])
+    snapshot([aSession('a'), aSession('b', { spec: { user: 'bob' } })])
+    updated(aSession('c', { version: 5 }))
+    updated(aSession('d', { version: 6, spec: { user: 'bob' } }))
+    expect(own()).toEqual(['c', 'a'])
   })
 
   it('a resumed snapshot adds to what is known, a fresh one replaces it', () => {

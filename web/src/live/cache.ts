@@ -1,21 +1,12 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { keys } from '~/api/keys'
-import type { Activity, Session, Template } from '~/api/types'
-import { supersedes, upsert, without } from './collection'
+import type { Activity, Session } from '~/api/types'
+import { goOn, isWhole, put, remove, replace, SESSIONS, TEMPLATES, type Kind, type Named } from './lists'
 import type { Message, Snapshot } from './messages'
-
-type Named = Session | Template
-
-interface Kind {
-  list: readonly unknown[]
-  one: (name: string) => readonly unknown[]
-}
-const SESSIONS: Kind = { list: keys.sessions, one: keys.session }
-const TEMPLATES: Kind = { list: keys.templates, one: keys.template }
 
 /** How it stands with the feeds of a client, by the name of their topic. */
 interface Feeds {
-  /** Delivered in full: from then on the feed is the authority and nothing is fetched. */
+  /** Begun: from then on a list that is whole stays so. */
   fed: Set<string>
   /** Not to be had: the list is fetched. */
   refused: Set<string>
@@ -29,8 +20,15 @@ const feeds = new WeakMap<QueryClient, Feeds>()
 /** A feed that has just been asked is waited for this long before its list is fetched: both would bring the same. */
 const FEED_WAIT_MS = 1_500
 
+/** Whether the list under `key` is all there and kept up to date by its feed, so that nothing need be fetched. */
 export function isFed(client: QueryClient, key: readonly unknown[]): boolean {
-  return feeds.get(client)?.fed.has(String(key[0])) ?? false
+  return feedOf(client, key) !== undefined && isWhole(client, key)
+}
+
+/** The run of the feed that brings changes of `key`: another one after each interruption; nothing while there is none. */
+export function feedOf(client: QueryClient, key: readonly unknown[]): object | undefined {
+  const state = feeds.get(client)
+  return state?.fed.has(String(key[0])) ? state : undefined
 }
 
 /** Says that the feeds are being asked, so that lists wait for them. */
@@ -52,7 +50,7 @@ function note(client: QueryClient, outcome: 'fed' | 'refused', topic: string): v
   for (const listener of [...(state?.listeners ?? [])]) listener()
 }
 
-/** Resolves once a feed has delivered `key`, or will not soon; at once while no feed is being asked. */
+/** Resolves once the feed of `key` has begun, or will not soon; at once while no feed is being asked. */
 export async function fedSoon(client: QueryClient, key: readonly unknown[]): Promise<void> {
   const topic = String(key[0])
   const listeners = feeds.get(client)?.listeners
@@ -75,16 +73,6 @@ export async function fedSoon(client: QueryClient, key: readonly unknown[]): Pro
   })
 }
 
-/** Writes one object, as an answer or a delta brought it, into its list and its own entry. */
-function put(client: QueryClient, kind: Kind, item: Named): void {
-  client.setQueryData<readonly Named[]>(kind.list, (items) => items && upsert(items, item))
-  client.setQueryData<Named>(kind.one(item.metadata.name), (known) => known && newer(item, known))
-}
-
-function newer(next: Named, known: Named): Named {
-  return supersedes(next, known) ? next : known
-}
-
 export function putSession(client: QueryClient, session: Session): void {
   put(client, SESSIONS, session)
 }
@@ -93,29 +81,12 @@ export function removeSession(client: QueryClient, name: string): void {
   remove(client, SESSIONS, name)
 }
 
-function remove(client: QueryClient, kind: Kind, name: string): void {
-  client.setQueryData<readonly Named[]>(kind.list, (items) => items && without(items, name))
-  // Whoever looks at it asks once more, and is told by the server that it is gone.
-  void client.resetQueries({ queryKey: kind.one(name), exact: true })
-}
-
 function takeSnapshot(client: QueryClient, kind: Kind, snapshot: Snapshot): void {
   const items = snapshot.items as Named[]
-  if (snapshot.resumed === true) {
-    for (const item of items) put(client, kind, item)
-  } else {
-    const before = client.getQueryData<readonly Named[]>(kind.list) ?? []
-    const now = new Set(items.map((item) => item.metadata.name))
-    client.setQueryData<readonly Named[]>(kind.list, newestFirst(items))
-    for (const item of items) client.setQueryData<Named>(kind.one(item.metadata.name), (known) => known && item)
-    for (const { metadata } of before) if (!now.has(metadata.name)) remove(client, kind, metadata.name)
-  }
+  if (snapshot.resumed !== true) replace(client, kind, items)
+  else for (const item of items) put(client, kind, item)
   note(client, 'fed', String(kind.list[0]))
-}
-
-export function newestFirst<Item extends Named>(items: readonly Item[]): readonly Item[] {
-  const made = (item: Item) => item.metadata.creationTimestamp
-  return [...items].sort((a, b) => made(b).localeCompare(made(a)) || a.metadata.name.localeCompare(b.metadata.name))
+  if (snapshot.resumed === true) goOn(client, kind)
 }
 
 export type ActivityMap = Readonly<Record<string, Activity>>
@@ -137,14 +108,14 @@ export function applyMessage(client: QueryClient, message: Message): void {
       refreshDetails(client, message.session.metadata.name)
       return
     case 'session.deleted':
-      removeSession(client, message.session.metadata.name)
+      remove(client, SESSIONS, message.session.metadata.name, message.session)
       return
     case 'template.created':
     case 'template.updated':
       put(client, TEMPLATES, message.template)
       return
     case 'template.deleted':
-      remove(client, TEMPLATES, message.template.metadata.name)
+      remove(client, TEMPLATES, message.template.metadata.name, message.template)
       return
     case 'session.activity':
       putActivity(client, message.activity)

@@ -15,6 +15,8 @@ export interface LiveOptions {
   path: string
   /** Topics that are read as long as the socket lives. */
   topics: readonly string[]
+  /** The cursor to begin with. */
+  begin?: string
   onMessage: (message: Message) => void
   /** Asks whether the server is there, when the socket has been silent. Rejects where it is not. */
   probe: () => Promise<unknown>
@@ -48,6 +50,7 @@ export class LiveSocket {
 
   constructor(options: LiveOptions) {
     this.#options = options
+    this.#cursors.take(options.begin)
   }
 
   start(): void {

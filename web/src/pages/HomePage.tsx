@@ -2,7 +2,7 @@ import { Anchor, Group, Text, Title } from '@mantine/core'
 import { IconAppWindow } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useMe, useSessions, useTemplatesByName } from '~/api/hooks'
+import { useOwnSessions, useTemplatesByName } from '~/api/hooks'
 import { activityQuery, templatesQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
 import { EmptyState } from '~/components/EmptyState'
@@ -17,12 +17,13 @@ import { strings } from '~/strings'
 import layout from '~/styles/layout.module.css'
 
 const MOST_SUGGESTED = 8
+/** More than this nobody takes in at a glance; the table has all of them. */
+const MOST_SHOWN = 12
 
 /** One's own sessions, and what to start next. */
 export function HomePage() {
-  const me = useMe()
-  const sessions = useSessions()
-  const own = sessions.data?.filter((session) => session.spec.user === me.name)
+  const sessions = useOwnSessions()
+  const own = sessions.data
   const guide = useGuide(own && own.length > 0)
   const none = own?.length === 0
   return (
@@ -46,7 +47,7 @@ export function HomePage() {
   )
 }
 
-function OwnSessions({ sessions, pending }: { sessions: Session[] | undefined; pending: boolean }) {
+function OwnSessions({ sessions, pending }: { sessions: readonly Session[] | undefined; pending: boolean }) {
   const templates = useTemplatesByName()
   const activity = useQuery(activityQuery).data
   const shown = sessions?.filter((session) => !isOver(phaseOf(session)))
@@ -69,16 +70,23 @@ function OwnSessions({ sessions, pending }: { sessions: Session[] | undefined; p
     )
   }
   return (
-    <div className={layout.cards}>
-      {shown?.map((session) => (
-        <SessionCard
-          key={session.metadata.name}
-          session={session}
-          template={templates.get(session.spec.template)}
-          activity={activity?.[session.metadata.name]}
-        />
-      ))}
-    </div>
+    <>
+      <div className={layout.cards}>
+        {shown?.slice(0, MOST_SHOWN).map((session) => (
+          <SessionCard
+            key={session.metadata.name}
+            session={session}
+            template={templates.get(session.spec.template)}
+            activity={activity?.[session.metadata.name]}
+          />
+        ))}
+      </div>
+      {shown && shown.length > MOST_SHOWN && (
+        <Anchor size="sm" mt="md" display="inline-block" renderRoot={(props) => <Link {...props} to="/sessions" />}>
+          {strings.home.more(shown.length - MOST_SHOWN)}
+        </Anchor>
+      )}
+    </>
   )
 }
 

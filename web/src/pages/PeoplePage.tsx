@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, Skeleton, Table, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Button, Menu, Table, Text, TextInput } from '@mantine/core'
 import { IconBan, IconCheck, IconDotsVertical, IconSearch, IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -9,6 +9,7 @@ import { PageTitle } from '~/components/PageTitle'
 import { AddPersonDialog, DisableDialog, LinkDialog, RolesDialog } from '~/components/PeopleDialogs'
 import { usePatchUser } from '~/components/usePatchUser'
 import { ProblemAlert } from '~/components/ProblemAlert'
+import { TableSkeleton } from '~/components/TableSkeleton'
 import { Tags } from '~/components/Tags'
 import { RelativeTime } from '~/components/Time'
 import { nameOf } from '~/lib/people'
@@ -50,7 +51,7 @@ export function PeoplePage() {
         value={search}
         onChange={(event) => setSearch(event.currentTarget.value)}
       />
-      {users.isPending && <Skeleton h={240} />}
+      {users.isPending && <TableSkeleton rows={4} />}
       {users.error && <ProblemAlert problem={users.error} onRetry={() => void users.refetch()} />}
       {shown?.length === 0 && <Text size="sm">{words.empty}</Text>}
       {shown && shown.length > 0 && <PeopleTable users={shown} onDialog={setDialog} />}

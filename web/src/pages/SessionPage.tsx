@@ -28,10 +28,18 @@ const route = getRouteApi('/authed/sessions/$id')
 export function SessionPage() {
   const { id } = route.useParams()
   const { data: session, error, isPending, refetch } = useSession(id)
-  if (isPending) return <Loader className={classes.alone} aria-label={strings.loading} />
-  if (error?.status === 404) return <Missing kind="session" />
-  if (!session) return <ProblemAlert problem={error} onRetry={() => void refetch()} />
-  return <Loaded key={id} session={session} />
+  if (session) return <Loaded key={id} session={session} />
+  return (
+    <main className={classes.alone}>
+      {isPending ? (
+        <Loader aria-label={strings.loading} />
+      ) : error.status === 404 ? (
+        <Missing kind="session" />
+      ) : (
+        <ProblemAlert problem={error} onRetry={() => void refetch()} />
+      )}
+    </main>
+  )
 }
 
 function Loaded({ session }: { session: Session }) {
@@ -60,6 +68,10 @@ function Loaded({ session }: { session: Session }) {
         drawerOpen={panel !== undefined}
         onDrawer={() => show(panel === undefined ? 'health' : undefined)}
       />
+      {/* Before the window, which may take the Tab key for itself. */}
+      {panel && (
+        <SessionDrawer session={session} template={template} activity={activity} panel={panel} onPanel={show} />
+      )}
       <main className={classes.stage}>
         {running ? (
           <Stage
@@ -76,9 +88,6 @@ function Loaded({ session }: { session: Session }) {
           <Waiting session={session} template={template} />
         )}
       </main>
-      {panel && (
-        <SessionDrawer session={session} template={template} activity={activity} panel={panel} onPanel={show} />
-      )}
     </div>
   )
 }

@@ -12,12 +12,12 @@ import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SearchInput } from '~/components/SearchInput'
 import { SessionTable } from '~/components/SessionTable'
+import { TableSkeleton } from '~/components/TableSkeleton'
 import { complain, say } from '~/lib/notices'
 import { seesEveryone } from '~/lib/permissions'
 import { canStop } from '~/lib/session'
 import { matches, rowsOf, sorted, type Row, type Sort, type SortKey } from '~/lib/sessionTable'
 import { strings } from '~/strings'
-import layout from '~/styles/layout.module.css'
 import classes from './SessionsPage.module.css'
 
 const route = getRouteApi('/authed/shell/sessions')
@@ -45,7 +45,7 @@ export function SessionsPage() {
     <>
       <PageTitle title={words.title} />
       {sessions.isLoadingError && <ProblemAlert problem={sessions.error} onRetry={() => void sessions.refetch()} />}
-      {sessions.isPending && <TableSkeleton />}
+      {sessions.isPending && <Loading />}
       {sessions.data?.length === 0 && <NoSessions />}
       {all.length > 0 && (
         <>
@@ -222,15 +222,12 @@ function NothingFound() {
   )
 }
 
-function TableSkeleton() {
+/** As large as the filters and the table that will stand there. */
+function Loading() {
   return (
-    <Stack gap="sm" aria-hidden="true">
+    <Stack gap="md" aria-hidden="true">
       <Skeleton h={36} maw={600} />
-      <div className={layout.panel}>
-        {[1, 2, 3, 4, 5].map((key) => (
-          <Skeleton key={key} h={32} my={12} />
-        ))}
-      </div>
+      <TableSkeleton rows={8} />
     </Stack>
   )
 }

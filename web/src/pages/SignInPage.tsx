@@ -1,4 +1,5 @@
 import { Button, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { useWindowEvent } from '@mantine/hooks'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState, type SubmitEvent } from 'react'
@@ -20,8 +21,10 @@ const words = strings.signIn
 export function SignInPage() {
   const { to = '/' } = route.useSearch()
   const navigate = route.useNavigate()
-  const [token] = useState(takeLinkToken)
+  const [token, setToken] = useState(takeLinkToken)
   useDocumentTitle(words.title)
+  // A link that is pasted into the address of this very page changes only the fragment, and loads nothing.
+  useWindowEvent('hashchange', () => setToken(takeLinkToken()))
   const enter = () => void navigate({ to, replace: true })
   return (
     <main className={classes.page}>
@@ -35,7 +38,7 @@ export function SignInPage() {
             {words.lead}
           </Text>
         </div>
-        {token === undefined ? <PasswordSignIn onDone={enter} /> : <LinkSignIn token={token} onDone={enter} />}
+        {token === undefined ? <PasswordSignIn onDone={enter} /> : <LinkSignIn key={token} token={token} onDone={enter} />}
       </div>
     </main>
   )

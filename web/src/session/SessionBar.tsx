@@ -23,6 +23,7 @@ import { levelsOf, type PictureQuality } from '~/viewer/quality'
 import type { DesktopHandle } from '~/viewer/DesktopViewer'
 import { ClipboardPanel } from '~/viewer/ClipboardPanel'
 import { KeysMenu } from '~/viewer/KeysMenu'
+import { BAR_ID } from '~/viewer/leave'
 import { useFullScreen } from '~/viewer/useFullScreen'
 import { IdleWarning } from './IdleWarning'
 import classes from './SessionBar.module.css'
@@ -50,7 +51,7 @@ export function SessionBar(props: SessionBarProps) {
   const actions = useSessionActions(session, template)
   const phase = phaseOf(session)
   return (
-    <header className={classes.bar}>
+    <header id={BAR_ID} tabIndex={-1} className={classes.bar}>
       <Tooltip label={strings.nav.back}>
         <Link to="/" className={classes.home} aria-label={strings.nav.back}>
           <img src={logo} alt="" width={22} height={22} />

@@ -4,6 +4,7 @@ import { EmptyState } from '~/components/EmptyState'
 import { canFrame } from '~/lib/platform'
 import { strings } from '~/strings'
 import classes from './AppFrame.module.css'
+import { listenForLeaving } from './leave'
 
 interface Props {
   title: string
@@ -24,6 +25,10 @@ const SANDBOX = [
   'allow-pointer-lock',
 ].join(' ')
 
+function watch(frame: HTMLIFrameElement | null) {
+  return frame ? listenForLeaving(frame) : undefined
+}
+
 /** A web app or terminal on its own origin, in a frame; or the way to a tab of its own where a frame cannot work. */
 export function AppFrame({ title, url, onOpenAlone }: Props) {
   if (!canFrame()) {
@@ -41,9 +46,11 @@ export function AppFrame({ title, url, onOpenAlone }: Props) {
     <iframe
       data-window
       key={url}
+      ref={watch}
       className={classes.frame}
       src={url}
       title={strings.viewer.frameTitle(title)}
+      aria-description={strings.viewer.wayOut}
       sandbox={SANDBOX}
       allow="clipboard-read; clipboard-write; fullscreen"
       referrerPolicy="no-referrer"

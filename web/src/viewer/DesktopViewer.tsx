@@ -41,7 +41,13 @@ export default function DesktopViewer(props: Props) {
   }, [])
   return (
     <div className={classes.viewer} data-window>
-      <div ref={screen} className={classes.screen} role="application" aria-label={strings.viewer.screen(props.title)} />
+      <div
+        ref={screen}
+        className={classes.screen}
+        role="application"
+        aria-label={strings.viewer.screen(props.title)}
+        aria-description={strings.viewer.wayOut}
+      />
       <canvas ref={still} className={classes.still} data-shown="false" aria-hidden="true" />
       {link && <Overlay {...props} link={link} />}
     </div>

@@ -19,7 +19,7 @@ export function KeysMenu({ link }: { link: DesktopLink }) {
   }
   return (
     <>
-      <Menu closeOnItemClick={false} onClose={() => link.focus()}>
+      <Menu closeOnItemClick={false} onExitTransitionEnd={() => link.focus()}>
         <Menu.Target>
           <Tooltip label={words.keys}>
             <ActionIcon variant={held.length > 0 ? 'light' : 'subtle'} color="gray" size="lg" aria-label={words.keys}>
@@ -29,6 +29,7 @@ export function KeysMenu({ link }: { link: DesktopLink }) {
         </Menu.Target>
         <Menu.Dropdown>
           <Menu.Label maw={230}>{words.keysText}</Menu.Label>
+          <Menu.Label maw={230}>{words.wayOut}</Menu.Label>
           {COMBINATIONS.map((combination) => (
             <Menu.Item key={labelOf(combination)} closeMenuOnClick onClick={() => link.press(combination)}>
               {labelOf(combination)}

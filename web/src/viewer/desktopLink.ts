@@ -2,7 +2,8 @@ import { backoff } from '~/live/backoff'
 import { Bandwidth } from './bandwidth'
 import { readClipboard, writeClipboard, type ClipboardAccess } from './clipboard'
 import { EagerRfb } from './eagerRfb'
-import type { Key } from './keys'
+import { ALT, CTRL, SHIFT, type Key } from './keys'
+import { isWayOut, leaveWindow } from './leave'
 import { levelsOf, type Levels, type PictureQuality } from './quality'
 
 export interface DesktopState {
@@ -67,6 +68,7 @@ export class DesktopLink {
     addEventListener('focus', this.#offer)
     this.#screen.addEventListener('focusin', this.#offer)
     this.#screen.addEventListener('pointerenter', this.#offer)
+    this.#screen.addEventListener('keydown', this.#wayOut, true)
     this.#measure = setInterval(this.#adapt, MEASURE_MS)
     this.#connect()
   }
@@ -80,6 +82,7 @@ export class DesktopLink {
     removeEventListener('focus', this.#offer)
     this.#screen.removeEventListener('focusin', this.#offer)
     this.#screen.removeEventListener('pointerenter', this.#offer)
+    this.#screen.removeEventListener('keydown', this.#wayOut, true)
     this.drop()
   }
 
@@ -101,6 +104,15 @@ export class DesktopLink {
 
   focus(): void {
     this.#rfb?.focus({ preventScroll: true })
+  }
+
+  /** Before the desktop hears of it; it must not keep the keys that are down, whose release it will not see. */
+  readonly #wayOut = (event: KeyboardEvent): void => {
+    if (!isWayOut(event)) return
+    event.preventDefault()
+    event.stopPropagation()
+    for (const key of [CTRL, ALT, SHIFT]) this.hold(key, false)
+    leaveWindow()
   }
 
   press(combination: readonly Key[]): void {
@@ -159,6 +171,8 @@ export class DesktopLink {
     rfb.scaleViewport = true
     rfb.resizeSession = true
     rfb.background = 'transparent'
+    // noVNC leaves it out of the order of Tab.
+    this.#screen.querySelector('canvas')?.setAttribute('tabindex', '0')
     Object.assign(rfb, this.#levels())
     rfb.addEventListener('connect', () => {
       clearTimeout(timeout)

@@ -10,7 +10,7 @@ const key = (label: string, keysym: number, code: string): Key => ({ label, keys
 export const CTRL = key('Ctrl', 0xffe3, 'ControlLeft')
 export const ALT = key('Alt', 0xffe9, 'AltLeft')
 export const SUPER = key('Super', 0xffeb, 'MetaLeft')
-const SHIFT = key('Shift', 0xffe1, 'ShiftLeft')
+export const SHIFT = key('Shift', 0xffe1, 'ShiftLeft')
 const DELETE = key('Del', 0xffff, 'Delete')
 const TAB = key('Tab', 0xff09, 'Tab')
 const ESCAPE = key('Esc', 0xff1b, 'Escape')

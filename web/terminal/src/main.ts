@@ -52,6 +52,10 @@ terminal.onTitleChange((title) => {
   document.title = title || 'Terminal'
 })
 terminal.attachCustomKeyEventHandler((event) => {
+  if (isWayOut(event)) {
+    leave()
+    return false
+  }
   // With something selected, Ctrl+C copies it; without, it interrupts as ever.
   const copies = event.type === 'keydown' && event.ctrlKey && event.code === 'KeyC' && terminal.hasSelection()
   if (!copies) return true
@@ -67,6 +71,17 @@ new ResizeObserver(() => {
   link.resize(size)
 }).observe(place)
 terminal.focus()
+
+/** Every key is the shell's, Tab too; this is how one gets out without a mouse. AltGr is for typing. */
+function isWayOut(event: KeyboardEvent): boolean {
+  const framed = window.parent !== window
+  return framed && event.ctrlKey && event.altKey && event.shiftKey && !event.getModifierState('AltGraph')
+}
+
+/** Asks the page around to take the focus. The message says nothing, so whoever frames this may hear it. */
+function leave() {
+  window.parent.postMessage({ type: 'streamspace.leave' }, '*')
+}
 
 function heard(message: Message) {
   switch (message.type) {
