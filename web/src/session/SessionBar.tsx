@@ -26,6 +26,7 @@ import { KeysMenu } from '~/viewer/KeysMenu'
 import { BAR_ID } from '~/viewer/leave'
 import { useFullScreen } from '~/viewer/useFullScreen'
 import { IdleWarning } from './IdleWarning'
+import { DETAILS_ID } from './panels'
 import classes from './SessionBar.module.css'
 
 export interface SessionBarProps {
@@ -95,6 +96,7 @@ export function SessionBar(props: SessionBarProps) {
         )}
         <MoreMenu {...props} />
         <Tool
+          id={DETAILS_ID}
           label={props.drawerOpen ? words.hideDetails : words.details}
           pressed={props.drawerOpen}
           onClick={props.onDrawer}
@@ -106,16 +108,18 @@ export function SessionBar(props: SessionBarProps) {
 }
 
 interface ToolProps {
+  id?: string
   label: string
   icon: React.ReactNode
   pressed?: boolean
   onClick: () => void
 }
 
-function Tool({ label, icon, pressed, onClick }: ToolProps) {
+function Tool({ id, label, icon, pressed, onClick }: ToolProps) {
   return (
     <Tooltip label={label}>
       <ActionIcon
+        id={id}
         variant={pressed ? 'light' : 'subtle'}
         color={pressed ? undefined : 'gray'}
         size="lg"

@@ -3,7 +3,7 @@ import { lazy, Suspense } from 'react'
 import type { Activity, Session, Template } from '~/api/types'
 import { strings } from '~/strings'
 import { HealthPanel } from './HealthPanel'
-import { PANELS, type Panel } from './panels'
+import { DETAILS_ID, PANELS, type Panel } from './panels'
 import { PeoplePanel } from './PeoplePanel'
 import classes from './SessionDrawer.module.css'
 import { TimelinePanel } from './TimelinePanel'
@@ -22,6 +22,10 @@ interface Props {
 /** Everything about a session beside its window. */
 export function SessionDrawer({ session, template, activity, panel, onPanel }: Props) {
   const { name } = session.metadata
+  const close = () => {
+    onPanel(undefined)
+    document.getElementById(DETAILS_ID)?.focus()
+  }
   return (
     <aside className={classes.drawer} aria-label={strings.drawer.title}>
       <Tabs
@@ -38,7 +42,7 @@ export function SessionDrawer({ session, template, activity, panel, onPanel }: P
               </Tabs.Tab>
             ))}
           </Tabs.List>
-          <CloseButton aria-label={strings.viewer.hideDetails} onClick={() => onPanel(undefined)} />
+          <CloseButton aria-label={strings.viewer.hideDetails} onClick={close} />
         </div>
         <Suspense fallback={<Loader m="md" size="sm" aria-label={strings.loading} />}>
           <Tabs.Panel value="health" className={classes.panel}>
