@@ -48,8 +48,8 @@ web/dist/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
 	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --prefix $* --no-audit --no-fund
 	touch $@
 
-.PHONY: setup-run setup-test setup-check
-setup-run setup-test setup-check: setup-%:
+.PHONY: setup-run setup-test setup-check setup-bench
+setup-run setup-test setup-check setup-bench: setup-%:
 	@scripts/setup $*
 
 # ── Changing it ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,9 +96,10 @@ screenshots: setup-test web/dist/index.html tests/browser/node_modules/.package-
 .PHONY: bench
 bench: $(BENCHES:%=bench-%) ## Every figure of bench/, each written into bench/RESULTS.md
 
-bench-%: setup-run web/dist/index.html ## One figure, such as bench-start
+bench-%: setup-bench web/dist/index.html bench/peers/node_modules/.package-lock.json ## One figure, such as bench-start
 	@[ -x bench/$*/run ] || { echo "There is no bench '$*'. There are: $(BENCHES)" >&2; exit 2; }
 	$(CARGO) build --locked --release
+	$(CARGO) build --locked --release --manifest-path bench/load/Cargo.toml --target-dir target/load
 	bench/$*/run
 
 .PHONY: faults
