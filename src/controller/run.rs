@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{
+    FutureExt, Stream, StreamExt,
+    stream::{BoxStream, FuturesUnordered},
+};
 use kube::{
     ResourceExt,
     runtime::{
@@ -16,7 +19,10 @@ use kube::{
         reflector::ObjectRef,
     },
 };
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::sleep,
+};
 use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
@@ -24,12 +30,15 @@ use super::{Context, ReconcileError, lock, session, template};
 use crate::{
     App,
     crd::{Session, Template},
-    engine::{SessionId, WorkloadEvent},
+    engine::{SessionId, Stage, WorkloadEvent},
     objects::{Epoch, ObjectError, ObjectStore},
 };
 
 /// Reconciliations of sessions under way at once: fewer than the pool has connections, so that requests find one too.
 const CONCURRENCY: u16 = 8;
+
+/// A step of a start is written into the status once it has lasted this long: one that is over sooner costs no write.
+const STEP_SHOWN_AFTER: Duration = Duration::from_millis(50);
 
 /// Runs the controllers until `stop`, whenever `epoch` says that this process leads.
 ///
@@ -205,6 +214,11 @@ async fn follow_uses(
     }
 }
 
+/// Whether a stage is a step on the way, which a quick start has left before anybody could read of it.
+const fn passes(stage: &Stage) -> bool {
+    matches!(stage, Stage::Preparing { .. } | Stage::Running { listening: false })
+}
+
 /// Keeps what the engine tells, and calls the session it concerns.
 async fn follow_engine(
     context: Arc<Context>,
@@ -215,9 +229,26 @@ async fn follow_engine(
     let mut synced = Some(synced);
     let mut listed: Option<HashSet<SessionId>> = None;
     let mut events = context.app.engine.watch();
-    while let Some(event) = events.next().await {
+    let mut later = FuturesUnordered::new();
+    loop {
+        let event = tokio::select! {
+            event = events.next() => match event {
+                Some(event) => event,
+                None => return,
+            },
+            Some(session) = later.next() => {
+                let SessionId(name) = session;
+                let _ = called.send(ObjectRef::new(&name).within(&namespace));
+                continue;
+            }
+        };
         let mut gone = vec![];
         match event {
+            WorkloadEvent::Apply(state) if listed.is_none() && passes(&state.stage) => {
+                let session = state.session.clone();
+                lock(&context.workloads).insert(session.clone(), *state);
+                later.push(sleep(STEP_SHOWN_AFTER).map(|()| session));
+            }
             WorkloadEvent::Init => listed = Some(HashSet::new()),
             WorkloadEvent::Apply(state) => {
                 if let Some(listed) = &mut listed {

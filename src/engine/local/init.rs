@@ -65,6 +65,7 @@ pub fn run() -> io::Result<u8> {
     let channel = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     // Programs inside have this uid: none may trace this process, or take a descriptor from it.
     prctl::set_dumpable(false)?;
+    (&channel).write_all(&line(&FromInit::Ready))?;
     let mut buffer = Vec::new();
     let (program, listener) = await_start(&channel, &mut buffer)?;
     // What the holder blocked is its own business; the program gets no mask from us.

@@ -147,6 +147,8 @@ pub(super) struct Program {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
 pub(super) enum FromInit {
+    /// The sandbox is made, its loopback device too; the order to start is awaited.
+    Ready,
     /// The program was started.
     Started,
     /// It could not be: `missing` if there is no such program.

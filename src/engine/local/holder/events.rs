@@ -59,6 +59,8 @@ impl Holder {
 
     fn heard(&mut self, event: FromInit) {
         match event {
+            // Waited for before the network was connected.
+            FromInit::Ready => return,
             FromInit::Started => {
                 self.started = Some(Instant::now());
                 self.status.started_at = Some(self.clock.now());

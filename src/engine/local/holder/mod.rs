@@ -162,7 +162,9 @@ impl Holder {
             |error: io::Error| Verdict::new(Reason::Unknown, format!("The sandbox could not be made: {error}"));
         let mut sandbox = Sandbox::make(&self.spec).map_err(failed)?;
         self.status.inner_pid = Some(sandbox.inner_pid).filter(|pid| *pid > 0);
-        if self.spec.workload.network && sandbox.inner_pid > 0 {
+        // Not before bwrap has finished: slirp4netns brings up the loopback device, which bwrap takes for a failure if it
+        // meets it up.
+        if self.spec.workload.network && sandbox.inner_pid > 0 && sandbox.is_made().map_err(failed)? {
             match Network::connect(&self.spec, sandbox.inner_pid) {
                 Ok(network) => self.network = Some(network),
                 Err(why) => {

@@ -11,9 +11,11 @@ use std::{
     },
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::MemfdFlags,
     io::FdFlags,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
@@ -26,6 +28,8 @@ use crate::engine::local::{
     wire::{Program, Spec, ToInit, line},
 };
 
+/// How long bwrap may take.
+const MADE_WITHIN: Duration = Duration::from_secs(10);
 /// The uid and gid that the person has inside.
 const INNER_ID: u32 = 1000;
 /// Folders of the system that programs need, beside `/usr`: links into it on a merged system.
@@ -98,6 +102,19 @@ impl Sandbox {
         }
         let inner_pid = child_pid(File::from(info)).unwrap_or(0);
         Ok(Self { bwrap, gone, stdout, stderr, channel, inner_pid })
+    }
+
+    /// Waits until the init process runs, which it does once bwrap has finished. `false`: it is not going to.
+    pub(super) fn is_made(&self) -> io::Result<bool> {
+        let limit = Timespec::try_from(MADE_WITHIN).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut fds = [PollFd::new(&self.channel, PollFlags::IN), PollFd::new(&self.gone, PollFlags::IN)];
+        loop {
+            match poll(&mut fds, Some(&limit)) {
+                Ok(_) => return Ok(fds[0].revents() == PollFlags::IN),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Lets the program start, and hands in the socket on which it can be dialled.
