@@ -30,7 +30,7 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connection may lie idle between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long requests in flight get when the server stops, in seconds.
-const GRACE_S: u64 = 15;
+const GRACE_S: u64 = 10;
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
