@@ -38,7 +38,7 @@ pub(super) fn run(settings: &Settings, sources: &Sources) -> Result<(), CliError
 }
 
 /// What each part would say at the start.
-fn problems(config: &Config) -> Vec<String> {
+pub(super) fn problems(config: &Config) -> Vec<String> {
     let mut wrong: Vec<String> = config.check(&config::environment).iter().map(ToString::to_string).collect();
     wrong.extend(Policy::new(&config.http).err().map(|error| error.to_string()));
     wrong.extend(server::tls(&config.http).err().map(|error| error.to_string()));

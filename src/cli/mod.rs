@@ -9,6 +9,7 @@ mod client;
 mod config_check;
 mod crds;
 mod desktop;
+mod doctor;
 mod login;
 mod migrate;
 mod openapi;
@@ -111,6 +112,8 @@ enum Command {
     Config(config_check::Settings),
     /// Print the definitions of the custom resources as YAML.
     Crds,
+    /// Look at this host: what the server and the shipped templates need, what is missing, and what brings it.
+    Doctor(Box<doctor::Doctor>),
     /// Sign in to a server and keep a token for the other subcommands.
     Login(login::Login),
     /// Print the description of the API as JSON.
@@ -129,7 +132,10 @@ enum Command {
     SandboxInit,
     /// Refuse routes in a sandbox's network. Started by its holder.
     #[command(hide = true)]
-    SandboxNet,
+    SandboxNet {
+        /// Networks that are refused beside those that always are.
+        networks: Vec<ipnet::IpNet>,
+    },
     /// See, start, stop and delete sessions on a server that you are signed in to.
     Sessions(sessions::Sessions),
     /// Run the server.
@@ -143,6 +149,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Audit(audit) => audit::run(audit, clock),
         Command::Config(settings) => config_check::run(&settings, &cli.sources),
         Command::Crds => crds::run(),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Login(login) => login::run(login),
         Command::Openapi => openapi::run(),
         Command::Migrate(config) => migrate::run(&config),
@@ -152,7 +159,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Desktop(options) => desktop::run(options),
         Command::Sandbox => sandbox::hold(),
         Command::SandboxInit => return sandbox::init(),
-        Command::SandboxNet => sandbox::net(),
+        Command::SandboxNet { networks } => sandbox::net(&networks),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

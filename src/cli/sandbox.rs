@@ -22,6 +22,6 @@ pub(super) fn init() -> ExitCode {
 }
 
 /// Refuses routes in a sandbox's network.
-pub(super) fn net() -> Result<(), CliError> {
-    Ok(local::refuse_routes()?)
+pub(super) fn net(networks: &[ipnet::IpNet]) -> Result<(), CliError> {
+    Ok(local::refuse_routes(networks)?)
 }

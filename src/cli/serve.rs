@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// How long background tasks get to end.
-const TASKS_END_WITHIN: Duration = Duration::from_secs(8);
+const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the server until a signal or the end of an essential task.
 pub(super) fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError> {
@@ -137,6 +137,7 @@ async fn wire(
         uid_base: config.sessions.session_uid_base,
         home_limit_bytes: config.sessions.user_pv_size,
         port_deadline: config.sessions.session_start_timeout,
+        refused_networks: config.sessions.session_refused_networks.clone(),
         ..engine::Options::new(claim.data(), claim.run())
     };
     tasks.start("audit-chain", audit_chain::run(pool.clone(), Arc::clone(&clock), tasks.stopping()));

@@ -1,4 +1,6 @@
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
 
 use crate::domain::{duration, quantity, session::Ceilings};
 
@@ -26,6 +28,10 @@ pub struct Sessions {
     /// How long a session's program may take to open its port before it counts as failed.
     #[arg(long, env = "SESSION_START_TIMEOUT", value_parser = duration::parse, default_value = "1m")]
     pub session_start_timeout: Duration,
+    /// Networks that no session reaches, such as `10.0.0.0/8`, separated by commas: beside the host's own addresses, the
+    /// link-local ones and clouds' metadata, which are refused anyway.
+    #[arg(long, env = "SESSION_REFUSED_NETWORKS", value_parser = network, value_delimiter = ',')]
+    pub session_refused_networks: Vec<IpNet>,
     /// Size of a home, such as `10Gi`.
     #[arg(long, env = "USER_PV_SIZE", value_parser = quantity::bytes, default_value = "10Gi")]
     pub user_pv_size: u64,
@@ -48,4 +54,11 @@ impl Sessions {
             duration: bound(self.max_session_duration),
         }
     }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| format!("“{text}” is no network: write such as 10.0.0.0/8"))
 }

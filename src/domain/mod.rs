@@ -5,6 +5,7 @@ pub mod conditions;
 pub mod doctor;
 pub mod duration;
 pub mod fields;
+pub mod host;
 pub mod jobs;
 pub mod keys;
 pub mod lifecycle;

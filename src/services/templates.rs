@@ -202,8 +202,11 @@ fn parse(spec: Value) -> Result<TemplateSpec, Error> {
 #[folder = "templates-catalog/"]
 struct Shipped;
 
-/// Why a shipped template cannot be read: a defect that a test finds.
-fn shipped() -> Result<Vec<Template>, Error> {
+/// The templates that come with the program.
+///
+/// # Errors
+/// One cannot be read: a defect that a test finds.
+pub fn shipped() -> Result<Vec<Template>, Error> {
     let files: Vec<_> = Shipped::iter().filter(|path| path.ends_with(".yaml")).collect();
     files
         .iter()

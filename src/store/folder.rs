@@ -40,6 +40,15 @@ impl Claim {
         Ok(Self { data, run, _lock: lock })
     }
 
+    /// The number of the process that holds the claim of `data` now, if one does. Nothing is made.
+    #[must_use]
+    pub fn holder(data: &Path) -> Option<String> {
+        let mut file = File::open(data.join(LOCK)).ok()?;
+        let mut holder = String::new();
+        file.read_to_string(&mut holder).ok()?;
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| holder.trim().to_owned())
+    }
+
     /// The data folder, as an absolute path.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -134,7 +143,9 @@ mod tests {
         let first = Claim::take(&folders(root.path())).unwrap();
         let refused = Claim::take(&folders(root.path())).unwrap_err().to_string();
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");
+        assert_eq!(Claim::holder(first.data()), Some(std::process::id().to_string()));
         drop(first);
+        assert_eq!(Claim::holder(&root.path().join("data")), None);
         assert!(Claim::take(&folders(root.path())).is_ok());
     }
 

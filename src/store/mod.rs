@@ -166,6 +166,20 @@ pub async fn connect(config: &Config, claim: &Claim) -> Result<Database, StoreEr
     Ok(Database { pool: pool(&connector, &config.database)?, connector, private: Some(Arc::new(private)) })
 }
 
+/// Whether the database that is configured can be used, and a sentence about it. An external one is connected to; for a
+/// private one its programs are looked for and nothing is made.
+///
+/// # Errors
+/// [`StoreError`], which names the remedy.
+pub async fn examine(config: &Config) -> Result<String, StoreError> {
+    if config.database.is_external() {
+        suitable::check(&Connector::external(&config.database)?).await?;
+        return Ok("The external database can be used.".into());
+    }
+    let (major, folder) = PrivatePostgres::examine(&config.folders.data()?, &config.folders.run()?)?;
+    Ok(format!("The server keeps a private PostgreSQL {major}, with the programs in {}.", folder.display()))
+}
+
 /// A pool of connections made by `connector`.
 ///
 /// # Errors

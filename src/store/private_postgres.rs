@@ -34,7 +34,7 @@ const SYSTEM_USER: &str = "postgres";
 /// Longest start: replaying the log after a crash takes its time.
 const START_WITHIN: Duration = Duration::from_mins(5);
 /// Longest stop; what is not written by then is replayed at the next start.
-const STOP_WITHIN: Duration = Duration::from_secs(20);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How often the server looks whether its PostgreSQL still runs.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A Unix path has 107 bytes.
@@ -67,20 +67,23 @@ impl PrivatePostgres {
     /// [`StoreError`] with the remedy: no PostgreSQL, the wrong version, a folder that cannot be used.
     pub fn prepare(data: &Path, run: &Path) -> Result<Self, StoreError> {
         let (base, socket) = (data.join("pg"), run.join("pg"));
-        let longest = socket.join(".s.PGSQL.5432.lock");
-        if longest.as_os_str().len() > LONGEST_SOCKET {
-            let message = "its path is too long for a Unix socket: set RUN_DIR to a shorter one";
-            return Err(StoreError::Folder(socket.display().to_string(), message.into()));
-        }
-        let account = account()?;
+        let (account, binaries) = find(data, run)?;
         for folder in [&base, &socket] {
             own(folder, account)?;
         }
         reachable(&base, account)?;
-        let cluster = base.join("cluster");
-        let binaries = binaries::choose(binaries::installed(&config::search_path()), made_by(&cluster)?, &cluster)?;
         let connector = connector(&socket, ROLE, ROLE)?;
         Ok(Self { base, socket, settings: run.join("pg-settings"), binaries, account, connector })
+    }
+
+    /// Whether one could be kept in these folders, and with what: the major version, and the folder of its programs.
+    /// Nothing is made and nothing runs.
+    ///
+    /// # Errors
+    /// As [`PrivatePostgres::prepare`], as far as it can be known without folders.
+    pub fn examine(data: &Path, run: &Path) -> Result<(u32, PathBuf), StoreError> {
+        let (_, binaries) = find(data, run)?;
+        Ok((binaries.major, binaries.folder))
     }
 
     /// Connections to a private PostgreSQL that another process of ours runs.
@@ -124,9 +127,13 @@ impl PrivatePostgres {
             return Ok(());
         }
         let limit = STOP_WITHIN.as_secs().to_string();
-        self.run("pg_ctl", &["stop", "-D", &self.cluster_text(), "-m", "fast", "-w", "-t", &limit], STOP_WITHIN * 2)
-            .await
-            .map(drop)
+        self.run(
+            "pg_ctl",
+            &["stop", "-D", &self.cluster_text(), "-m", "fast", "-w", "-t", &limit],
+            STOP_WITHIN + LOOK_EVERY,
+        )
+        .await
+        .map(drop)
     }
 
     /// Starts it again whenever it has ended, until `stop`.
@@ -344,6 +351,18 @@ fn connector(socket: &Path, user: &str, database: &str) -> Result<Connector, Sto
 }
 
 /// Whom to run as: PostgreSQL refuses root.
+/// Whom it would run as, and with which programs.
+fn find(data: &Path, run: &Path) -> Result<(Option<Account>, Binaries), StoreError> {
+    let socket = run.join("pg");
+    if socket.join(".s.PGSQL.5432.lock").as_os_str().len() > LONGEST_SOCKET {
+        let message = "its path is too long for a Unix socket: set RUN_DIR to a shorter one";
+        return Err(StoreError::Folder(socket.display().to_string(), message.into()));
+    }
+    let (account, cluster) = (account()?, data.join("pg/cluster"));
+    let binaries = binaries::choose(binaries::installed(&config::search_path()), made_by(&cluster)?, &cluster)?;
+    Ok((account, binaries))
+}
+
 fn account() -> Result<Option<Account>, StoreError> {
     if !geteuid().is_root() {
         return Ok(None);

@@ -12,35 +12,35 @@ use streamspace::engine::Workload;
 use crate::support::{Host, exchange, holders, server};
 
 /// A session in which every connection to port 8000 is a shell.
-fn shell(user: &str) -> Workload {
+pub fn shell(user: &str) -> Workload {
     server(user, "exec sh 2>&1")
 }
 
-struct Inside<'a> {
+pub struct Inside<'a> {
     host: &'a Host,
     workload: Workload,
 }
 
 impl<'a> Inside<'a> {
-    async fn start(host: &'a Host, workload: Workload) -> Self {
+    pub async fn start(host: &'a Host, workload: Workload) -> Self {
         host.listening(&workload).await;
         Self { host, workload }
     }
 
     /// Runs a script inside and returns what it wrote.
-    async fn sh(&self, script: &str) -> String {
+    pub async fn sh(&self, script: &str) -> String {
         exchange(self.host.dial(&self.workload.session, 8000).await, script.as_bytes()).await
     }
 
     /// Runs a Python expression inside and returns its value, or the name of its exception.
-    async fn py(&self, expression: &str) -> String {
+    pub async fn py(&self, expression: &str) -> String {
         let program = format!(
             "import socket, os, ctypes\ntry:\n    print(({expression}))\nexcept Exception as e:\n    print(type(e).__name__)\n"
         );
         self.sh(&format!("/usr/bin/python3 - <<'END'\n{program}END\n")).await.trim().to_owned()
     }
 
-    async fn leave(self) {
+    pub async fn leave(self) {
         self.host.remove(&self.workload.session).await;
     }
 }

@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod adoption;
+#[path = "../../src/engine/contract.rs"]
+mod contract;
+mod doctor;
 mod isolation;
 mod life;
+mod network;
+mod promises;
 mod shipped;
 mod support;
 mod terminal;

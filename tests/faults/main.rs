@@ -5,4 +5,6 @@
 mod creates;
 mod life;
 mod restarts;
+#[path = "../support/server.rs"]
+#[allow(dead_code, reason = "the tests of sessions need more of it")]
 mod server;

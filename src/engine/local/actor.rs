@@ -184,7 +184,7 @@ impl Actor {
             Ok(launched) => {
                 state.limits_missing.clone_from(&launched.spec.limits_missing);
                 self.inner.board.show(state.clone());
-                self.inner.guard.enter(&launched.spec);
+                self.inner.guard.enter(&launched.spec, launched.fresh_home);
                 let held =
                     Held { spec: launched.spec, link: launched.link, child: Some(launched.child), kill_at: None };
                 self.run = Some(Run { workload, state, held: Some(held) });
@@ -293,7 +293,7 @@ impl Actor {
         let starting = Stage::Preparing { waiting_for: "Finding the sandbox again".into() };
         let state = wire::state(&spec.workload, &self.inner.node, starting);
         if let Some(link) = attach(&self.inner, &spec).await {
-            self.inner.guard.enter(&spec);
+            self.inner.guard.enter(&spec, false);
             let workload = spec.workload.clone();
             self.run = Some(Run { workload, state, held: Some(Held { spec, link, child: None, kill_at: None }) });
             let report = next_report(&mut self.run).await;

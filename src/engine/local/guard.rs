@@ -3,9 +3,11 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use tokio::sync::Notify;
 
 use super::{
     Inner,
@@ -24,24 +26,34 @@ const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Which sessions run in which homes.
 #[derive(Debug, Default)]
-pub(super) struct Guard(Mutex<BTreeMap<PathBuf, Guarded>>);
+pub(super) struct Guard {
+    homes: Mutex<BTreeMap<PathBuf, Guarded>>,
+    /// A home came into use whose size is not known.
+    entered: Notify,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Guarded {
     sessions: Vec<SessionId>,
-    /// Bytes at the first measurement after the first of its sessions started. `None`: not measured yet.
+    /// Bytes when the first of its sessions started, or right after. `None`: not measured yet.
     at_start: Option<u64>,
     warned: bool,
 }
 
 impl Guard {
-    pub(super) fn enter(&self, spec: &Spec) {
-        let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        homes.entry(spec.home.clone()).or_default().sessions.push(spec.workload.session.clone());
+    /// `fresh`: the home was made for this start, and so is empty.
+    pub(super) fn enter(&self, spec: &Spec, fresh: bool) {
+        let mut homes = self.lock();
+        let guarded = homes.entry(spec.home.clone()).or_default();
+        guarded.sessions.push(spec.workload.session.clone());
+        if fresh {
+            guarded.at_start = Some(0);
+        }
+        self.entered.notify_one();
     }
 
     pub(super) fn leave(&self, spec: &Spec) {
-        let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut homes = self.lock();
         if let Some(guarded) = homes.get_mut(&spec.home) {
             guarded.sessions.retain(|session| *session != spec.workload.session);
             if guarded.sessions.is_empty() {
@@ -51,12 +63,22 @@ impl Guard {
     }
 
     fn homes(&self) -> Vec<PathBuf> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.lock().keys().cloned().collect()
+    }
+
+    /// Those that were not measured since they came into use.
+    fn unmeasured(&self) -> Vec<PathBuf> {
+        let homes = self.lock();
+        homes.iter().filter(|(_, guarded)| guarded.at_start.is_none()).map(|(home, _)| home.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Guarded>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a measurement; what follows from it, and for which sessions.
     fn measured(&self, home: &PathBuf, usage: HomeUsage) -> (Fullness, Vec<SessionId>) {
-        let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut homes = self.lock();
         let Some(guarded) = homes.get_mut(home) else { return (Fullness::Fine, Vec::new()) };
         let at_start = *guarded.at_start.get_or_insert(usage.used_bytes);
         let fullness = Fullness::of(usage, at_start);
@@ -66,15 +88,23 @@ impl Guard {
     }
 }
 
-/// Measures every home in use, once a minute, one after the other and off the async threads.
+/// Measures every home in use, once a minute and when it comes into use, one after the other and off the async threads.
 pub(super) async fn watch(inner: Arc<Inner>, stop: tokio_util::sync::CancellationToken) {
     loop {
         for home in inner.guard.homes() {
             look(&inner, home).await;
         }
-        tokio::select! {
-            () = clock::sleep(inner.clock.as_ref(), INTERVAL) => {}
-            () = stop.cancelled() => return,
+        let mut minute = std::pin::pin!(clock::sleep(inner.clock.as_ref(), INTERVAL));
+        loop {
+            tokio::select! {
+                () = &mut minute => break,
+                () = inner.guard.entered.notified() => {
+                    for home in inner.guard.unmeasured() {
+                        look(&inner, home).await;
+                    }
+                }
+                () = stop.cancelled() => return,
+            }
         }
     }
 }

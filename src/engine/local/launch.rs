@@ -32,6 +32,8 @@ pub(super) struct Launched {
     pub(super) spec: Spec,
     pub(super) child: Child,
     pub(super) link: Link,
+    /// Whether the home was made for this start.
+    pub(super) fresh_home: bool,
 }
 
 /// Prepares everything and starts the holder. Blocks for some milliseconds.
@@ -41,10 +43,12 @@ pub(super) fn launch(inner: &Inner, workload: &Workload) -> Result<Launched, Ver
         let message = format!("{} is missing on this host: {}", first.program, first.install);
         return Err(Verdict::new(Reason::ProgramMissing, message));
     }
-    let spec = prepare(inner, workload)?;
+    let home = home(inner, workload);
+    let fresh_home = !home.exists();
+    let spec = prepare(inner, workload, home)?;
     let started = start(inner, &spec).map_err(|error| verdict(&error, "The sandbox could not be started"));
     match started {
-        Ok((child, link)) => Ok(Launched { spec, child, link }),
+        Ok((child, link)) => Ok(Launched { spec, child, link, fresh_home }),
         Err(verdict) => {
             Group::of(&spec.cgroups).remove();
             Err(verdict)
@@ -52,7 +56,15 @@ pub(super) fn launch(inner: &Inner, workload: &Workload) -> Result<Launched, Ver
     }
 }
 
-fn prepare(inner: &Inner, workload: &Workload) -> Result<Spec, Verdict> {
+/// The home, outside.
+fn home(inner: &Inner, workload: &Workload) -> PathBuf {
+    match &workload.home {
+        Home::Persistent(name) => inner.layout.homes().join(name),
+        Home::Ephemeral => inner.layout.ephemeral_home(&workload.session),
+    }
+}
+
+fn prepare(inner: &Inner, workload: &Workload, home: PathBuf) -> Result<Spec, Verdict> {
     let (layout, session) = (&inner.layout, &workload.session);
     let unknown = |what: &'static str| move |error: io::Error| verdict(&error, what);
     let bwrap = inner.options.bwrap.clone().ok_or_else(|| {
@@ -64,10 +76,6 @@ fn prepare(inner: &Inner, workload: &Workload) -> Result<Spec, Verdict> {
     homes::make(&record, uid).map_err(unknown("The session's folder could not be made"))?;
     inner.outputs.made(session, &record);
     homes::make(&layout.sockets(session), uid).map_err(unknown("The folder of sockets could not be made"))?;
-    let home = match &workload.home {
-        Home::Persistent(name) => layout.homes().join(name),
-        Home::Ephemeral => layout.ephemeral_home(session),
-    };
     homes::make(&home, uid).map_err(|error| home_verdict(&error))?;
     let (group, limits_missing) = limits(inner, workload)?;
     Ok(Spec {
@@ -88,6 +96,7 @@ fn prepare(inner: &Inner, workload: &Workload) -> Result<Spec, Verdict> {
         // Programs may know where they lie (a virtual environment does), so a link stands for what it leads to.
         tools: inner.options.tools_dir.canonicalize().ok().filter(|tools| tools.is_dir()),
         port_deadline_ms: u64::try_from(inner.options.port_deadline.as_millis()).unwrap_or(u64::MAX),
+        refused_networks: inner.options.refused_networks.iter().map(ToString::to_string).collect(),
         clock_ahead: inner.clock.ahead(),
     })
 }

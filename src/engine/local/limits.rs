@@ -43,10 +43,9 @@ pub(super) struct Group {
 impl Enforcement {
     /// Finds out what this process may do; `name` is the folder that will hold the groups of its sessions.
     pub(super) fn detect(name: &str) -> Self {
-        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let own = Own::parse(&text("/proc/self/mountinfo"), &text("/proc/self/cgroup"));
-        let found =
-            own.unified(name).or_else(|first| own.separate(name).map_err(|second| format!("{first}; {second}")));
+        let own = Own::read();
+        let found = own.unified().and_then(|folder| divide(folder, name));
+        let found = found.or_else(|first| own.separate(name).map_err(|second| format!("{first}; {second}")));
         let found = found.unwrap_or_else(Self::Missing);
         // Made to see whether it can be; it is made again for the first session.
         for root in found.roots() {
@@ -87,6 +86,24 @@ impl Enforcement {
             }
         }
         Ok(group)
+    }
+}
+
+/// What [`Enforcement::detect`] would find, without dividing the group that this process is in.
+pub(super) fn possible() -> Enforcement {
+    let own = Own::read();
+    match own.unified() {
+        Ok(folder) => Enforcement::Unified(folder.to_owned()),
+        // A trial group is made and removed again: that leaves the group of this process as it is.
+        Err(first) => match own.separate(&format!("streamspace-trial-{}", std::process::id())) {
+            Ok(found) => {
+                for root in found.roots() {
+                    let _ = fs::remove_dir(root);
+                }
+                found
+            }
+            Err(second) => Enforcement::Missing(format!("{first}; {second}")),
+        },
     }
 }
 
@@ -225,6 +242,11 @@ struct Own {
 }
 
 impl Own {
+    fn read() -> Self {
+        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        Self::parse(&text("/proc/self/mountinfo"), &text("/proc/self/cgroup"))
+    }
+
     /// `mounts`: `/proc/self/mountinfo`; `groups`: `/proc/self/cgroup`.
     fn parse(mounts: &str, groups: &str) -> Self {
         let mut own = Self::default();
@@ -259,8 +281,8 @@ impl Own {
         own
     }
 
-    /// Version 2, in a subtree that was handed over to us.
-    fn unified(&self, name: &str) -> Result<Enforcement, String> {
+    /// Version 2: the subtree that was handed over to us.
+    fn unified(&self) -> Result<&Path, String> {
         let own = self.unified.as_deref().ok_or("there is no cgroup v2")?;
         let there = fs::read_to_string(own.join("cgroup.controllers")).unwrap_or_default();
         let lacking: Vec<&str> =
@@ -271,8 +293,7 @@ impl Own {
         if !is_delegated(own) {
             return Err("the server's cgroup is not delegated to it".into());
         }
-        share_out(own, name)
-            .map_err(|error| format!("the server's cgroup {} cannot be divided: {error}", own.display()))
+        Ok(own)
     }
 
     /// Version 1, which only root may use.
@@ -316,6 +337,10 @@ fn is_delegated(own: &Path) -> bool {
     ["trusted.delegate", "user.delegate"]
         .iter()
         .any(|mark| rustix::fs::getxattr(own, *mark, &mut value).is_ok_and(|length| value[..length] == *b"1"))
+}
+
+fn divide(own: &Path, name: &str) -> Result<Enforcement, String> {
+    share_out(own, name).map_err(|error| format!("the server's cgroup {} cannot be divided: {error}", own.display()))
 }
 
 /// Divides our subtree: processes live in leaves only, so whatever is in `own` moves to `own/server` first.

@@ -9,6 +9,7 @@
 mod actor;
 mod board;
 mod dial;
+mod examine;
 mod files;
 mod guard;
 mod holder;
@@ -24,6 +25,7 @@ mod people;
 mod programs;
 mod wire;
 
+pub use examine::{examine, missing};
 pub use holder::{refuse_routes, run as run_holder};
 pub use init::run as run_init;
 
@@ -38,6 +40,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -77,6 +80,8 @@ pub struct Options {
     pub uid_base: u32,
     /// Bytes that a home may hold; 0 = no bound.
     pub home_limit_bytes: u64,
+    /// Networks that sessions do not reach, beside those that are refused on every host.
+    pub refused_networks: Vec<IpNet>,
     /// Processes and threads that a session may have.
     pub process_limit: u64,
     /// Whether limits are enforced by cgroups where the host allows it; otherwise usage is watched.
@@ -104,6 +109,7 @@ impl Options {
             program: PathBuf::from("/proc/self/exe"),
             uid_base: 2_000_000,
             home_limit_bytes: 10 << 30,
+            refused_networks: Vec::new(),
             process_limit: 4096,
             cgroups: true,
             stop_grace: Duration::from_secs(10),

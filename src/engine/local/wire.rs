@@ -50,6 +50,9 @@ pub(super) struct Spec {
     pub(super) tools: Option<PathBuf>,
     /// How long the first port may take to open, in milliseconds.
     pub(super) port_deadline_ms: u64,
+    /// Networks that the session does not reach, beside those that are refused on every host.
+    #[serde(default)]
+    pub(super) refused_networks: Vec<String>,
     /// How far the server's clock was ahead of the host's at the start: the holder tells the server's time.
     #[serde(default)]
     pub(super) clock_ahead: SignedDuration,

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use nix::{
     ifaddrs::getifaddrs,
     sched::{CloneFlags, setns},
@@ -58,6 +59,7 @@ impl Network {
         let spaces = Namespaces::of(inner_pid).map_err(failed)?;
         let mut rules = Command::new(&spec.program)
             .arg("sandbox-net")
+            .args(&spec.refused_networks)
             .env_clear()
             .stdin(Stdio::from(spaces.net.try_clone().map_err(failed)?))
             .stdout(Stdio::from(spaces.user.try_clone().map_err(failed)?))
@@ -171,9 +173,16 @@ fn host_addresses() -> Vec<Ipv4Addr> {
 
 /// `streamspace sandbox-net`: refuses what a session may not reach, in the network given as standard input, which the
 /// user namespace given as standard output owns. It runs as the session's own uid.
-pub fn refuse_routes() -> io::Result<()> {
+///
+/// `networks`: what is refused beside that. Names are looked up by the host, so a refused network may hold its resolver.
+pub fn refuse_routes(networks: &[IpNet]) -> io::Result<()> {
     let mut refused = REFUSED.to_vec();
     refused.extend(host_addresses().into_iter().map(|address| (address, 32)));
+    // One that holds the pretended network needs no care: the route to that is narrower, and so the one that is taken.
+    refused.extend(networks.iter().filter_map(|network| match network {
+        IpNet::V4(network) => Some((network.network(), network.prefix_len())),
+        IpNet::V6(_) => None,
+    }));
     setns(io::stdout(), CloneFlags::CLONE_NEWUSER)?;
     setns(io::stdin(), CloneFlags::CLONE_NEWNET)?;
     let mut routes = routes::Routes::open()?;

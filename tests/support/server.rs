@@ -39,6 +39,7 @@ pub struct Server {
     management: u16,
     child: Option<Child>,
     http: reqwest::Client,
+    settings: Vec<(&'static str, &'static str)>,
 }
 
 /// An answer of the API.
@@ -52,11 +53,17 @@ pub struct Answer {
 impl Server {
     /// Starts a server on an empty folder; everybody on this machine is its administrator.
     pub async fn start(name: &str) -> Self {
+        Self::start_with(name, &[]).await
+    }
+
+    /// The same, with `settings` of the test's own.
+    pub async fn start_with(name: &str, settings: &[(&'static str, &'static str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = std::env::temp_dir().join(format!("streamspace-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-        let mut server = Self { folder, port: free_port(), management: free_port(), child: None, http };
+        let mut server =
+            Self { folder, port: free_port(), management: free_port(), child: None, http, settings: settings.to_vec() };
         server.run().await;
         server
     }
@@ -75,6 +82,7 @@ impl Server {
             .env("RATE_LIMIT_ADDRESS", "0")
             .env("RATE_LIMIT_USER", "0")
             .env("LOG_LEVEL", "warn,streamspace=info,streamspace::access=warn")
+            .envs(self.settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -220,6 +228,16 @@ impl Server {
             items.is_empty().then_some(())
         })
         .await;
+    }
+
+    /// Where the API and the management port listen.
+    pub fn ports(&self) -> [u16; 2] {
+        [self.port, self.management]
+    }
+
+    /// The folder of the sockets, the database's among them, in which each data folder has one of its own.
+    pub fn sockets(&self) -> PathBuf {
+        self.folder.join("run")
     }
 
     /// The data folder.

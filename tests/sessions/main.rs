@@ -1,0 +1,10 @@
+//! Sessions on the whole server, as people run it: its real API, its real sandboxes.
+
+#![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
+
+mod doctor;
+mod reach;
+#[path = "../support/server.rs"]
+#[allow(dead_code, reason = "the tests of faults need more of it")]
+mod server;
