@@ -4,7 +4,7 @@ import type { Locator, Page } from '@playwright/test'
 import { pressKeys } from '../support/keys.ts'
 import { picture } from '../support/pictures.ts'
 import { expect, type Person, test } from '../support/stories.ts'
-import { answersOfDesktop, colourAt, IN_TERMINAL, screenOf, TERMINAL_GROUND, textOffered } from '../support/screen.ts'
+import { answersOfDesktop, desktopIn, IN_TERMINAL, textOffered } from '../support/screen.ts'
 import { Terminal } from '../support/terminal.ts'
 
 /** What is copied: letters of a German keyboard, and spaces. */
@@ -13,9 +13,7 @@ const COPIED = 'ä € @'
 /** Opens a running desktop and puts the keyboard into its terminal window. */
 async function openDesktop(page: Page, name: string): Promise<Locator> {
   await page.goto(new URL(`/sessions/${name}`, page.url()).href)
-  const screen = screenOf(page)
-  await expect(page.getByRole('img', { name: /Connected, an answer takes/ })).toBeVisible()
-  await expect.poll(() => colourAt(screen, IN_TERMINAL)).toBe(TERMINAL_GROUND)
+  const screen = await desktopIn(page)
   await screen.click({ position: IN_TERMINAL })
   return screen
 }

@@ -3,7 +3,7 @@
 
 import { expect, type Person, test } from '../support/stories.ts'
 import type { Server } from '../support/server.ts'
-import { screenOf } from '../support/screen.ts'
+import { desktopIn, IN_TERMINAL } from '../support/screen.ts'
 import { Notebook } from '../support/jupyter.ts'
 import { Terminal } from '../support/terminal.ts'
 
@@ -30,8 +30,7 @@ async function minutesLeft(server: Server, person: Person, name: string): Promis
 test('an open desktop with a moving clock on it goes to sleep on time, and the page says why', async ({ person, server }) => {
   const { metadata } = await person.api.running('desktop', IDLE)
   const page = await opened(person, metadata.name)
-  const screen = screenOf(page)
-  await screen.click({ position: { x: 200, y: 200 } })
+  await (await desktopIn(page)).click({ position: IN_TERMINAL })
   await page.keyboard.type('while :; do clear; date; sleep 1; done')
   await page.keyboard.press('Enter')
 
@@ -49,9 +48,10 @@ test('an open desktop with a moving clock on it goes to sleep on time, and the p
 test('a key keeps the desktop up', async ({ person, server }) => {
   const { metadata } = await person.api.running('desktop', IDLE)
   const page = await opened(person, metadata.name)
+  const screen = await desktopIn(page)
   await server.advance(25 * MINUTES)
   await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeCloseTo(5, 0)
-  await screenOf(page).focus()
+  await screen.focus()
   await page.keyboard.press('a')
   await expect.poll(() => minutesLeft(server, person, metadata.name)).toBeGreaterThan(28)
   await server.advance(20 * MINUTES)
@@ -61,8 +61,9 @@ test('a key keeps the desktop up', async ({ person, server }) => {
 test('a mouse that moves keeps the desktop up', async ({ person, server }) => {
   const { metadata } = await person.api.running('desktop', IDLE)
   const page = await opened(person, metadata.name)
+  const screen = await desktopIn(page)
   await server.advance(25 * MINUTES)
-  const box = await screenOf(page).boundingBox()
+  const box = await screen.boundingBox()
   if (box === null) throw new Error('no screen')
   await page.mouse.move(box.x + 300, box.y + 300)
   await page.mouse.move(box.x + 340, box.y + 320)

@@ -25,7 +25,7 @@ interface Shown {
 }
 
 const PAGES: Shown[] = [
-  { name: 'home', path: '/', heading: 'Home', source: '**/api/v1/sessions*', empty: { path: '/', says: 'Nothing is running yet' } },
+  { name: 'home', path: '/', heading: 'Home', source: '**/api/v1/sessions*', empty: { path: '/', says: 'Welcome to StreamSpace' } },
   {
     name: 'templates',
     path: '/templates',
@@ -98,11 +98,13 @@ async function inEveryLook(person: Person, { name, path, heading }: Shown): Prom
 
 /** The page while what it shows cannot be had, and when it can be had again. */
 async function inTrouble(person: Person, { name, path, source, heading }: Shown): Promise<void> {
-  const { page } = person
+  const page = await person.window()
   const problem = { type: '/problems/internal', title: 'It broke', status: 500, detail: 'Made by a test.', code: 'internal' }
   await page.route(source, (route) =>
     route.fulfill({ status: 500, contentType: 'application/problem+json', body: JSON.stringify(problem) }),
   )
+  // The feed would bring it all the same.
+  await page.routeWebSocket(/\/api\/v1\/ws\//, (socket) => socket.close())
   await page.goto(new URL(path, page.url()).href)
   const alert = page.getByRole('alert').filter({ hasText: 'It broke' }).first()
   await expect(alert).toContainText('Made by a test.')
@@ -111,6 +113,7 @@ async function inTrouble(person: Person, { name, path, source, heading }: Shown)
   await alert.getByRole('button', { name: 'Try again' }).click()
   await expect(alert).toHaveCount(0)
   await expect(page.getByRole('heading', { name: heading, level: 1 })).toBeVisible()
+  await page.close()
 }
 
 function canBeReadByEverybody(shown: Shown) {

@@ -1,18 +1,10 @@
 // The server dies with sessions open: they go on, and the windows find back to them by themselves.
 
-import type { Page } from '@playwright/test'
 import { Notebook } from '../support/jupyter.ts'
 import { pressKeys } from '../support/keys.ts'
 import { expect, test } from '../support/stories.ts'
-import { colourAt, IN_TERMINAL, screenOf, TERMINAL_GROUND } from '../support/screen.ts'
+import { desktopIn, IN_TERMINAL } from '../support/screen.ts'
 import { Terminal } from '../support/terminal.ts'
-
-/** Waits until the page of a desktop shows it and takes keys. */
-async function connected(page: Page): Promise<void> {
-  await expect(page.getByRole('img', { name: /Connected, an answer takes/ })).toBeVisible()
-  await expect.poll(() => colourAt(screenOf(page), IN_TERMINAL)).toBe(TERMINAL_GROUND)
-  await screenOf(page).click({ position: IN_TERMINAL })
-}
 
 test('a desktop and a notebook outlive a server that is killed, and their windows come back', async ({ person, server }) => {
   test.setTimeout(240_000)
@@ -22,7 +14,7 @@ test('a desktop and a notebook outlive a server that is killed, and their window
   )
   const at = (session: typeof screen) => new URL(`/sessions/${session?.metadata.name ?? ''}`, server.origin).href
   await desktop.goto(at(screen))
-  await connected(desktop)
+  await (await desktopIn(desktop)).click({ position: IN_TERMINAL })
   await pressKeys(desktop, 'kept')
   const notebookPage = await person.window()
   await notebookPage.goto(at(lab))
@@ -48,7 +40,7 @@ test('a desktop and a notebook outlive a server that is killed, and their window
   await expect(notebook.output).toHaveText('before')
   // What was typed before is still in front of the cursor.
   await desktop.bringToFront()
-  await connected(desktop)
+  await (await desktopIn(desktop)).click({ position: IN_TERMINAL })
   await desktop.keyboard.press('Control+a')
   await desktop.keyboard.type('echo ')
   await desktop.keyboard.press('Control+e')

@@ -22,16 +22,32 @@ export class Notebook {
   static async open(page: Page): Promise<Notebook> {
     const lab = await Notebook.launcher(page)
     await lab.getByText('Python 3 (ipykernel)').first().click()
-    const notebook = new Notebook(page, lab)
-    await expect(lab.getByText('Python 3 (ipykernel) | Idle')).toBeVisible({ timeout: OPENS_WITHIN_MS })
-    return notebook
+    return Notebook.ready(page, lab)
   }
 
-  /** Runs `code`, one line, in the last cell; what follows is a new cell. */
+  /** The notebook that was open when the session went to sleep, which JupyterLab opens again by itself. */
+  static async again(page: Page): Promise<Notebook> {
+    return Notebook.ready(page, page.frameLocator('iframe[title="Window of JupyterLab"]'))
+  }
+
+  private static async ready(page: Page, lab: FrameLocator): Promise<Notebook> {
+    await expect(lab.getByText('Python 3 (ipykernel) | Idle')).toBeVisible({ timeout: OPENS_WITHIN_MS })
+    return new Notebook(page, lab)
+  }
+
+  /** Saves it under the name that it has; JupyterLab asks for one the first time. */
+  async save(): Promise<void> {
+    await this.page.keyboard.press('Control+s')
+    await expect(this.lab.getByRole('dialog')).toBeVisible()
+    await this.page.keyboard.press('Enter')
+    await expect(this.lab.getByRole('dialog')).toHaveCount(0)
+  }
+
+  /** Runs `code` in the last cell; what follows is a new cell. */
   async run(code: string): Promise<void> {
-    const cells = this.lab.getByRole('region', { name: 'notebook content' }).locator('.jp-CodeCell')
+    const cells = this.lab.locator('.jp-Notebook .jp-CodeCell')
     const before = await cells.count()
-    await cells.last().getByRole('textbox').click()
+    await cells.last().locator('.cm-content').click()
     await this.page.keyboard.insertText(code)
     await this.page.keyboard.press('Shift+Enter')
     await expect(cells).toHaveCount(before + 1)

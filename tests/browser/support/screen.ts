@@ -1,6 +1,6 @@
 // The screen of a desktop, as the page draws it.
 
-import type { Locator, Page, WebSocket } from '@playwright/test'
+import { expect, type Locator, type Page, type WebSocket } from '@playwright/test'
 
 /** The canvas on which the desktop lives; beside it lies another one, which shows the last picture while it is away. */
 export function screenOf(page: Page): Locator {
@@ -10,7 +10,7 @@ export function screenOf(page: Page): Locator {
 /** A point inside the first terminal window of the template `desktop`, away from its text. */
 export const IN_TERMINAL = { x: 400, y: 400 }
 /** The ground of that window, as the template asks for it. */
-export const TERMINAL_GROUND = '20,24,29'
+const TERMINAL_GROUND = '20,24,29'
 
 /** What is drawn at a point of the desktop, as `red,green,blue`. */
 export function colourAt(screen: Locator, point: { x: number; y: number }): Promise<string | undefined> {
@@ -18,6 +18,14 @@ export function colourAt(screen: Locator, point: { x: number; y: number }): Prom
     (canvas: HTMLCanvasElement, { x, y }) => canvas.getContext('2d')?.getImageData(x, y, 1, 1).data.slice(0, 3).join(),
     point,
   )
+}
+
+/** The screen of the template `desktop` once it is drawn and takes keys and clicks. */
+export async function desktopIn(page: Page): Promise<Locator> {
+  const screen = screenOf(page)
+  await expect(page.getByRole('img', { name: /Connected, an answer takes/ })).toBeVisible()
+  await expect.poll(() => colourAt(screen, IN_TERMINAL)).toBe(TERMINAL_GROUND)
+  return screen
 }
 
 interface Holding {

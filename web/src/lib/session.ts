@@ -1,8 +1,10 @@
 import type { Condition, Phase, Session, Template } from '~/api/types'
 import { strings } from '~/strings'
 
+/** What to show of it: one that was asked to sleep is no place to work in any more, though it may still run. */
 export function phaseOf(session: Session): Phase {
-  return session.status?.phase ?? 'Pending'
+  const phase = session.status?.phase ?? 'Pending'
+  return phase === 'Running' && session.spec.state === 'hibernated' ? 'Hibernating' : phase
 }
 
 /** What people call the session: its own name, else its template's. */

@@ -7,6 +7,7 @@ import {
   IconMinimize,
   IconMoon,
   IconPencil,
+  IconRefresh,
   IconTrash,
 } from '@tabler/icons-react'
 import { Link, useNavigate } from '@tanstack/react-router'
@@ -175,6 +176,7 @@ const QUALITIES: Record<PictureQuality, string> = {
 
 function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBarProps) {
   const [dialog, setDialog] = useState<'rename' | 'delete'>()
+  const actions = useSessionActions(session, template)
   const navigate = useNavigate()
   const close = () => setDialog(undefined)
   return (
@@ -198,6 +200,11 @@ function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBar
               </Menu.RadioGroup>
               <Menu.Divider />
             </>
+          )}
+          {phaseOf(session) === 'Failed' && (
+            <Menu.Item leftSection={<IconRefresh size={16} />} onClick={actions.restart}>
+              {strings.session.restart}
+            </Menu.Item>
           )}
           <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => setDialog('rename')}>
             {strings.session.rename}

@@ -64,6 +64,11 @@ export class ConnectionKeeper {
     clearTimeout(this.#timer)
     const run = (this.#run += 1)
     try {
+      // Opening a connection wakes a session: the person may want that, a tab that was left open may not.
+      if (this.#state.connection && (await sleeps(this.#session))) {
+        if (run === this.#run) this.#become({})
+        return
+      }
       const connection = await connect(this.#session)
       if (run !== this.#run) {
         disconnect(this.#session, connection.connectionId)
@@ -125,6 +130,11 @@ export class ConnectionKeeper {
 /** Whether the session may take a connection in a moment; 409 is one that is changing its state. */
 export function mayPass(problem: Problem): boolean {
   return problem.passing || problem.status === 409
+}
+
+async function sleeps(session: string): Promise<boolean> {
+  const { spec } = await answer(api.GET('/api/v1/sessions/{id}', { params: { path: { id: session } } }))
+  return spec.state === 'hibernated'
 }
 
 /** Opens a connection to a session, waking it if it sleeps. */

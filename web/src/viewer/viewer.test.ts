@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { fakeServer, json, nothing, problem } from '~/test/fakeServer'
+import { aSession } from '~/test/fixtures'
 import { ConnectionKeeper } from './connectionKeeper'
 import { keysymOf, typed } from './keys'
 
@@ -32,9 +33,9 @@ describe('this tab’s connection to a session', () => {
     vi.useRealTimers()
   })
 
-  function server(heartbeat: () => Response) {
+  function server(heartbeat: () => Response, session = aSession('s')) {
     let made = 0
-    return fakeServer({}, {
+    return fakeServer({ sessions: [session] }, {
       'POST /sessions/s/connect': () => json({ connectionId: `c${(made += 1)}`, url: `http://s.localhost/${made}` }),
       'POST /sessions/s/heartbeat': heartbeat,
       'POST /sessions/s/disconnect': nothing,
@@ -77,6 +78,16 @@ describe('this tab’s connection to a session', () => {
     keeper.start()
     await vi.advanceTimersByTimeAsync(20_000)
     expect(keeper.state.connection?.connectionId).toBe('c2')
+    keeper.stop()
+  })
+
+  it('wakes no session that fell asleep meanwhile', async () => {
+    const { asked } = server(() => problem(404, 'No such connection'), aSession('s', { spec: { state: 'hibernated' } }))
+    const keeper = new ConnectionKeeper('s')
+    keeper.start()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(asked('POST /sessions/s/connect')).toHaveLength(1)
+    expect(keeper.state.connection).toBeUndefined()
     keeper.stop()
   })
 
