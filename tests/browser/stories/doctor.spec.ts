@@ -137,6 +137,7 @@ test('HostRestarted is named, and waking is one click', async ({ person, server 
   await writeFile(record, spec.replace(BOOT, '"boot":"00000000-0000-0000-0000-000000000000"'))
   await server.run()
   await person.api.reaches(session.metadata.name, 'Hibernated')
+  await expect(page.getByText(/Connection lost/)).toHaveCount(0, { timeout: 40_000 })
   await isTold(page, person.api, session, 'HostRestarted', /restarted/)
   await page.getByRole('main').getByRole('button', { name: 'Wake' }).click()
   await person.api.reaches(session.metadata.name, 'Running')
