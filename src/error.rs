@@ -60,7 +60,7 @@ pub enum Error {
     /// A program is missing on the host.
     #[error("{0}")]
     CannotRunHere(String),
-    /// The database did not answer.
+    /// The database did not answer. A statement that it refuses is [`Error::Internal`].
     #[error("the database did not answer: try again in a moment")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The engine failed.
@@ -93,18 +93,6 @@ impl Error {
     }
 }
 
-impl From<tokio_postgres::Error> for Error {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(Box::new(error))
-    }
-}
-
-impl From<deadpool_postgres::PoolError> for Error {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
-        Self::Database(Box::new(error))
-    }
-}
-
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
@@ -119,6 +107,7 @@ impl From<ObjectError> for Error {
             ObjectError::Conflict { .. } => Self::Stale,
             ObjectError::Invalid(fields) => Self::Invalid(fields),
             ObjectError::Unavailable(source) => Self::Database(source),
+            ObjectError::Failed(source) => Self::Internal(source),
             error @ (ObjectError::Expired | ObjectError::Fenced(_)) => Self::internal(error),
         }
     }

@@ -113,7 +113,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     issuer: String,
     set: RwLock<KeySet>,
-    reloaded: Mutex<Instant>,
+    /// When a foreign `kid` last made us read the keys again.
+    reloaded: Mutex<Option<Instant>>,
 }
 
 /// The keys in memory.
@@ -134,8 +135,7 @@ impl Keys {
     /// Reads the keys; makes the first where there is none.
     pub async fn load(pool: Pool, secrets: Secrets, clock: Arc<dyn Clock>) -> Result<Self, KeyError> {
         let issuer = format!("urn:streamspace:{}", signing_keys::installation(&pool.get().await?).await?);
-        let inner =
-            Inner { pool, secrets, clock, issuer, set: RwLock::default(), reloaded: Mutex::new(Instant::now()) };
+        let inner = Inner { pool, secrets, clock, issuer, set: RwLock::default(), reloaded: Mutex::default() };
         let keys = Self(Arc::new(inner));
         keys.rotate_if(|newest| newest.is_none()).await?;
         keys.reload().await?;
@@ -278,8 +278,8 @@ impl Keys {
             return Some(key);
         }
         let mut reloaded = self.0.reloaded.lock().await;
-        if reloaded.elapsed() >= RELOAD_PAUSE {
-            *reloaded = Instant::now();
+        if reloaded.is_none_or(|before| before.elapsed() >= RELOAD_PAUSE) {
+            *reloaded = Some(Instant::now());
             if let Err(error) = self.reload().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the signing keys cannot be read again");
             }

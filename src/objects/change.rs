@@ -92,7 +92,7 @@ pub(super) fn delete<K: Object>(
 
 /// `object` with its `resourceVersion`.
 pub(super) fn present<K: Object>(revision: i64, object: Value) -> Result<K, ObjectError> {
-    let mut object: K = serde_json::from_value(object).map_err(|error| ObjectError::Unavailable(Box::new(error)))?;
+    let mut object: K = serde_json::from_value(object).map_err(|error| ObjectError::Failed(Box::new(error)))?;
     object.meta_mut().resource_version = Some(revision.to_string());
     Ok(object)
 }
@@ -226,7 +226,7 @@ fn invalid(field: &str, message: &str) -> ObjectError {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Value, ObjectError> {
-    serde_json::to_value(value).map_err(|error| ObjectError::Unavailable(Box::new(error)))
+    serde_json::to_value(value).map_err(|error| ObjectError::Failed(Box::new(error)))
 }
 
 fn as_map(value: Value) -> Map<String, Value> {

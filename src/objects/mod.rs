@@ -86,9 +86,12 @@ pub enum ObjectError {
     /// The writer is no longer the leader it was when it began.
     #[error("the leadership of epoch {0} has ended")]
     Fenced(i64),
-    /// The store did not answer, or answered something that makes no sense.
+    /// The store did not answer: it may later.
     #[error("the object store did not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store refused what we asked, or answered something that makes no sense: a defect of ours.
+    #[error("the object store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// What must hold for a write to happen; an absent part always holds.

@@ -74,7 +74,7 @@ pub async fn create(app: &App, caller: &Caller, wish: &Wish, mut session: Sessio
                 session.metadata.name = Some(names::session(&session.spec.user, &session.spec.template, other));
             }
             // Not known whether it was made: the sweep finds out.
-            Err(error @ ObjectError::Unavailable(_)) => return Err(error.into()),
+            Err(error @ (ObjectError::Unavailable(_) | ObjectError::Failed(_))) => return Err(error.into()),
             Err(error) => {
                 store::intents::release(&app.pool.get().await?, wish.id).await?;
                 return Err(error.into());

@@ -6,7 +6,7 @@ use deadpool_postgres::Connect;
 use futures::stream::{self, BoxStream, StreamExt};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, config::Host};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{StoreError, tls};
@@ -60,7 +60,11 @@ impl Connector {
             Some(url) => from_url(url.expose_secret())?,
             None => (from_parts(database), Ssl::default()),
         };
-        let mode = database.db_ssl_mode.or(in_url.mode).unwrap_or(SslMode::Prefer);
+        // As with libpq a Unix socket has no TLS, whatever the mode: nobody can listen in on it.
+        let unix = |host: &Host| matches!(host, Host::Unix(_));
+        let local = !postgres.get_hosts().is_empty() && postgres.get_hosts().iter().all(unix);
+        let mode = if local { Some(SslMode::Disable) } else { database.db_ssl_mode.or(in_url.mode) };
+        let mode = mode.unwrap_or(SslMode::Prefer);
         let authorities = database.db_ssl_root_cert.as_deref().or(in_url.root_cert.as_deref().map(Path::new));
         postgres
             .ssl_mode(match mode {

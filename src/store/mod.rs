@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod audit;
+mod away;
 mod binaries;
 pub mod connections;
 mod connector;
@@ -30,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 
+pub use away::is_away;
 pub use connector::{Connector, Messages, listen, ping};
 pub use folder::Claim;
 pub use listener::{JOB_CANCELS, JOB_FEED, JOBS, Listener, OBJECTS, Subscription};

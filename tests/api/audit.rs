@@ -264,7 +264,10 @@ async fn verifying_finds_the_first_entry_that_was_changed_removed_or_put_in() {
         }
         assert!(matches!(verify(&app).await, Verdict::Whole { links: 5, .. }), "the control");
     }
-    tamper(&app, "UPDATE audit_links SET number = number + 1 WHERE number >= 4").await;
+    // In two steps: between them no two links may have the same number.
+    let apart = "UPDATE audit_links SET number = number + 1000 WHERE number >= 4; \
+                 UPDATE audit_links SET number = number - 999 WHERE number >= 1004";
+    tamper(&app, apart).await;
     assert!(matches!(verify(&app).await, Verdict::Broken { number: 4, .. }));
 }
 

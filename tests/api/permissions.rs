@@ -79,6 +79,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/audit/head", "AX"),
 ];
 
+/// Routes that no page may ask, since another site's page could make a browser do it: they take a token alone.
+const PROGRAMS_ALONE: &[(&str, &str)] = &[("GET", "/api/v1/sessions/{id}/connect")];
+
 /// What came of a request, as far as the guard goes.
 #[derive(Debug, PartialEq)]
 enum Met {
@@ -123,11 +126,17 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
     for (letter, role) in roles {
         let name = format!("one-{}", role.word());
         app.person(&name, &[role]).await;
+        let program = app.program(&format!("program-{}", role.word()), role).await;
         for (method, path, who) in TABLE {
             // A cookie of its own for each, since one of them ends it.
-            let client = app.anyone().browser(&app.sign_in(&name, PASSWORD).await.cookie().expect("a cookie"));
+            let page = app.anyone().browser(&app.sign_in(&name, PASSWORD).await.cookie().expect("a cookie"));
+            let mut client = &page;
+            if PROGRAMS_ALONE.contains(&(*method, *path)) {
+                assert_eq!(ask(&page, method, path).await, Met::Refused, "{method} {path} with a cookie");
+                client = &program;
+            }
             let expected = if *who == "*" || who.contains(letter) { Met::LetIn } else { Met::Refused };
-            assert_eq!(ask(&client, method, path).await, expected, "{method} {path} as {}", role.word());
+            assert_eq!(ask(client, method, path).await, expected, "{method} {path} as {}", role.word());
         }
     }
 }

@@ -34,7 +34,8 @@ impl Authorities {
         for name in ["ours", "stranger"] {
             openssl(folder.path(), &format!("-subj /CN={name} -keyout {name}.key -out {name}.pem"));
         }
-        let server = "-subj /CN=localhost -addext subjectAltName=DNS:localhost -CA ours.pem -CAkey ours.key";
+        let server = "-subj /CN=localhost -addext subjectAltName=DNS:localhost \
+             -addext basicConstraints=critical,CA:FALSE -CA ours.pem -CAkey ours.key";
         openssl(folder.path(), &format!("{server} -keyout server.key -out server.pem"));
         Self { folder }
     }

@@ -6,6 +6,7 @@
 #[path = "../support/postgres.rs"]
 mod postgres;
 
+mod away;
 mod external;
 mod leadership;
 mod migrations;

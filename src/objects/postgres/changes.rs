@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_postgres::{Client, Row, types::Json};
 
-use super::{CALL_WITHIN, PostgresStore, news::Heard, unavailable};
+use super::{CALL_WITHIN, PostgresStore, failed, news::Heard};
 use crate::objects::{Change, Object, ObjectError, change};
 
 /// Most changes in one read.
@@ -67,7 +67,7 @@ pub(super) async fn read<K: Object>(
             ],
         )
         .await
-        .map_err(unavailable)?;
+        .map_err(failed)?;
     let first = rows.first().ok_or(ObjectError::Expired)?;
     let (last, forgotten): (i64, i64) = (first.get("last"), first.get("forgotten"));
     let Some(after) = after else { return Ok(Batch { items: Vec::new(), last, more: false }) };
@@ -82,7 +82,7 @@ pub(super) async fn read<K: Object>(
 
 fn item<K: Object>(row: &Row) -> Result<Option<Item<K>>, ObjectError> {
     let Some(revision) = row.get("revision") else { return Ok(None) };
-    let Json(object): Json<Value> = row.try_get("object").map_err(unavailable)?;
+    let Json(object): Json<Value> = row.try_get("object").map_err(failed)?;
     let object = change::present(revision, object)?;
     let change = if row.get("deleted") { Change::Deleted(object) } else { Change::Applied(object) };
     Ok(Some(Item { revision, change }))
@@ -133,10 +133,10 @@ impl<K: Object> PostgresStore<K> {
 
     async fn batch(&self, after: i64) -> Result<Batch<K>, ObjectError> {
         let reading = async {
-            let client = self.inner.pool.get().await.map_err(unavailable)?;
+            let client = self.inner.pool.get().await.map_err(failed)?;
             read(&client, &self.inner.namespace, &self.inner.kind, Some(after)).await
         };
-        timeout(CALL_WITHIN, reading).await.map_err(unavailable)?
+        timeout(CALL_WITHIN, reading).await.map_err(failed)?
     }
 
     /// The endless stream of events: the present, then each change; again from the present where some were missed.

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    store::{Listener, Pool},
+    store::{Listener, Pool, is_away},
     telemetry::task::Tasks,
 };
 use news::News;
@@ -100,7 +100,7 @@ impl<K: Object> PostgresStore<K> {
 
     /// Runs a call within its time.
     async fn within<T>(&self, call: impl Future<Output = Result<T, ObjectError>>) -> Result<T, ObjectError> {
-        tokio::time::timeout(CALL_WITHIN, call).await.map_err(unavailable)?
+        tokio::time::timeout(CALL_WITHIN, call).await.map_err(failed)?
     }
 
     fn not_found(&self, name: &str) -> ObjectError {
@@ -108,17 +108,15 @@ impl<K: Object> PostgresStore<K> {
     }
 
     async fn read(&self, name: &str) -> Result<Option<K>, ObjectError> {
-        let client = self.inner.pool.get().await.map_err(unavailable)?;
+        let client = self.inner.pool.get().await.map_err(failed)?;
         let statement = client
             .prepare_cached("SELECT revision, object FROM objects WHERE namespace = $1 AND kind = $2 AND name = $3")
             .await
-            .map_err(unavailable)?;
-        let row = client
-            .query_opt(&statement, &[&self.inner.namespace, &self.inner.kind, &name])
-            .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
+        let row =
+            client.query_opt(&statement, &[&self.inner.namespace, &self.inner.kind, &name]).await.map_err(failed)?;
         row.map(|row| {
-            let Json(object): Json<Value> = row.try_get("object").map_err(unavailable)?;
+            let Json(object): Json<Value> = row.try_get("object").map_err(failed)?;
             change::present(row.get("revision"), object)
         })
         .transpose()
@@ -126,7 +124,7 @@ impl<K: Object> PostgresStore<K> {
 
     /// All objects and the number of the kind's last write, at one moment.
     async fn read_all(&self) -> Result<(Vec<K>, i64), ObjectError> {
-        let client = self.inner.pool.get().await.map_err(unavailable)?;
+        let client = self.inner.pool.get().await.map_err(failed)?;
         // One statement, one snapshot. The left join gives one row without an object where there are none.
         let statement = client
             .prepare_cached(
@@ -136,13 +134,13 @@ impl<K: Object> PostgresStore<K> {
                  ORDER BY name COLLATE \"C\"",
             )
             .await
-            .map_err(unavailable)?;
-        let rows = client.query(&statement, &[&self.inner.namespace, &self.inner.kind]).await.map_err(unavailable)?;
+            .map_err(failed)?;
+        let rows = client.query(&statement, &[&self.inner.namespace, &self.inner.kind]).await.map_err(failed)?;
         let last = rows.first().map_or(0, |row| row.get("last"));
         let mut items = Vec::with_capacity(rows.len());
         for row in &rows {
             if let Some(revision) = row.get("revision") {
-                let Json(object): Json<Value> = row.try_get("object").map_err(unavailable)?;
+                let Json(object): Json<Value> = row.try_get("object").map_err(failed)?;
                 items.push(change::present(revision, object)?);
             }
         }
@@ -220,6 +218,6 @@ impl<K: Object> ObjectStore<K> for PostgresStore<K> {
 }
 
 /// Whatever went wrong with the database.
-fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> ObjectError {
-    ObjectError::Unavailable(Box::new(error))
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> ObjectError {
+    if is_away(&error) { ObjectError::Unavailable(Box::new(error)) } else { ObjectError::Failed(Box::new(error)) }
 }

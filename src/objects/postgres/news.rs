@@ -125,7 +125,7 @@ impl<K: Object> Follower<K> {
     /// Tells what is new; `true` where there may be more.
     async fn look(&mut self, client: &Client) -> Result<bool, ObjectError> {
         let reading = read::<K>(client, &self.namespace, &self.kind, self.position);
-        let batch = match timeout(READ_WITHIN, reading).await.map_err(super::unavailable)? {
+        let batch = match timeout(READ_WITHIN, reading).await.map_err(super::failed)? {
             Err(ObjectError::Expired) => {
                 // Away for longer than changes are kept: begin at the present.
                 self.position = None;

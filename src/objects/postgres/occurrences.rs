@@ -5,7 +5,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
-use super::{PostgresStore, Retention, unavailable};
+use super::{PostgresStore, Retention, failed};
 use crate::{
     crd::EventType,
     objects::{Object, ObjectError, Occurrence, Recorded},
@@ -20,7 +20,7 @@ impl<K: Object> PostgresStore<K> {
     pub(super) async fn write_occurrence(&self, occurrence: &Occurrence) -> Result<(), ObjectError> {
         let message: String = occurrence.message.chars().take(LONGEST_MESSAGE).collect();
         let digest = Sha256::digest(message.as_bytes()).to_vec();
-        let client = self.inner.pool.get().await.map_err(unavailable)?;
+        let client = self.inner.pool.get().await.map_err(failed)?;
         let statement = client
             .prepare_cached(
                 "INSERT INTO object_occurrences AS kept
@@ -30,7 +30,7 @@ impl<K: Object> PostgresStore<K> {
                  SET count = kept.count + 1, last_at = greatest(kept.last_at, excluded.last_at), written_at = now()",
             )
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         let type_ = word(occurrence.type_);
         let now = self.inner.clock.now();
         let Occurrence { kind, name, uid, reason, type_: _, message: _ } = occurrence;
@@ -38,20 +38,19 @@ impl<K: Object> PostgresStore<K> {
             .execute(&statement, &[&self.inner.namespace, kind, name, uid, &type_, reason, &message, &digest, &now])
             .await
             .map(drop)
-            .map_err(unavailable)
+            .map_err(failed)
     }
 
     pub(super) async fn read_occurrences(&self, name: &str) -> Result<Vec<Recorded>, ObjectError> {
-        let client = self.inner.pool.get().await.map_err(unavailable)?;
+        let client = self.inner.pool.get().await.map_err(failed)?;
         let statement = client
             .prepare_cached(
                 "SELECT type, reason, message, count, first_at, last_at FROM object_occurrences
                  WHERE namespace = $1 AND kind = $2 AND name = $3 ORDER BY last_at, first_at, reason, message",
             )
             .await
-            .map_err(unavailable)?;
-        let rows =
-            client.query(&statement, &[&self.inner.namespace, &self.inner.kind, &name]).await.map_err(unavailable)?;
+            .map_err(failed)?;
+        let rows = client.query(&statement, &[&self.inner.namespace, &self.inner.kind, &name]).await.map_err(failed)?;
         Ok(rows
             .iter()
             .map(|row| Recorded {
@@ -74,7 +73,7 @@ impl<K: Object> PostgresStore<K> {
     /// # Errors
     /// [`ObjectError::Unavailable`].
     pub async fn sweep(&self, retention: Retention) -> Result<(), ObjectError> {
-        let client = self.inner.pool.get().await.map_err(unavailable)?;
+        let client = self.inner.pool.get().await.map_err(failed)?;
         let (namespace, kind) = (&self.inner.namespace, &self.inner.kind);
         let (age, occurrences) = (retention.age.as_secs_f64(), retention.occurrences.as_secs_f64());
         client
@@ -90,7 +89,7 @@ impl<K: Object> PostgresStore<K> {
                 &[namespace, kind, &retention.changes, &age],
             )
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         client
             .execute(
                 "DELETE FROM object_occurrences WHERE namespace = $1 AND kind = $2 AND written_at <= now() - make_interval(secs => $3)",
@@ -98,7 +97,7 @@ impl<K: Object> PostgresStore<K> {
             )
             .await
             .map(drop)
-            .map_err(unavailable)
+            .map_err(failed)
     }
 
     pub(super) async fn sweep_forever(self) {

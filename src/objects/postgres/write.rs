@@ -4,7 +4,7 @@ use deadpool_postgres::Transaction;
 use serde_json::Value;
 use tokio_postgres::types::Json;
 
-use super::{PostgresStore, unavailable};
+use super::{PostgresStore, failed};
 use crate::{
     objects::{
         Epoch, Object, ObjectError,
@@ -39,8 +39,8 @@ impl<K: Object> PostgresStore<K> {
         decide: impl FnOnce(Option<Stored>) -> Result<Decision, ObjectError> + Send,
     ) -> Result<Written<K>, ObjectError> {
         self.within(async {
-            let mut client = self.inner.pool.get().await.map_err(unavailable)?;
-            let transaction = client.transaction().await.map_err(unavailable)?;
+            let mut client = self.inner.pool.get().await.map_err(failed)?;
+            let transaction = client.transaction().await.map_err(failed)?;
             if let Some(epoch) = epoch {
                 fence(&transaction, epoch).await?;
             }
@@ -56,7 +56,7 @@ impl<K: Object> PostgresStore<K> {
                 Decision::Remove(object) => (object, true),
             };
             self.store(&transaction, name, revision, &object, removed).await?;
-            transaction.commit().await.map_err(unavailable)?;
+            transaction.commit().await.map_err(failed)?;
             Ok(Written { object: change::present(revision, object)?, removed })
         })
         .await
@@ -71,11 +71,11 @@ impl<K: Object> PostgresStore<K> {
                  ON CONFLICT (namespace, kind) DO UPDATE SET revision = counter.revision + 1 RETURNING revision",
             )
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         let object = transaction
             .prepare_cached("SELECT revision, object FROM objects WHERE namespace = $1 AND kind = $2 AND name = $3")
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         // Two statements, sent at once: the second has a snapshot of its own, taken when the lock is held. In one
         // statement the object would be as it was before the wait.
         let (number_params, object_params) = (
@@ -86,10 +86,10 @@ impl<K: Object> PostgresStore<K> {
             transaction.query_one(&number, &number_params),
             transaction.query_opt(&object, &object_params),
         )
-        .map_err(unavailable)?;
+        .map_err(failed)?;
         let stored = object
             .map(|row| {
-                let Json(object): Json<Value> = row.try_get("object").map_err(unavailable)?;
+                let Json(object): Json<Value> = row.try_get("object").map_err(failed)?;
                 Ok(Stored { revision: row.get("revision"), object })
             })
             .transpose()?;
@@ -117,21 +117,21 @@ impl<K: Object> PostgresStore<K> {
                  SELECT pg_notify($7, $2)",
             )
             .await
-            .map_err(unavailable)?;
+            .map_err(failed)?;
         let (namespace, kind) = (&self.inner.namespace, &self.inner.kind);
         transaction
             .execute(&statement, &[namespace, kind, &name, &revision, &Json(object), &removed, &OBJECTS])
             .await
             .map(drop)
-            .map_err(unavailable)
+            .map_err(failed)
     }
 }
 
 /// Holds the leadership of `epoch` until the transaction ends: a successor waits that long.
 async fn fence(transaction: &Transaction<'_>, epoch: Epoch) -> Result<(), ObjectError> {
     let statement =
-        transaction.prepare_cached("SELECT FROM leadership WHERE epoch = $1 FOR SHARE").await.map_err(unavailable)?;
-    match transaction.query_opt(&statement, &[&epoch.0]).await.map_err(unavailable)? {
+        transaction.prepare_cached("SELECT FROM leadership WHERE epoch = $1 FOR SHARE").await.map_err(failed)?;
+    match transaction.query_opt(&statement, &[&epoch.0]).await.map_err(failed)? {
         Some(_) => Ok(()),
         None => Err(ObjectError::Fenced(epoch.0)),
     }
