@@ -148,6 +148,7 @@ async fn wire(
         (Arc::new(sessions), Arc::new(templates));
     let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks);
     hub.follow_jobs(pool.clone(), &listener, tasks);
+    hub.listen(&listener, tasks);
     let app = App::new(Parts {
         hub,
         sessions: Cached::start(sessions, tasks),

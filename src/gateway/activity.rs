@@ -16,6 +16,7 @@ use crate::{
     Error, clock,
     crd::{Phase, Session},
     engine::{Engine, SessionId, Usage as Measured},
+    live::{self, Figure},
     services::{
         activity::{self, Usage},
         presence::Cause,
@@ -156,10 +157,13 @@ impl Keeper {
         if sessions.is_empty() {
             return Ok(());
         }
-        for (session, item) in sessions.iter().zip(activity::some(app, self.gateway.usages(), &sessions).await?) {
-            app.hub.activity(&session.spec.user, &item.session, &item);
-        }
-        Ok(())
+        let items = activity::some(app, self.gateway.usages(), &sessions).await?;
+        let figures = sessions.iter().zip(items).map(|(session, item)| {
+            let figure = serde_json::to_value(&item).map_err(Error::internal)?;
+            Ok((session.spec.user.clone(), item.session, figure))
+        });
+        let figures: Vec<Figure> = figures.collect::<Result<_, Error>>()?;
+        live::announce(&app.pool.get().await?, &figures).await
     }
 }
 

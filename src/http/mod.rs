@@ -13,6 +13,7 @@ pub mod etag;
 pub mod guard;
 pub mod health;
 pub mod jobs;
+mod line;
 pub mod list;
 pub mod management;
 pub mod middleware;

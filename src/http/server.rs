@@ -1,19 +1,28 @@
 //! Listening and serving: sockets, TLS, the stack that every request passes.
 
 use std::{
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{App as Actix, HttpServer, dev::Server, middleware::from_fn, web};
+use actix_http::{HttpService, Request, error::DispatchError};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
+use actix_web::{
+    App as Actix, HttpServer,
+    body::MessageBody,
+    dev::{AppConfig, Response, Server, ServiceFactory, fn_service},
+    middleware::from_fn,
+    web,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     health::Readiness,
+    line::TcpLine,
     management,
     middleware::{self, policy::Policy},
     routes,
@@ -29,6 +38,8 @@ use crate::{
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connection may lie idle between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client gets to take its leave once it was told that the connection ends.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// How long requests in flight get when the server stops, in seconds.
 const GRACE_S: u64 = 10;
 
@@ -110,7 +121,7 @@ pub fn tls(config: &config::Http) -> Result<Option<rustls::ServerConfig>, Listen
         .map_err(|error| tls_error("TLS_CERT_FILE", cert, &error))
 }
 
-fn tls_error(variable: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> ListenError {
+fn tls_error(variable: &'static str, path: &Path, reason: &dyn fmt::Display) -> ListenError {
     ListenError::Tls { variable, path: path.to_owned(), reason: reason.to_string() }
 }
 
@@ -149,16 +160,51 @@ pub fn serve(sockets: Vec<TcpListener>, tls: Option<&rustls::ServerConfig>, wiri
     let api = || web::scope("").wrap(from_fn(middleware::around)).configure(routes::configure);
     let front = Front(wiring.gateway.clone());
     let stack = move || Actix::new().configure(|cfg| wiring.data(cfg)).service(api()).wrap(front.clone());
+    let Some(tls) = tls else { return serve_plainly(sockets, stack) };
     let mut server = HttpServer::new(stack)
         .client_request_timeout(HEAD_WITHIN)
+        .client_disconnect_timeout(LEAVE_WITHIN)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(GRACE_S)
         .disable_signals();
     for socket in sockets {
-        server = match tls {
-            Some(tls) => server.listen_rustls_0_23(socket, tls.clone())?,
-            None => server.listen(socket)?,
-        };
+        server = server.listen_rustls_0_23(socket, tls.clone())?;
+    }
+    Ok(server.run())
+}
+
+/// What [`HttpServer`] does without TLS, except that the feeds reach the connections themselves.
+fn serve_plainly<F, I, S, B>(sockets: Vec<TcpListener>, stack: F) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<actix_web::Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let mut server = Server::build().shutdown_timeout(GRACE_S).disable_signals();
+    let stopping = server.graceful_shutdown_signal();
+    for socket in sockets {
+        let (stack, stopping) = (stack.clone(), stopping.clone());
+        let name = format!("http-{}", socket.local_addr()?);
+        server = server.listen(name, socket, move || {
+            let stopping = stopping.clone();
+            let stack = stack().into_factory().map_err(|error| error.into().error_response());
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .client_request_timeout(HEAD_WITHIN)
+                .client_disconnect_timeout(LEAVE_WITHIN)
+                .keep_alive(KEEP_ALIVE)
+                .on_connect_ext(|line: &TcpLine, data| line.introduce(data))
+                .h1(map_config(stack, |()| AppConfig::default()));
+            fn_service(|stream| async { Ok::<_, DispatchError>(TcpLine::over(stream)) }).and_then(http)
+        })?;
     }
     Ok(server.run())
 }

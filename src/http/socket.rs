@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,16 +15,17 @@ use actix_web::{
 };
 use bytes::Bytes;
 use futures::Stream;
+use tokio::net::TcpStream;
 
 use crate::{
     Error,
     live::{Conversation, Drain, Line},
 };
 
-/// How frames reach the client of `request`.
+/// How frames reach the client of `request`: directly, unless there is TLS in between.
 #[must_use]
-pub fn line(_request: &HttpRequest) -> Line {
-    Line::default()
+pub fn line(request: &HttpRequest) -> Line {
+    Line(request.conn_data::<Arc<TcpStream>>().cloned())
 }
 
 /// Whether `request` asks for a WebSocket, in a way that can be answered.

@@ -19,9 +19,9 @@ use super::{
     fanout::{FanOut, Order, Shard},
     feed::{Feed, Item},
     feeds::{
-        jobs,
+        figures, jobs,
         logs::{self, LOCAL_NAMESPACE, LogReading, LogWish},
-        notifications,
+        notifications::{self, Notices},
     },
     frame::CloseCode,
     outbox::{Key, Verb},
@@ -36,7 +36,7 @@ use crate::{
     crd::{Session, Template},
     engine::{Engine, SessionId},
     objects::ObjectStore,
-    store::{JOB_FEED, Listener, Pool},
+    store::{JOB_FEED, Listener, Pool, notices::Notice},
     telemetry::task::{self, Tasks},
 };
 
@@ -68,6 +68,8 @@ pub(super) struct Inner {
     sessions: Mutex<Shelf>,
     templates: Mutex<Shelf>,
     jobs: Mutex<Shelf>,
+    /// Locked while the feed of sessions is held.
+    notices: Mutex<Notices>,
     shards: Vec<Arc<Shard>>,
     /// Number of the latest event. Given while the feed it belongs to is held.
     seq: AtomicU64,
@@ -91,6 +93,10 @@ impl Inner {
             Subject::Jobs => &self.jobs,
         };
         shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Notices> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn publish(&self, key: Option<Key>, content: Content) {
@@ -144,6 +150,7 @@ impl Hub {
             sessions: Shelf::new(Subject::Sessions),
             templates: Shelf::new(Subject::Templates),
             jobs: Shelf::new(Subject::Jobs),
+            notices: Mutex::default(),
             shards: (0..cores.min(SHARDS_MAX)).map(|_| Arc::default()).collect(),
             seq: AtomicU64::new(0),
             next_logs: AtomicU64::new(0),
@@ -165,6 +172,12 @@ impl Hub {
     /// Has the hub follow jobs too, until `tasks` end. Before that nobody who reads them is told anything.
     pub fn follow_jobs(&self, pool: Pool, listener: &Listener, tasks: &mut Tasks) {
         tasks.start("live.jobs", jobs::run(self.clone(), pool, listener.wakes(JOB_FEED), tasks.stopping()));
+    }
+
+    /// Has the hub hear what any replica has to say to people: figures and warnings.
+    pub fn listen(&self, listener: &Listener, tasks: &mut Tasks) {
+        tasks.start("live.figures", figures::follow(self.clone(), listener.clone(), tasks.stopping()));
+        tasks.start("live.notices", notifications::follow(self.clone(), listener.clone(), tasks.stopping()));
     }
 
     /// A connection of a caller who may read what `access` says and whom `gate` knows. `labelled`: its frames name
@@ -223,7 +236,9 @@ impl Hub {
     /// Begins to read what is meant for the caller.
     pub(super) fn read_notifications(&self, socket: &Socket) {
         let _held = self.0.sessions();
-        socket.read_notifications(self.0.seq.load(Ordering::Relaxed));
+        let notices = self.0.notices();
+        let there = notices.of(&socket.access().user, self.0.clock.now());
+        socket.read_notifications(&there, notices.head(), self.0.seq.load(Ordering::Relaxed));
     }
 
     /// Begins to read the logs of the workload `pod` in `namespace`.
@@ -284,7 +299,7 @@ impl Hub {
 
     /// Tells those who see the session a live figure about it; a newer one takes the place of one that waits.
     /// `figure` is the item that `GET /api/v1/activity` gives. Nothing for a session that is not known here (yet).
-    pub fn activity(&self, owner: &str, session: &str, figure: &impl Serialize) {
+    pub(super) fn activity(&self, owner: &str, session: &str, figure: &impl Serialize) {
         let Ok(figure) = serde_json::to_string(figure) else { return };
         let shelf = self.0.sessions();
         let Some(subject) = shelf.feed.id(session) else { return };
@@ -293,12 +308,13 @@ impl Hub {
         self.0.publish(Some(key), Content::Figure { owner: owner.into(), fields });
     }
 
-    /// Warns the person of what is about to happen to their session. `warning` is an object with `reason`
-    /// (`IdleStop`, `MaxDuration`, `Drain`), `message` (a sentence) and `stopsAt`.
-    pub fn warning(&self, owner: &str, session: &str, warning: &impl Serialize) {
-        let Some(fields) = notifications::warning(session, warning, self.0.clock.now()) else { return };
+    /// Takes in everything that people are warned of, and tells them what is new.
+    pub(super) fn notices(&self, all: Vec<(i64, Notice)>) {
         let _held = self.0.sessions();
-        self.0.publish(None, Content::Notice { user: owner.into(), fields });
+        for (number, notice) in self.0.notices().take_in(all) {
+            let fields = format!("{},{}", notifications::cursor(number), notifications::fields(&notice));
+            self.0.publish(None, Content::Notice { user: notice.user.into(), fields });
+        }
     }
 
     /// Closes every connection that a person has to this replica, at once: they may no longer be connected.

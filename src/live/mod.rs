@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ObjectStore ─ relay ─▶ feed (state, ring) ─▶ shards ─▶ sockets (what each reads) ─▶ wire ─▶ kernel
-//!                        activity, warnings ──────┘          ▲                         └─▶ body, when it is full
+//!                        figures, warnings ───────┘          ▲                         └─▶ body, when it is full
 //!                                                 engine logs┘
 //! ```
 //!
@@ -19,6 +19,7 @@ mod feed;
 mod feeds;
 mod frame;
 mod hub;
+mod kernel;
 mod outbox;
 mod people;
 mod protocol;
@@ -37,7 +38,10 @@ pub use decode::MESSAGE_MAX;
 pub use drain::Drain;
 pub use event::Subject;
 pub use feed::Scope;
-pub use feeds::logs::{LOCAL_NAMESPACE, LogWish};
+pub use feeds::{
+    figures::{Figure, announce},
+    logs::{LOCAL_NAMESPACE, LogWish},
+};
 pub use frame::CloseCode;
 pub use hub::Hub;
 pub use protocol::{Conversation, Topic};

@@ -16,7 +16,7 @@ use super::{
     cursor::Cursor,
     event::{Change, Event, NOTIFICATIONS, Style, Subject},
     feed::{Feed, Scope, Welcome},
-    feeds::logs::LogReading,
+    feeds::{logs::LogReading, notifications},
     frame::{self, CloseCode},
     state::{End, Reading, State},
     wire::{Line, Piece, Step, Tag},
@@ -141,17 +141,26 @@ impl Socket {
         state.wire.flush();
     }
 
-    /// Begins to read what is meant for the caller, after number `seq`.
-    pub(super) fn read_notifications(&self, seq: u64) {
+    /// Begins to read what is meant for the caller, after number `seq`: first what they were told up to number `head`
+    /// and still holds, each as the fields of a message.
+    pub(super) fn read_notifications(&self, there: &[String], head: i64, seq: u64) {
         let mut state = self.lock();
-        if state.end == End::Open {
-            let label = Style { labelled: self.labelled, everybody: false }.label(NOTIFICATIONS);
-            let begin = format!("{{\"type\":\"snapshot\",{label}\"resumed\":false,\"items\":[]}}");
-            if self.labelled {
-                state.send(None, Piece::frame(Tag::Notifications, frame::text(&[begin.as_bytes()])));
-            }
-            state.notifications = Some(seq);
+        if state.end != End::Open {
+            return;
         }
+        let cursor = notifications::cursor(head);
+        let label = Style { labelled: self.labelled, everybody: false }.label(NOTIFICATIONS);
+        if self.labelled {
+            let items = there.iter().map(|fields| format!("{{{fields}}}")).collect::<Vec<_>>().join(",");
+            let begin = format!("{{\"type\":\"snapshot\",{label}{cursor},\"resumed\":false,\"items\":[{items}]}}");
+            state.send(None, Piece::frame(Tag::Notifications, frame::text(&[begin.as_bytes()])));
+        } else {
+            for fields in there {
+                let message = format!("{{\"type\":\"session.warning\",{cursor},{fields}}}");
+                state.send(None, Piece::frame(Tag::Notifications, frame::text(&[message.as_bytes()])));
+            }
+        }
+        state.notifications = Some(seq);
     }
 
     /// Ends the subscription to a feed.

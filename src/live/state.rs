@@ -12,8 +12,8 @@ use super::{
     wire::{Full, Line, Piece, Step, Tag, Wire},
 };
 
-/// How long a reader may take nothing while something waits for it.
-const STALL: Duration = Duration::from_secs(5);
+/// How long a reader may take nothing while something waits for it, here or in the kernel.
+const STALL: Duration = Duration::from_secs(4);
 /// A single step of the clock counts as at most this much of a stall: clocks jump.
 const STALL_STEP: Duration = Duration::from_secs(2);
 /// How often a reader is asked for a sign of life; one that gives none until the next time is closed.
@@ -21,7 +21,7 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long a client gets to answer a close frame.
 const CLOSE_ANSWER: Duration = Duration::from_secs(2);
 /// How long a client gets to take a close frame that its socket has no room for.
-const CLOSE_TAKEN: Duration = Duration::from_secs(10);
+const CLOSE_TAKEN: Duration = Duration::from_secs(5);
 
 /// A subscription to a feed.
 #[derive(Debug)]
@@ -235,7 +235,7 @@ impl State {
 
     fn watch_stall(&mut self, passed: Duration) {
         let moved = self.wire.has_moved();
-        if moved || self.wire.is_idle() {
+        if moved || self.wire.is_taken() {
             self.stalled = Duration::ZERO;
             return;
         }

@@ -6,17 +6,16 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice},
-    os::fd::AsRawFd,
     sync::Arc,
     task::Waker,
 };
 
 use bytes::{Buf, Bytes};
-use nix::sys::socket::{Shutdown, shutdown};
 use tokio::{net::TcpStream, sync::Notify};
 
 use super::{
     event::Subject,
+    kernel,
     outbox::{Key, Queue, Weigh},
 };
 
@@ -27,14 +26,10 @@ const FRAME_COST: usize = 512;
 /// Most pieces that are handed to the kernel in one call.
 const BATCH: usize = 32;
 
-/// How bytes reach the client.
+/// The connection's own socket, where frames may be written to it as they are, beside the server's buffers; none with
+/// TLS in between.
 #[derive(Clone, Debug, Default)]
-pub struct Line {
-    /// The connection's own socket, where it can be reached beside the server's buffers.
-    pub stream: Option<Arc<TcpStream>>,
-    /// Whether frames may be written to it as they are; not with TLS in between.
-    pub plain: bool,
-}
+pub struct Line(pub Option<Arc<TcpStream>>);
 
 /// Which subscription a piece belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -121,7 +116,10 @@ pub struct Wire {
     stream: Option<Arc<TcpStream>>,
     direct: Direct,
     waker: Option<Waker>,
-    moved: bool,
+    /// Bytes that the kernel, or the body, took since the connection began.
+    sent: u64,
+    /// How many of them the client was known to have at the last look.
+    taken: u64,
     broken: bool,
     /// Told after each progress, for those who wait until less waits.
     room: Option<Arc<Notify>>,
@@ -131,23 +129,36 @@ impl Wire {
     /// A wire over `line`, with nothing to send.
     #[must_use]
     pub fn new(line: Line) -> Self {
-        let direct = if line.plain && line.stream.is_some() { Direct::NotYet } else { Direct::Never };
+        let direct = match &line.0 {
+            Some(stream) => {
+                kernel::keep_short(stream);
+                Direct::NotYet
+            }
+            None => Direct::Never,
+        };
         Self {
             queue: Queue::default(),
             rest: Bytes::new(),
-            stream: line.stream,
+            stream: line.0,
             direct,
             waker: None,
-            moved: false,
+            sent: 0,
+            taken: 0,
             broken: false,
             room: None,
         }
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits here; the kernel may still have something.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.rest.is_empty()
+    }
+
+    /// Whether, at the last look, the client had everything.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.is_idle() && self.taken == self.sent
     }
 
     /// Whether the client cannot be reached any more.
@@ -156,9 +167,20 @@ impl Wire {
         self.broken
     }
 
-    /// Whether something left since this was last asked.
+    /// Looks how much the client has taken; returns whether that is more than at the last look.
+    ///
+    /// What the kernel took has not reached anybody yet: a client that stopped reading shows in what it acknowledges.
+    /// With TLS in between that cannot be seen, and what left counts as taken.
     pub fn has_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+        if self.taken == self.sent {
+            return false;
+        }
+        let unacknowledged = match &self.stream {
+            Some(stream) if self.direct == Direct::Now => kernel::unacknowledged(stream),
+            _ => 0,
+        };
+        let taken = self.sent.saturating_sub(unacknowledged).max(self.taken);
+        std::mem::replace(&mut self.taken, taken) < taken
     }
 
     /// Wakes the body.
@@ -179,11 +201,12 @@ impl Wire {
             return Ok(());
         }
         match self.stream.as_deref().map(|stream| stream.try_write(&piece.bytes)) {
-            Some(Ok(sent)) if sent == piece.bytes.len() => self.moved = true,
             Some(Ok(sent)) => {
-                self.moved = true;
-                self.rest = piece.bytes.slice(sent..);
-                self.wake();
+                self.sent += sent as u64;
+                if sent < piece.bytes.len() {
+                    self.rest = piece.bytes.slice(sent..);
+                    self.wake();
+                }
             }
             Some(Err(error)) if is_blocked(&error) => {
                 self.queue.push(key, piece);
@@ -228,7 +251,7 @@ impl Wire {
 
     /// Forgets `sent` bytes of what waits.
     fn advance(&mut self, mut sent: usize) {
-        self.moved = true;
+        self.sent += sent as u64;
         loop {
             let part = sent.min(self.rest.len());
             self.rest.advance(part);
@@ -278,7 +301,7 @@ impl Wire {
             }
             _ => match self.queue.pop() {
                 Some(piece) => {
-                    self.moved = true;
+                    self.sent += piece.bytes.len() as u64;
                     self.tell_room();
                     Step::Bytes(piece.bytes)
                 }
@@ -310,8 +333,7 @@ impl Wire {
     /// Cuts the connection.
     pub fn cut(&mut self) {
         if let Some(stream) = &self.stream {
-            // It may be gone already; then this is what was wanted.
-            let _ = shutdown(stream.as_raw_fd(), Shutdown::Both);
+            kernel::cut(stream);
         }
         self.fail();
     }

@@ -1,20 +1,22 @@
 //! The one connection that listens: it wakes those who wait for news in the database.
 //!
-//! A notification is a wake-up and nothing more: what is new is read from tables, on the same connection, so that a
-//! busy pool does not delay it. Whoever was not connected is woken after the next connect.
+//! A notification is a wake-up and nothing more, but for figures that are worth nothing later: what is new is read from
+//! tables, on the same connection, so that a busy pool does not delay it. Whoever was not connected is woken after the
+//! next connect.
 
 use std::{sync::Arc, time::Duration};
 
+use deadpool_postgres::GenericClient;
 use futures::StreamExt;
 use tokio::{
-    sync::watch,
+    sync::{broadcast, watch},
     time::{sleep, timeout},
 };
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 
 use super::{Connector, Messages, listen, sentence};
-use crate::telemetry::task::Tasks;
+use crate::{Error, telemetry::task::Tasks};
 
 /// The channel on which writes to objects are announced; the payload is the kind.
 pub const OBJECTS: &str = "streamspace_objects";
@@ -26,8 +28,15 @@ pub const JOB_CANCELS: &str = "streamspace_job_cancels";
 /// The channel on which it is announced that the feed of jobs has something new.
 pub const JOB_FEED: &str = "streamspace_job_feed";
 
+/// The channel on which it is announced that people are warned of something.
+pub const NOTICES: &str = "streamspace_notices";
+/// The channel of live figures, which are in the announcements themselves.
+pub const FIGURES: &str = "streamspace_figures";
+
 /// Everything that is listened to.
-const CHANNELS: [&str; 4] = [OBJECTS, JOBS, JOB_CANCELS, JOB_FEED];
+const CHANNELS: [&str; 6] = [OBJECTS, JOBS, JOB_CANCELS, JOB_FEED, NOTICES, FIGURES];
+/// Announcements of figures that wait for a reader before the oldest are lost.
+const FIGURES_WAITING: usize = 256;
 /// Longest time for connecting and subscribing.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Pauses between attempts to connect, the last one over and over.
@@ -39,11 +48,22 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(2),
 ];
 
+/// Says `words` on `channel` to everybody who listens.
+///
+/// # Errors
+/// Where the database does not answer; words of 8000 bytes or more are refused.
+pub async fn announce(db: &impl GenericClient, channel: &str, words: &[String]) -> Result<(), Error> {
+    let statement = db.prepare_cached("SELECT pg_notify($1, word) FROM unnest($2::text[]) AS word").await?;
+    db.execute(&statement, &[&channel, &words]).await?;
+    Ok(())
+}
+
 /// A handle to the connection that listens.
 #[derive(Clone, Debug)]
 pub struct Listener {
     link: watch::Receiver<Option<Arc<Client>>>,
     wakes: watch::Receiver<Wakes>,
+    figures: broadcast::Sender<String>,
 }
 
 /// How often each channel was heard, in the order of [`CHANNELS`].
@@ -55,10 +75,11 @@ impl Listener {
     pub fn start(connector: Connector, tasks: &mut Tasks) -> Self {
         let (link_sender, link) = watch::channel(None);
         let (wakes_sender, wakes) = watch::channel(Wakes::default());
+        let (figures, _) = broadcast::channel(FIGURES_WAITING);
         let stop = tasks.stopping();
-        let task = Task { connector, link: link_sender, wakes: wakes_sender };
+        let task = Task { connector, link: link_sender, wakes: wakes_sender, figures: figures.clone() };
         tasks.start("database-listener", async move { task.run(stop).await });
-        Self { link, wakes }
+        Self { link, wakes, figures }
     }
 
     /// The connection, for short reads; absent while there is none. Changes with every connect.
@@ -72,6 +93,12 @@ impl Listener {
     pub fn wakes(&self, channel: &str) -> Subscription {
         let index = CHANNELS.iter().position(|known| *known == channel);
         Subscription { wakes: self.wakes.clone(), index: index.unwrap_or_default(), seen: 0 }
+    }
+
+    /// What is announced on [`FIGURES`] from now on.
+    #[must_use]
+    pub fn figures(&self) -> broadcast::Receiver<String> {
+        self.figures.subscribe()
     }
 }
 
@@ -102,6 +129,7 @@ struct Task {
     connector: Connector,
     link: watch::Sender<Option<Arc<Client>>>,
     wakes: watch::Sender<Wakes>,
+    figures: broadcast::Sender<String>,
 }
 
 impl Task {
@@ -142,7 +170,7 @@ impl Task {
         };
         let subscribed = tokio::select! {
             done = timeout(CONNECT_WITHIN, listen(&client, &CHANNELS)) => done.is_ok_and(|done| done.is_ok()),
-            () = until_broken(&mut messages, |_| {}) => false,
+            () = until_broken(&mut messages, |_, _| {}) => false,
         };
         if !subscribed {
             return Ended::NeverBegan("LISTEN was refused".into());
@@ -150,8 +178,11 @@ impl Task {
         // Only now: who reads after this is told of everything that is written after the read.
         self.link.send_replace(Some(Arc::new(client)));
         self.wakes.send_modify(|wakes| wakes.iter_mut().for_each(|count| *count += 1));
-        until_broken(&mut messages, |channel| {
-            if let Some(index) = CHANNELS.iter().position(|known| *known == channel) {
+        until_broken(&mut messages, |channel, payload| {
+            if channel == FIGURES {
+                // Nobody may be there to hear it.
+                let _ = self.figures.send(payload.to_owned());
+            } else if let Some(index) = CHANNELS.iter().position(|known| *known == channel) {
                 self.wakes.send_modify(|wakes| wakes[index] += 1);
             }
         })
@@ -165,11 +196,11 @@ enum Ended {
     Broke,
 }
 
-/// Polls the connection, telling of each channel that is heard, until it ends.
-async fn until_broken(messages: &mut Messages, mut heard: impl FnMut(&str)) {
+/// Polls the connection, telling of each channel that is heard and what was said on it, until it ends.
+async fn until_broken(messages: &mut Messages, mut heard: impl FnMut(&str, &str)) {
     while let Some(Ok(message)) = messages.next().await {
         if let AsyncMessage::Notification(notification) = message {
-            heard(notification.channel());
+            heard(notification.channel(), notification.payload());
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod leadership;
 pub mod lifecycle;
 mod listener;
 mod migrate;
+pub mod notices;
 mod private_postgres;
 mod search;
 pub mod secrets;
@@ -34,7 +35,7 @@ use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 pub use away::is_away;
 pub use connector::{Connector, Messages, listen, ping};
 pub use folder::Claim;
-pub use listener::{JOB_CANCELS, JOB_FEED, JOBS, Listener, OBJECTS, Subscription};
+pub use listener::{FIGURES, JOB_CANCELS, JOB_FEED, JOBS, Listener, NOTICES, OBJECTS, Subscription, announce};
 pub use migrate::migrate;
 pub use private_postgres::PrivatePostgres;
 

@@ -10,6 +10,7 @@ mod conventions;
 mod gateway;
 mod idempotency;
 mod jwt;
+mod live;
 mod nobody_signs_in;
 mod openapi;
 mod permissions;

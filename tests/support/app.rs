@@ -153,6 +153,7 @@ async fn wire(
         (Arc::new(sessions), Arc::new(templates));
     let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), clock.clone(), tasks);
     hub.follow_jobs(pool.clone(), &listener, tasks);
+    hub.listen(&listener, tasks);
     App::new(Parts {
         hub,
         sessions: Cached::start(sessions, tasks),

@@ -43,6 +43,11 @@ impl Client {
         Self { credential: Some(("authorization", format!("Bearer {token}"))), ..self.clone() }
     }
 
+    /// The same client with the credential of `other`, which may be a client of another server on the same database.
+    pub fn like(&self, other: &Self) -> Self {
+        Self { credential: other.credential.clone(), ..self.clone() }
+    }
+
     /// The same client as a page of `origin`.
     pub fn page_of(&self, origin: &str) -> Self {
         Self { origin: origin.to_owned(), ..self.clone() }
@@ -61,6 +66,12 @@ impl Client {
     /// Begins a request that says nothing of where it comes from.
     pub fn bare(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method.parse().expect("a method"), format!("{}{path}", self.base))
+    }
+
+    /// The headers that say who calls and from which page; no `origin` where that is empty.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let origin = Some(("origin", self.origin.as_str())).filter(|(_, origin)| !origin.is_empty());
+        origin.into_iter().chain(self.credential.as_ref().map(|(name, value)| (*name, value.as_str())))
     }
 
     /// The origin of the server's own page, as a URL without a path.

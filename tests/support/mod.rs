@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod client;
+pub mod feed;
 pub mod no_engine;
 pub mod people;
 pub mod postgres;

@@ -14,7 +14,7 @@ use crate::{
     domain::{doctor, keys},
     engine::{EngineError, SessionId},
     objects::{ObjectError, Precondition},
-    store,
+    store::{self, notices::Notice},
 };
 
 /// What was done, and is to be shown.
@@ -38,9 +38,7 @@ pub(super) async fn apply(context: &Context, session: &Session, wanted: Wanted) 
     if let (Some(change), None) = (&wanted.patch, &failed) {
         current = patch(context, &current, change).await?;
     }
-    if let Some(warning) = &wanted.warning {
-        warn(context, session, warning).await?;
-    }
+    warn(context, session, wanted.warning.as_ref()).await?;
     if failed.is_none() && (wanted.finalizer == Some(false) || wanted.delete) {
         leave(context, &current, wanted.finalizer == Some(false)).await?;
         return Ok(Applied { session: None, before, failed });
@@ -102,19 +100,35 @@ async fn leave(context: &Context, session: &Session, finalizer: bool) -> Result<
         lock(&context.written).remove(&name);
         lock(&context.warned).remove(&name);
         let client = context.app.pool.get().await.map_err(Error::from)?;
+        store::notices::withdraw(&client, &session.uid().unwrap_or_default()).await?;
         store::activity::forget(&client, &name, &session.uid().unwrap_or_default()).await?;
     }
     Ok(())
 }
 
-/// Tells the person once for each stop.
-async fn warn(context: &Context, session: &Session, warning: &Warning) -> Result<(), ReconcileError> {
-    let name = session.name_any();
-    if lock(&context.warned).get(&name) == Some(&warning.stops_at) {
+/// Tells the person once for each stop, and takes back what does not happen any more.
+async fn warn(context: &Context, session: &Session, warning: Option<&Warning>) -> Result<(), ReconcileError> {
+    let (name, session_uid) = (session.name_any(), session.uid().unwrap_or_default());
+    let told = lock(&context.warned).get(&name).copied();
+    if told == warning.map(|warning| warning.stops_at) {
         return Ok(());
     }
-    let told = json!({ "reason": warning.reason, "message": warning.message, "stopsAt": warning.stops_at });
-    context.app.hub.warning(&session.spec.user, &name, &told);
+    let mut client = context.app.pool.get().await.map_err(Error::from)?;
+    let Some(warning) = warning else {
+        store::notices::withdraw(&client, &session_uid).await?;
+        lock(&context.warned).remove(&name);
+        return Ok(());
+    };
+    let notice = Notice {
+        session: name.clone(),
+        user: session.spec.user.clone(),
+        reason: warning.reason.to_owned(),
+        message: warning.message.clone(),
+        at: context.app.clock.now(),
+        stops_at: warning.stops_at,
+        session_uid,
+    };
+    store::notices::tell(&mut client, &notice).await?;
     lock(&context.warned).insert(name, warning.stops_at);
     Ok(())
 }
