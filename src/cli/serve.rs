@@ -26,7 +26,9 @@ use crate::{
     jobs,
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{self, accounts, audit_chain, idempotency::Keys, intents, presence::Presence, sockets, templates},
+    services::{
+        self, accounts, audit_chain, disabled, idempotency::Keys, intents, presence::Presence, sockets, templates,
+    },
     store::{
         self, Claim, Database, Listener,
         leadership::{Candidate, Leadership},
@@ -106,6 +108,7 @@ async fn with_database(
     tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
     metrics::upkeep(metrics::registry()?, &mut tasks);
     tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
+    tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
     templates::install_shipped(&app).await?;
     let Doors { policy, tls, sockets } = doors;
     let stopping = CancellationToken::new();

@@ -17,7 +17,24 @@ pub enum EngineKind {
     Kubernetes,
 }
 
+impl EngineKind {
+    /// Its word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Kubernetes => "kubernetes",
+        }
+    }
+}
+
 impl Engine {
+    /// What runs the sessions: this machine, unless another was asked for.
+    #[must_use]
+    pub fn kind(&self) -> EngineKind {
+        self.engine.unwrap_or(EngineKind::Local)
+    }
+
     /// Asks back where the environment speaks of a cluster and nobody said which engine is meant.
     pub(super) fn check(&self, sessions: &Sessions, variables: Variables<'_>) -> Result<(), ConfigError> {
         let inside = variables("KUBERNETES_SERVICE_HOST").is_some();

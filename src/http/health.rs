@@ -48,6 +48,8 @@ impl Readiness {
 pub struct Version {
     /// The release.
     version: &'static str,
+    /// What runs the programs: `local` or `kubernetes`.
+    engine: &'static str,
     /// The git commit it was built from; null for a build that was not told.
     commit: Option<&'static str>,
     /// When it was built, in RFC 3339; null for a build that was not told.
@@ -77,9 +79,10 @@ pub async fn ready(_: Public, readiness: web::Data<Readiness>) -> Result<impl Re
 
 /// Says what is running.
 #[utoipa::path(get, path = "/version", tag = "about", responses((status = 200, body = Version)))]
-pub async fn version(_: Public) -> impl Responder {
+pub async fn version(_: Public, app: web::Data<App>) -> impl Responder {
     HttpResponse::Ok().json(Version {
         version: env!("CARGO_PKG_VERSION"),
+        engine: app.config.engine.kind().word(),
         commit: option_env!("STREAMSPACE_COMMIT"),
         built_at: option_env!("STREAMSPACE_BUILT_AT"),
     })

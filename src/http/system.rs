@@ -13,7 +13,7 @@ use crate::{app::App, config::AuthMode, domain::duration};
 pub struct System {
     /// The release.
     version: &'static str,
-    /// What runs the programs.
+    /// What runs the programs: `local` or `kubernetes`.
     engine: &'static str,
     /// Ways to sign in: `jwt`, `saml`, `hybrid` or `none`.
     auth_mode: &'static str,
@@ -48,7 +48,7 @@ pub async fn system(visitor: Visitor, app: web::Data<App>) -> HttpResponse {
     let (people, sessions) = (&app.config.people, &app.config.sessions);
     HttpResponse::Ok().json(System {
         version: env!("CARGO_PKG_VERSION"),
-        engine: "local",
+        engine: app.config.engine.kind().word(),
         auth_mode: match people.auth_mode {
             AuthMode::Jwt => "jwt",
             AuthMode::Saml => "saml",

@@ -5,6 +5,7 @@ pub mod activity;
 pub mod audit;
 pub mod audit_chain;
 pub mod connections;
+pub mod disabled;
 pub mod idempotency;
 pub mod intents;
 pub mod jobs;

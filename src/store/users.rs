@@ -1,6 +1,6 @@
 //! Accounts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
@@ -176,6 +176,12 @@ pub async fn list(db: &impl GenericClient, query: &Query) -> Result<(Vec<User>, 
     let count = db.prepare_cached(&format!("SELECT count(*) {from}")).await?;
     let total = db.query_one(&count, &[&patterns]).await?.try_get(0)?;
     Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, total))
+}
+
+/// Those of `names` whose account is disabled or was deleted.
+pub async fn disabled_among(db: &impl GenericClient, names: &[&str]) -> Result<HashSet<String>, Error> {
+    let statement = db.prepare_cached("SELECT name FROM users WHERE disabled AND name = ANY($1)").await?;
+    db.query(&statement, &[&names]).await?.iter().map(|row| Ok(row.try_get("name")?)).collect()
 }
 
 /// Writes what can be changed about `user`; its version becomes one more than it says.

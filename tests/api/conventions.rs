@@ -183,3 +183,11 @@ async fn a_long_list_is_compressed_for_those_who_take_it() {
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*packed.body), &mut unpacked).expect("gzip");
     assert_eq!(unpacked, plain.body);
 }
+
+#[actix_web::test]
+async fn the_version_says_what_runs_and_where() {
+    let app = TestApp::start().await;
+    let version = app.anyone().get("/version").await.json();
+    assert_eq!((&version["version"], &version["engine"]), (&json!(env!("CARGO_PKG_VERSION")), &json!("local")));
+    assert_eq!(app.anyone().get("/api/v1/system").await.json()["engine"], version["engine"]);
+}

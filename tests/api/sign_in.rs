@@ -361,3 +361,24 @@ async fn the_command_lines_link_lets_a_new_person_in() {
     let carol = app.redeem(url.split("#link=").nth(1).expect("a fragment")).await;
     assert_eq!(carol.get(ME).await.json()["roles"], json!(["operator"]));
 }
+
+#[actix_web::test]
+async fn once_signing_out_is_answered_the_cookie_is_dead_whatever_was_under_way() {
+    let app = TestApp::start().await;
+    app.person("alice", &[Role::User]).await;
+    let other = app.sign_in("alice", PASSWORD).await.cookie().expect("a cookie");
+    for round in 0..10 {
+        let cookie = app.sign_in("alice", PASSWORD).await.cookie().expect("a cookie");
+        let alice = app.anyone().browser(&cookie);
+        // Each of them may look the cookie up before it ends and remember it afterwards.
+        let busy = join_all((0..16).map(|_| async { is_signed_in(&alice).await }));
+        let leave = async {
+            assert_eq!(alice.post("/api/v1/auth/logout", json!({})).await.status, 204);
+            join_all((0..8).map(|_| is_signed_in(&alice))).await
+        };
+        let (_, after) = tokio::join!(busy, leave);
+        assert_eq!(after, [false; 8], "round {round}");
+        assert!(!is_signed_in(&alice).await, "round {round}");
+    }
+    assert!(is_signed_in(&app.anyone().browser(&other)).await, "the control: another browser of hers");
+}

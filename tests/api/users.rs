@@ -2,12 +2,16 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use streamspace::auth::Role;
+use streamspace::{
+    auth::Role,
+    crd::{Session, SessionSpec},
+    objects::Precondition,
+};
 
 use crate::support::{
     app::TestApp,
     client::{Answer, Client, send},
-    people::PASSWORD,
+    people::{PASSWORD, until},
 };
 
 const USERS: &str = "/api/v1/users";
@@ -243,4 +247,39 @@ async fn names_that_nobody_can_have_are_not_there() {
         assert_eq!(admin.delete(&path).await.status, 404, "{name}");
     }
     assert_eq!(admin.get("/api/v1/users/admin").await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_sessions_of_who_is_disabled_or_deleted_are_put_to_sleep_and_nobody_elses() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    for name in ["alice", "bob", "carol"] {
+        app.person(name, &[Role::User]).await;
+        let spec = SessionSpec { user: name.into(), template: "none".into(), ..SessionSpec::default() };
+        app.app.sessions.create(&Session::new(&format!("{name}-1"), spec)).await.expect("created");
+    }
+    let spec = |name: &str| {
+        let path = format!("/api/v1/sessions/{name}-1");
+        let admin = &admin;
+        async move { admin.get(&path).await.json() }
+    };
+    admin.patch("/api/v1/users/alice", json!({ "disabled": true })).await;
+    admin.delete("/api/v1/users/bob").await;
+    for name in ["alice", "bob"] {
+        until("it sleeps", || async { spec(name).await["spec"]["state"] == "hibernated" }).await;
+        let why = spec(name).await["metadata"]["annotations"]["stream.streamspace.io/stopped-because"].clone();
+        assert_eq!(why, "Disabled");
+    }
+    assert_eq!(spec("carol").await["spec"]["state"], "running", "the control");
+    // What was missed, or woken by somebody else, is found again.
+    let wake = json!({ "spec": { "state": "running" } });
+    app.app.sessions.patch("alice-1", &wake, &Precondition::default()).await.expect("changed");
+    admin.patch("/api/v1/users/carol", json!({ "roles": ["auditor"] })).await;
+    until("it sleeps again", || async { spec("alice").await["spec"]["state"] == "hibernated" }).await;
+    // Enabled again, nothing starts by itself.
+    admin.patch("/api/v1/users/alice", json!({ "disabled": false })).await;
+    app.app.sessions.patch("alice-1", &wake, &Precondition::default()).await.expect("changed");
+    admin.patch("/api/v1/users/carol", json!({ "disabled": true })).await;
+    until("hers sleeps", || async { spec("carol").await["spec"]["state"] == "hibernated" }).await;
+    assert_eq!(spec("alice").await["spec"]["state"], "running", "and what she woke stays awake");
 }

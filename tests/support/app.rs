@@ -22,7 +22,7 @@ use streamspace::{
     },
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{audit_chain, idempotency::Keys, presence::Presence, sockets},
+    services::{audit_chain, disabled, idempotency::Keys, presence::Presence, sockets},
     store::{Connector, Listener},
     telemetry::task::{self, Tasks},
 };
@@ -82,6 +82,7 @@ impl TestApp {
         let policy = Arc::new(Policy::new(&app.config.http).expect("settings that can be used"));
         let gateway = gateway(&app, &policy, &mut tasks);
         tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
+        tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
         let wiring = Wiring {
             policy,
             keys: Keys::new(app.pool.clone(), app.clock.clone(), true),
