@@ -13,7 +13,7 @@ use streamspace::{
     clock::Clock,
     crd::{Session, SessionSpec, SessionStatus, WorkloadStatus},
     live,
-    objects::Precondition,
+    objects::{ObjectError, Precondition},
     store::notices::{self, Notice},
 };
 use tokio::net::TcpSocket;
@@ -463,17 +463,23 @@ fn apply(held: &mut BTreeMap<String, Value>, cursor: &mut Value, message: &Value
     cursor.clone_from(&message["cursor"]);
 }
 
-/// One change of one of a few sessions.
+/// One change of one of a few sessions; none where the replica does not know yet what the other one did.
 async fn change(app: &TestApp, random: &mut StdRng) {
     let name = format!("s{}", random.random_range(0..12));
     let owner = if random.random_bool(0.7) { "alice" } else { "bob" };
-    let sessions = &app.app.sessions;
-    if sessions.get(&name).await.expect("read").is_none() {
-        create(app, &name, owner).await;
+    let (sessions, any) = (&app.app.sessions, Precondition::default());
+    let changed = if sessions.get(&name).await.expect("read").is_none() {
+        let spec = SessionSpec { user: owner.into(), template: "none".into(), ..SessionSpec::default() };
+        sessions.create(&Session::new(&name, spec)).await.map(drop)
     } else if random.random_bool(0.3) {
-        sessions.delete(&name, &Precondition::default()).await.expect("deleted");
+        sessions.delete(&name, &any).await.map(drop)
     } else {
-        touch(app, &name, &format!("{}", random.random::<u32>())).await;
+        let patch = json!({ "spec": { "tags": [random.random::<u32>().to_string()] } });
+        sessions.patch(&name, &patch, &any).await.map(drop)
+    };
+    match changed {
+        Ok(()) | Err(ObjectError::NotFound { .. } | ObjectError::AlreadyExists { .. }) => {}
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -40,7 +40,8 @@ async fn a_limit_of_time_a_full_server_and_a_lost_connection_pass() {
     let connector = server.connector("postgres");
     let (client, other) = (connect(&connector).await, connect(&connector).await);
     assert!(passes(&asked(&client, "SET statement_timeout = 1; SELECT pg_sleep(10)").await));
-    client.batch_execute("RESET statement_timeout; CREATE TABLE t (); BEGIN; LOCK t").await.unwrap();
+    client.batch_execute("RESET statement_timeout; CREATE TABLE t ()").await.unwrap();
+    client.batch_execute("BEGIN; LOCK t").await.unwrap();
     assert!(passes(&asked(&other, "SET lock_timeout = 1; TABLE t").await));
     let mut crowd = Vec::new();
     let refused = loop {
