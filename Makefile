@@ -14,7 +14,7 @@ ARGS ?=
 
 # Each file and folder of tests/ that cargo takes for a test is an area; faults are too slow for every change.
 INTEGRATION := $(filter-out faults,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
-AREAS := unit $(INTEGRATION) browser
+AREAS := unit $(INTEGRATION) schemathesis browser
 # The browser stories that `make test` walks; `make test-browser` alone walks all of them. Those that are left out take
 # minutes of waiting (doctor, idle) or still fail now and then (desktop: a paste that comes before the clipboard; pages).
 STORIES ?= cookies first-day live
@@ -76,6 +76,12 @@ test-unit: setup-test web/dist/index.html
 .PHONY: $(INTEGRATION:%=test-%)
 $(INTEGRATION:%=test-%): test-%: setup-test web/dist/index.html
 	@$(CARGO) test --locked --test $*
+
+# What schemathesis makes up from openapi.json, against the real server. ARGS go to it, such as ARGS='--max-examples 200'.
+.PHONY: test-schemathesis
+test-schemathesis: setup-test web/dist/index.html
+	@$(CARGO) build --locked
+	"$$(dirname "$$(scripts/tool schemathesis)")/python" tests/schemathesis/run $(ARGS)
 
 # The stories in Chromium, against the real server. SPEC=name runs one file.
 .PHONY: test-browser

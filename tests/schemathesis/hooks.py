@@ -1,0 +1,227 @@
+"""Gives schemathesis real things to ask about.
+
+What it makes up finds no object and no secret, so it would meet the doors and nothing behind them. Every operation is
+asked first with a request that has to succeed, and after that every second time about an object that is there. What
+may be broken on the way is made for it; nobody changes the two who are signed in.
+"""
+
+import itertools
+import os
+import time
+from pathlib import Path
+
+import requests
+import schemathesis
+
+BASE = os.environ["STREAMSPACE_BASE"]
+ANYONE = {"origin": BASE}
+ME = {**ANYONE, "cookie": os.environ["STREAMSPACE_COOKIE"]}
+ADMIN = {**ANYONE, "cookie": os.environ["STREAMSPACE_ADMIN_COOKIE"]}
+STATUSES = Path(os.environ["STREAMSPACE_STATUSES"])
+PASSWORD = "correct horse battery staple"
+RUNS_WITHIN_S = 90
+
+numbers = itertools.count(1)
+counts: dict[str, int] = {}
+there: dict = {}
+
+
+def fresh(prefix: str) -> str:
+    """A name that nobody had, in neither round."""
+    return f"{prefix}-{os.getpid()}-{next(numbers)}"
+
+
+def call(method: str, path: str, *, who=ME, body=None, well=True) -> requests.Response:
+    answer = requests.request(method, BASE + path, json=body, headers=who, timeout=20)
+    assert not well or answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+    return answer
+
+
+def once(what: str, make):
+    """The one of that kind, made when it is first needed."""
+    if what not in there:
+        there[what] = make()
+    return there[what]
+
+
+# ── What is there ──
+
+
+def person() -> str:
+    name = fresh("victim")
+    call("POST", "/api/v1/users", who=ADMIN, body={"name": name})
+    return name
+
+
+def link(name: str) -> str:
+    return call("POST", f"/api/v1/users/{name}/sign-in-link", who=ADMIN).json()["url"].split("#link=")[1]
+
+
+def with_password() -> str:
+    """Somebody who can sign in by name and password."""
+    name = person()
+    call("POST", "/api/v1/auth/link", who=ANYONE, body={"token": link(name), "password": PASSWORD})
+    return name
+
+
+def browser(name: str) -> dict:
+    """A browser in which that person signed in."""
+    answer = call("POST", "/api/v1/auth/login", who=ANYONE, body={"username": name, "password": PASSWORD})
+    return {**ANYONE, "cookie": f"streamspace_session={answer.cookies['streamspace_session']}"}
+
+
+def spec(**more) -> dict:
+    command = {"command": ["streamspace", "terminal"], "args": ["--port", "8000"]}
+    return {
+        "displayName": "Fuzzed",
+        "baseImage": "localhost/streamspace/terminal:latest",
+        "defaultResources": {"cpu": "1", "memory": "256Mi"},
+        "webapp": {"port": 8000},
+        "local": command,
+        **more,
+    }
+
+
+def template(**more) -> str:
+    name = fresh("fuzzed")
+    call("POST", "/api/v1/templates", who=ADMIN, body={"name": name, **spec(**more)})
+    return name
+
+
+def shell() -> str:
+    """A template of our own: those that are shipped may be changed and deleted on the way."""
+    return once("shell", template)
+
+
+def session(of: str = "") -> str:
+    return call("POST", "/api/v1/sessions", body={"template": of or shell()}).json()["metadata"]["name"]
+
+
+def in_phase(phase: str, name: str) -> str:
+    end = time.monotonic() + RUNS_WITHIN_S
+    while (found := call("GET", f"/api/v1/sessions/{name}").json().get("status", {}).get("phase")) != phase:
+        assert time.monotonic() < end, f"{name} is {found}, not {phase}"
+        time.sleep(0.2)
+    return name
+
+
+def running() -> str:
+    return once("running", lambda: in_phase("Running", session()))
+
+
+def asleep() -> str:
+    """One that nothing is lost with."""
+    return once("asleep", sleeping)
+
+
+def sleeping() -> str:
+    name = session()
+    call("PATCH", f"/api/v1/sessions/{name}", body={"state": "hibernated"})
+    return name
+
+
+def failed() -> str:
+    broken = {"command": ["/bin/false"], "args": []}
+    return once("failed", lambda: in_phase("Failed", session(template(local=broken))))
+
+
+def connection() -> str:
+    return once("connection", lambda: call("POST", f"/api/v1/sessions/{running()}/connect").json()["connectionId"])
+
+
+def token() -> dict:
+    return call("POST", "/api/v1/tokens", body={"name": fresh("t"), "expiresIn": "24h"}).json()
+
+
+def program() -> dict:
+    """What a program shows that has a token of the one who is signed in."""
+    return {"authorization": f"Bearer {token()['token']}"}
+
+
+# ── Requests that succeed ──
+
+SESSION = "/api/v1/sessions/{id}"
+PERSON = "/api/v1/users/{name}"
+TEMPLATE = "/api/v1/templates/{id}"
+
+# Of each operation: what stands in the path, the body, the query, and who asks where that is not the one signed in.
+# Those who may not (a user who asks for accounts) are refused all the same.
+GOOD = {
+    "POST /api/v1/auth/login": lambda: {
+        "body": {"username": once("with password", with_password), "password": PASSWORD, "grant": "token"}
+    },
+    "POST /api/v1/auth/link": lambda: {"body": {"token": link(person()), "password": PASSWORD}},
+    "POST /api/v1/auth/password": lambda: {
+        "body": {"current": PASSWORD, "new": PASSWORD + "!"},
+        "who": browser(with_password()),
+    },
+    "POST /api/v1/users": lambda: {"body": {"name": fresh("somebody")}},
+    f"GET {PERSON}": lambda: {"path": {"name": once("person", person)}},
+    f"PATCH {PERSON}": lambda: {"path": {"name": once("person", person)}, "body": {"displayName": "Changed"}},
+    f"DELETE {PERSON}": lambda: {"path": {"name": person()}},
+    f"POST {PERSON}/sign-in-link": lambda: {"path": {"name": once("person", person)}},
+    "POST /api/v1/tokens": lambda: {"body": {"name": fresh("t"), "expiresIn": "24h"}},
+    "DELETE /api/v1/tokens/{id}": lambda: {"path": {"id": token()["id"]}},
+    "POST /api/v1/sessions": lambda: {"body": {"template": shell()}},
+    f"GET {SESSION}": lambda: {"path": {"id": running()}},
+    f"PATCH {SESSION}": lambda: {"path": {"id": asleep()}, "body": {"displayName": "Changed"}},
+    f"DELETE {SESSION}": lambda: {"path": {"id": sleeping()}},
+    f"POST {SESSION}/restart": lambda: {"path": {"id": failed()}},
+    f"GET {SESSION}/logs": lambda: {"path": {"id": running()}, "query": {"tail": 10}},
+    f"GET {SESSION}/events": lambda: {"path": {"id": running()}},
+    f"GET {SESSION}/lifecycle": lambda: {"path": {"id": running()}},
+    f"GET {SESSION}/connect": lambda: {"path": {"id": running()}, "who": program()},
+    f"POST {SESSION}/connect": lambda: {"path": {"id": running()}},
+    f"POST {SESSION}/heartbeat": lambda: {
+        "path": {"id": running()},
+        "body": {"connectionId": connection(), "active": True},
+    },
+    f"POST {SESSION}/disconnect": lambda: {
+        "path": {"id": running()},
+        "body": {"connectionId": call("POST", f"/api/v1/sessions/{running()}/connect").json()["connectionId"]},
+    },
+    f"POST {SESSION}/snooze": lambda: {"path": {"id": running()}, "body": {"for": "1h"}},
+    f"GET {SESSION}/connections": lambda: {"path": {"id": running()}},
+    f"GET {SESSION}/vnc": lambda: {"path": {"id": running()}},
+    "GET /api/v1/ws/logs/{namespace}/{pod}": lambda: {"path": {"namespace": "local", "pod": running()}},
+    "POST /api/v1/templates": lambda: {"body": {"name": fresh("fuzzed"), **spec()}},
+    f"GET {TEMPLATE}": lambda: {"path": {"id": shell()}},
+    f"PUT {TEMPLATE}": lambda: {"path": {"id": once("template", template)}, "body": spec(description="Changed")},
+    f"PATCH {TEMPLATE}": lambda: {"path": {"id": once("template", template)}, "body": {"description": "Changed"}},
+    f"DELETE {TEMPLATE}": lambda: {"path": {"id": template()}},
+    "GET /openapi-ui/{file}": lambda: {"path": {"file": "swagger-ui.css"}},
+}
+
+# Operations that would end the sign-in, or change the password, of those on whom everything rests.
+OTHERS = {
+    # Who signs in again in the same browser is signed out there first.
+    "POST /api/v1/auth/login": lambda: ANYONE,
+    "POST /api/v1/auth/link": lambda: ANYONE,
+    "POST /api/v1/auth/logout": lambda: browser(once("with password", with_password)),
+    "POST /api/v1/auth/password": lambda: once("changes the password", lambda: browser(with_password())),
+}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    label = f"{case.method.upper()} {case.operation.path}"
+    counts[label] = count = counts.get(label, 0) + 1
+    good = GOOD.get(label, lambda: {})() if count == 1 or count % 2 == 0 else None
+    if good is not None:
+        case.path_parameters = good.get("path", case.path_parameters)
+    if count == 1:
+        case.query = good.get("query", {})
+        case.headers = good.get("who", {})
+        if "body" in good:
+            case.body, case.media_type = good["body"], "application/json"
+    # A log that is followed has no end.
+    if isinstance(case.query, dict) and "follow" in case.query:
+        case.query["follow"] = "false"
+    if not any(name.lower() in ("authorization", "cookie") for name in case.headers or {}):
+        case.headers = {**(case.headers or {}), **OTHERS.get(label, lambda: ME)()}
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    with STATUSES.open("a") as file:
+        file.write(f"{case.method.upper()} {case.operation.path} {response.status_code}\n")
