@@ -7,6 +7,10 @@
 
 use bytes::{Bytes, BytesMut};
 
+use down::{Down, is_measured};
+
+mod down;
+
 /// Security types that can be followed: none, and a password by challenge.
 const NONE: u8 = 1;
 const VNC_AUTH: u8 = 2;
@@ -19,8 +23,6 @@ const MOST_ENCODINGS: usize = 1_024;
 
 /// Pseudo-encodings that change what follows.
 const EXTENDED_MOUSE_BUTTONS: i32 = -316;
-/// The extended clipboard, 0xC0A1E5CE.
-const EXTENDED_CLIPBOARD: i32 = -1_063_131_698;
 /// The extended clipboard's message in which a side says what it can: it names the other actions without doing them.
 const CLIPBOARD_CAPS: u32 = 1 << 24;
 /// "There is something new on the clipboard": what follows a person's copying. Viewers provide the text itself because
@@ -39,6 +41,9 @@ pub enum RfbError {
     /// A message of a kind that is not known.
     #[error("the viewer sent a message of the unknown kind {0}")]
     Message(u8),
+    /// Something of the server's whose length nobody knows, where every message has to be looked at.
+    #[error("the VNC server sent something that cannot be measured, in a session that has no clipboard")]
+    Server,
     /// A message that contradicts itself.
     #[error("the viewer sent a malformed message of kind {0}")]
     Malformed(u8),
@@ -53,6 +58,13 @@ pub struct Rights {
     pub input: bool,
 }
 
+impl Rights {
+    /// Whether what is copied passes, either way.
+    const fn may_copy(self) -> bool {
+        self.clipboard && self.input
+    }
+}
+
 /// One viewer's conversation, both sides.
 #[derive(Debug)]
 pub struct Rfb {
@@ -60,7 +72,11 @@ pub struct Rfb {
     /// Minor version that the viewer chose; both sides need it.
     minor: Option<u8>,
     server: Server,
+    /// What the server says after the choice of a way to sign in, where it has to be followed.
+    down: Option<Down>,
     viewer: Viewer,
+    /// The viewer has asked for pictures.
+    asked: bool,
     /// The viewer knows the longer pointer message.
     extended_pointer: bool,
     /// The unit of the viewer's that is being gathered: until its length is known, or to its end.
@@ -100,6 +116,8 @@ enum Fate {
     Drop,
     /// The list of encodings, which is read.
     Encodings,
+    /// The format of pixels, which is read.
+    Pixels,
 }
 
 /// One unit of the viewer's: its whole length, what becomes of it, whether the person did it.
@@ -118,7 +136,9 @@ impl Rfb {
             rights,
             minor: None,
             server: Server::Version(0),
+            down: (!rights.may_copy()).then(Down::default),
             viewer: Viewer::Version,
+            asked: false,
             extended_pointer: false,
             head: Vec::new(),
             left: (0, true),
@@ -128,10 +148,14 @@ impl Rfb {
     /// Takes bytes of the server and answers those that the viewer gets.
     ///
     /// # Errors
-    /// [`RfbError::Security`] where no way to sign in is left.
+    /// [`RfbError::Security`] where no way to sign in is left, [`RfbError::Server`] where the server cannot be followed
+    /// and has to be.
     pub fn pass_down(&mut self, bytes: Bytes) -> Result<Bytes, RfbError> {
         if matches!(self.server, Server::Rest) {
-            return Ok(bytes);
+            return match &mut self.down {
+                Some(down) => down.pass(&bytes),
+                None => Ok(bytes),
+            };
         }
         let mut out = BytesMut::with_capacity(bytes.len());
         for (at, byte) in bytes.iter().enumerate() {
@@ -146,15 +170,28 @@ impl Rfb {
                 Server::Security(list) => {
                     list.push(*byte);
                     if let Some(answer) = offered(self.minor.unwrap_or(8), list)? {
-                        if self.minor == Some(3) {
-                            self.viewer = if list[3] == VNC_AUTH { Viewer::Challenge } else { Viewer::Init };
+                        let refused = if self.minor == Some(3) { list[3] == 0 } else { list[0] == 0 };
+                        let chosen = list.get(3).copied().filter(|_| self.minor == Some(3));
+                        if let Some(way) = chosen {
+                            self.viewer = if way == VNC_AUTH { Viewer::Challenge } else { Viewer::Init };
+                        }
+                        if let Some(down) = &mut self.down {
+                            match chosen {
+                                _ if refused => down.refused(),
+                                Some(way) => down.chosen(way, 3),
+                                None => {}
+                            }
                         }
                         out.extend_from_slice(&answer);
                         self.server = Server::Rest;
                     }
                 }
                 Server::Rest => {
-                    out.extend_from_slice(&bytes[at..]);
+                    let rest = bytes.slice(at..);
+                    match &mut self.down {
+                        Some(down) => out.extend_from_slice(&down.pass(&rest)?),
+                        None => out.extend_from_slice(&rest),
+                    }
                     break;
                 }
             }
@@ -183,16 +220,20 @@ impl Rfb {
             bytes = &bytes[1..];
             let Some(unit) = self.unit()? else { continue };
             let have = self.head.len() as u64;
-            if unit.fate == Fate::Encodings && have < unit.bytes {
+            if matches!(unit.fate, Fate::Encodings | Fate::Pixels) && have < unit.bytes {
                 continue;
             }
             self.advance();
             match unit.fate {
+                Fate::Pixels => {
+                    self.set_pixels()?;
+                    out.extend_from_slice(&self.head);
+                }
                 Fate::Keep => out.extend_from_slice(&self.head),
                 Fate::Encodings => self.announce(out),
                 Fate::Drop => {}
             }
-            self.left = (unit.bytes - have, unit.fate == Fate::Keep);
+            self.left = (unit.bytes - have, unit.fate != Fate::Drop);
             self.head.clear();
             inputs += u64::from(unit.input);
         }
@@ -215,6 +256,11 @@ impl Rfb {
 
     /// Where the viewer stands once the unit in `head` has been taken.
     fn advance(&mut self) {
+        match (self.viewer, self.head[0], &mut self.down) {
+            (Viewer::Security, way, Some(down)) => down.chosen(way, self.minor.unwrap_or(8)),
+            (Viewer::Messages, 3 | 150, _) => self.asked = true,
+            _ => {}
+        }
         self.viewer = match self.viewer {
             Viewer::Version => {
                 self.minor = minor(&self.head).ok().flatten();
@@ -238,8 +284,8 @@ impl Rfb {
             Some(Unit { bytes, fate, input: counts && fate == Fate::Keep })
         };
         Ok(match kind {
-            // SetPixelFormat, FramebufferUpdateRequest, EnableContinuousUpdates
-            0 => keep(20),
+            0 => Some(Unit { bytes: 20, fate: Fate::Pixels, input: false }),
+            // FramebufferUpdateRequest, EnableContinuousUpdates
             3 | 150 => keep(10),
             2 => self.encodings()?,
             // KeyEvent, PointerEvent
@@ -284,7 +330,7 @@ impl Rfb {
     /// ClientCutText: text with its length, or, where the length is negative, a message of the extended clipboard.
     fn cut_text(&self) -> Result<Option<Unit>, RfbError> {
         let Some(length) = be32(&self.head, 4).map(u32::cast_signed) else { return Ok(None) };
-        let fate = if self.rights.clipboard && self.rights.input { Fate::Keep } else { Fate::Drop };
+        let fate = if self.rights.may_copy() { Fate::Keep } else { Fate::Drop };
         let unit = |copied: bool| Unit {
             bytes: 8 + u64::from(length.unsigned_abs()),
             fate,
@@ -300,12 +346,20 @@ impl Rfb {
         }
     }
 
-    /// Passes the list of encodings on, without the extended clipboard where there is to be none.
+    /// Takes in how many bits a pixel has from now on. Where pictures have to be measured that is settled before the
+    /// first one is asked for: one that is under way is of the old format, and nothing says so.
+    fn set_pixels(&mut self) -> Result<(), RfbError> {
+        let Some(down) = &mut self.down else { return Ok(()) };
+        if down.set_pixel_bits(self.head[4]) && self.asked { Err(RfbError::Malformed(0)) } else { Ok(()) }
+    }
+
+    /// Passes the list of encodings on; where there is to be no clipboard, without the extended one and without what
+    /// would hide a message of the plain one.
     fn announce(&mut self, out: &mut BytesMut) {
         let announced = self.head[4..].chunks_exact(4);
         let announced = announced.map(|four| i32::from_be_bytes([four[0], four[1], four[2], four[3]]));
-        let clipboard = self.rights.clipboard && self.rights.input;
-        let kept: Vec<i32> = announced.filter(|encoding| clipboard || *encoding != EXTENDED_CLIPBOARD).collect();
+        let all = self.rights.may_copy();
+        let kept: Vec<i32> = announced.filter(|encoding| all || is_measured(*encoding)).collect();
         self.extended_pointer = kept.contains(&EXTENDED_MOUSE_BUTTONS);
         out.extend_from_slice(&[2, 0]);
         out.extend_from_slice(&u16::try_from(kept.len()).unwrap_or(u16::MAX).to_be_bytes());

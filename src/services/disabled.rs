@@ -65,12 +65,11 @@ async fn put_to_sleep(app: &App, session: &Session) -> Result<(), Error> {
     });
     let (name, condition) = (session.name_any(), Precondition { uid: session.uid(), resource_version: None });
     match app.sessions.patch(&name, &patch, &condition).await {
-        Ok(_) => {
-            tracing::info!(session.id = name, user.name = session.spec.user, "put to sleep: its owner is disabled")
-        }
+        Ok(_) => {}
         // Gone meanwhile, or another object by now: looked at again.
-        Err(ObjectError::NotFound { .. } | ObjectError::Conflict { .. }) => {}
+        Err(ObjectError::NotFound { .. } | ObjectError::Conflict { .. }) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
+    tracing::info!(session.id = name, user.name = session.spec.user, "put to sleep: its owner is disabled");
     Ok(())
 }

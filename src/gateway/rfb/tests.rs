@@ -13,7 +13,8 @@ const SHARE: &[u8] = &[1];
 const PIXEL_FORMAT: &[u8] = &[0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0];
 // CopyRect, Tight, extended mouse buttons, extended clipboard
 const ENCODINGS: &[u8] = &[2, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0xfe, 0xc4, 0xc0, 0xa1, 0xe5, 0xce];
-const ENCODINGS_WITHOUT_CLIPBOARD: &[u8] = &[2, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0xfe, 0xc4];
+// What is left of them: Tight hides where the next message begins.
+const ENCODINGS_WITHOUT_CLIPBOARD: &[u8] = &[2, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff, 0xfe, 0xc4];
 const UPDATE_REQUEST: &[u8] = &[3, 1, 0, 0, 0, 0, 4, 0, 3, 0];
 const KEY_A_DOWN: &[u8] = &[4, 1, 0, 0, 0, 0, 0, 0x61];
 const POINTER: &[u8] = &[5, 0, 0, 10, 0, 20];
@@ -172,4 +173,121 @@ fn an_old_server_chooses_the_way_to_sign_in_by_itself() {
         let (_, inputs) = say(&mut rfb, &[then, SHARE, KEY_A_DOWN].concat()).unwrap();
         assert_eq!(inputs, 1);
     }
+}
+
+/// Verdict, then a screen of 4 by 2 pixels of 32 bits, named `x`.
+const LET_IN: &[u8] = &[0, 0, 0, 0];
+const INIT: &[u8] = &[0, 4, 0, 2, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0, 0, 0, 0, 1, b'x'];
+const BELL: &[u8] = &[2];
+const SERVER_CUT_TEXT: &[u8] = &[3, 0, 0, 0, 0, 0, 0, 3, b'a', b'b', b'c'];
+// length -4, flags: notify text
+const SERVER_CLIPBOARD: &[u8] = &[3, 0, 0, 0, 0xff, 0xff, 0xff, 0xfc, 8, 0, 0, 1];
+
+/// A rectangle of 4 by 2 pixels.
+fn rectangle(encoding: i32, content: &[u8]) -> Vec<u8> {
+    [&[0, 0, 0, 0, 0, 4, 0, 2][..], &encoding.to_be_bytes(), content].concat()
+}
+
+/// Every kind of message in which pictures or figures come, each full of bytes that look like copied text.
+fn pictures() -> Vec<Vec<u8>> {
+    let text = |length: usize| SERVER_CUT_TEXT.iter().copied().cycle().take(length).collect::<Vec<u8>>();
+    let with_length = |length: u8| [vec![0, 0, 0, length], text(length.into())].concat();
+    let update = |rectangles: &[Vec<u8>]| {
+        let count = u16::try_from(rectangles.len()).unwrap().to_be_bytes();
+        [vec![0, 0], count.to_vec(), rectangles.concat()].concat()
+    };
+    let endless =
+        [vec![0, 0, 0xff, 0xff], rectangle(0, &text(32)), rectangle(1, &text(4)), rectangle(-224, &[])].concat();
+    vec![
+        update(&[rectangle(0, &text(32))]),
+        update(&[rectangle(1, &text(4)), rectangle(2, &[vec![0, 0, 0, 2], text(4 + 2 * 12)].concat())]),
+        update(&[rectangle(6, &with_length(33)), rectangle(16, &with_length(0))]),
+        update(&[rectangle(-239, &text(32 + 2)), rectangle(-240, &text(6 + 4)), rectangle(-223, &[])]),
+        update(&[rectangle(-307, &with_length(5)), rectangle(-308, &[vec![2, 0, 0, 0], text(32)].concat())]),
+        update(&[rectangle(-261, &text(1)), rectangle(0x574d_5668, &text(4)), rectangle(-258, &[])]),
+        update(&[]),
+        endless,
+        [vec![1, 0, 0, 0, 0, 2], text(12)].concat(),
+        BELL.to_vec(),
+        vec![150],
+        [vec![248, 0, 0, 0, 0, 0, 0, 0, 5], text(5)].concat(),
+        vec![250, 0, 1, 1],
+    ]
+}
+
+#[test]
+fn what_was_copied_in_a_session_without_a_clipboard_does_not_leave_it() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for rights in [NO_CLIPBOARD, LOOK_ON, ALL] {
+        for _ in 0..200 {
+            let (mut stream, mut expected) = ([LET_IN, INIT].concat(), [LET_IN, INIT].concat());
+            for _ in 0..20 {
+                let pictures = pictures();
+                let picture = &pictures[random.random_range(0..pictures.len())];
+                let copied = [SERVER_CUT_TEXT, SERVER_CLIPBOARD][random.random_range(0..2)];
+                stream.extend_from_slice(picture);
+                stream.extend_from_slice(copied);
+                expected.extend_from_slice(picture);
+                if rights == ALL {
+                    expected.extend_from_slice(copied);
+                }
+            }
+            let (mut rfb, mut rest, mut arrived) = (connected(rights), &stream[..], Vec::new());
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(random.random_range(1..=rest.len().min(30)));
+                arrived.extend(rfb.pass_down(Bytes::copy_from_slice(now)).unwrap());
+                rest = later;
+            }
+            assert_eq!(arrived, expected);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_followed_is_not_seen_where_there_is_no_clipboard() {
+    let start = || {
+        let mut rfb = connected(NO_CLIPBOARD);
+        rfb.pass_down(Bytes::from([LET_IN, INIT].concat())).unwrap();
+        rfb
+    };
+    let tight = [vec![0, 0, 0, 1], rectangle(7, &[])].concat();
+    for odd in [&[99][..], &tight] {
+        assert_eq!(start().pass_down(Bytes::copy_from_slice(odd)), Err(RfbError::Server), "{odd:?}");
+        assert!(connected(ALL).pass_down(Bytes::copy_from_slice(odd)).is_ok(), "the control");
+    }
+    let mut early = Rfb::new(NO_CLIPBOARD);
+    let both = Bytes::from([b"RFB 003.008\n\x01\x01", SERVER_CUT_TEXT].concat());
+    assert_eq!(early.pass_down(both), Err(RfbError::Server), "before the viewer has chosen");
+}
+
+#[test]
+fn pixels_are_measured_as_the_viewer_asked_for_them_and_do_not_change_under_way() {
+    let mut rfb = connected(NO_CLIPBOARD);
+    rfb.pass_down(Bytes::from([LET_IN, INIT].concat())).unwrap();
+    let mut eight_bits = PIXEL_FORMAT.to_vec();
+    eight_bits[4] = 8;
+    say(&mut rfb, &eight_bits).unwrap();
+    let picture = [vec![0, 0, 0, 1], rectangle(0, &[3; 8])].concat();
+    let arrived = rfb.pass_down(Bytes::from([&picture, SERVER_CUT_TEXT, BELL].concat())).unwrap();
+    assert_eq!(arrived, [&picture, BELL].concat());
+    say(&mut rfb, UPDATE_REQUEST).unwrap();
+    assert!(say(&mut rfb, &eight_bits).is_ok());
+    assert_eq!(say(&mut rfb, PIXEL_FORMAT), Err(RfbError::Malformed(0)));
+}
+
+#[test]
+fn a_password_and_a_refusal_are_followed_too() {
+    let sign_in = |list: &'static [u8], choice: &[u8], then: &[u8]| {
+        let mut rfb = Rfb::new(NO_CLIPBOARD);
+        rfb.pass_down(Bytes::from([b"RFB 003.008\n", list].concat())).unwrap();
+        say(&mut rfb, &[GREETING, choice].concat()).unwrap();
+        rfb.pass_down(Bytes::copy_from_slice(then)).unwrap().to_vec()
+    };
+    let challenge = [&[3; 16], LET_IN, INIT].concat();
+    assert_eq!(sign_in(&[1, 2], &[2], &[&challenge, SERVER_CUT_TEXT, BELL].concat()), [&challenge, BELL].concat());
+    let reason = [0, 0, 0, 2, b'n', b'o'];
+    assert_eq!(sign_in(&[1, 2], &[2], &[&[3; 16][..], &[0, 0, 0, 1], &reason].concat()).len(), 26);
+    assert_eq!(sign_in(&[0], &[], &reason), reason);
 }

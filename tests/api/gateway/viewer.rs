@@ -18,6 +18,11 @@ use crate::support::program::Program;
 type Socket = WebSocketStream<tokio::net::TcpStream>;
 
 const GREETING: &[u8] = b"RFB 003.008\n";
+/// A screen without a name.
+const INIT: &[u8] = &[4, 0, 3, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16, 0, 0, 0, 0, 0, 0, 0];
+const BELL: &[u8] = &[2];
+/// Text that was copied in the session.
+const COPIED: &[u8] = &[3, 0, 0, 0, 0, 0, 0, 2, b'o', b'h'];
 const KEY: &[u8] = &[4, 1, 0, 0, 0, 0, 0, 0x61];
 const UPDATE_REQUEST: &[u8] = &[3, 1, 0, 0, 0, 0, 4, 0, 3, 0];
 const CUT_TEXT: &[u8] = &[6, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'];
@@ -34,7 +39,7 @@ async fn server(told: &Arc<Mutex<Vec<u8>>>) -> Program {
             client.exactly(1).await;
             client.write([0, 0, 0, 0]).await;
             client.exactly(1).await;
-            client.write(b"server-init").await;
+            client.write(INIT).await;
             let mut byte = [0];
             while client.stream.read(&mut byte).await.is_ok_and(|read| read > 0) {
                 told.lock().unwrap().push(byte[0]);
@@ -109,7 +114,7 @@ async fn view(world: &World, browser: &Browser, session: &str, query: &str) -> S
     say(&mut socket, &[1]).await;
     assert_eq!(read(&mut socket, 4).await, [0, 0, 0, 0]);
     say(&mut socket, &[1]).await;
-    assert_eq!(read(&mut socket, 11).await, b"server-init");
+    assert_eq!(read(&mut socket, INIT.len()).await, INIT);
     socket
 }
 
@@ -157,12 +162,39 @@ async fn without_the_capability_the_clipboard_stays_outside_and_one_who_looks_on
 }
 
 #[actix_web::test]
+async fn what_is_copied_inside_leaves_with_the_capability_alone_and_not_to_one_who_looks_on() {
+    for (capabilities, query, expected) in [
+        (json!(["Clipboard"]), "", [COPIED, BELL].concat()),
+        (json!([]), "", BELL.to_vec()),
+        (json!(["Clipboard"]), "?view=true", BELL.to_vec()),
+    ] {
+        let world = World::start().await;
+        let program = Program::start(|mut client| async move {
+            client.write(GREETING).await;
+            client.exactly(GREETING.len()).await;
+            client.write([1, 1]).await;
+            client.exactly(1).await;
+            client.write([0, 0, 0, 0]).await;
+            client.exactly(1).await;
+            client.write(INIT).await;
+            client.exactly(UPDATE_REQUEST.len()).await;
+            client.write([COPIED, BELL].concat()).await;
+            client.rest().await;
+        })
+        .await;
+        let (browser, session) = desktop(&world, capabilities, "rfb", &program).await;
+        let mut socket = view(&world, &browser, &session, query).await;
+        say(&mut socket, UPDATE_REQUEST).await;
+        assert_eq!(read(&mut socket, expected.len()).await, expected, "{query}");
+    }
+}
+
+#[actix_web::test]
 async fn a_server_that_speaks_rfb_inside_a_websocket_is_seen_the_same_way() {
     let world = World::start().await;
     let program = Program::start(|client| async move {
         let mut socket = accept_async(client.stream).await.unwrap();
-        for (tell, hear) in [(GREETING, 12), (&[1, 1][..], 1), (&[0, 0, 0, 0][..], 1), (&b"server-init"[..], KEY.len())]
-        {
+        for (tell, hear) in [(GREETING, 12), (&[1, 1][..], 1), (&[0, 0, 0, 0][..], 1), (INIT, KEY.len())] {
             socket.send(Message::binary(tell.to_vec())).await.unwrap();
             let heard = socket.next().await.unwrap().unwrap().into_data();
             assert_eq!(heard.len(), hear);
