@@ -7,6 +7,7 @@ import { announce } from '~/lib/notices'
 import { parseTime } from '~/lib/time'
 import { noteUsage } from '~/lib/usageHistory'
 import { applyMessage, feedsAsked, feedsLost } from './cache'
+import type { WarningMessage } from './messages'
 import { noteServerTime } from './serverTime'
 import { LiveSocket, type LiveStatus } from './socket'
 
@@ -40,6 +41,9 @@ export function LiveProvider({ children }: { children: ReactNode }) {
             noteUsage(message.activity, parseTime(message.time) ?? Date.now())
           }
           if (message.type === 'session.warning') announce(message)
+          // What was warned of while this page was not there, and still holds.
+          if (message.type === 'snapshot' && message.topic === 'notifications')
+            for (const warning of message.items as WarningMessage[]) announce(warning)
           noteRevisions(message.cursor)
           applyMessage(client, message)
         },
