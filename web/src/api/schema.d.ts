@@ -1863,7 +1863,7 @@ export interface components {
             appsDomain: string;
             /** @description Ways to sign in: `jwt`, `saml`, `hybrid` or `none`. */
             authMode: string;
-            /** @description What runs the programs. */
+            /** @description What runs the programs: `local` or `kubernetes`. */
             engine: string;
             /** @description What sessions may ask for. */
             limits: components["schemas"]["Limits"];
@@ -2064,6 +2064,8 @@ export interface components {
             builtAt?: string | null;
             /** @description The git commit it was built from; null for a build that was not told. */
             commit?: string | null;
+            /** @description What runs the programs: `local` or `kubernetes`. */
+            engine: string;
             /** @description The release. */
             version: string;
         };
