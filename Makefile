@@ -93,9 +93,9 @@ test-%: ## One area of the tests, such as test-api
 	@echo "There are no tests of '$*'. Areas: $(AREAS)" >&2; exit 2
 
 .PHONY: screenshots
-screenshots: setup-test web/dist/index.html tests/browser/node_modules/.package-lock.json ## Take the pictures in docs/screenshots again
+screenshots: setup-test web/dist/index.html tests/browser/node_modules/.package-lock.json ## Take the pictures in docs/screenshots again; of every page in every state in target/browser/pages
 	@$(CARGO) build --locked --bins --examples
-	SCREENSHOTS=docs/screenshots tests/browser/run
+	SCREENSHOTS=docs/screenshots tests/browser/run screenshots
 
 # ── Measuring it, breaking it ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -38,13 +38,15 @@ test('find a template, launch it, type in it, leave its window, stop it and wake
     }
     await press(page, page.getByRole('button', { name: 'Hide details' }).last())
     await expect(page.getByRole('tabpanel')).toHaveCount(0)
+    await expect(page.getByRole('button', { name: 'Details' })).toBeFocused()
   })
 
   const [session] = await api.sessions()
   const name = session?.metadata.name ?? ''
 
   await test.step('renamed by the menu', async () => {
-    await press(page, page.getByRole('button', { name: 'More actions' }))
+    await reach(page, page.getByRole('button', { name: 'More actions' }), 'Shift+Tab')
+    await page.keyboard.press('Enter')
     await choose(page, 'Rename')
     await expect(page.getByRole('dialog').getByRole('textbox')).toBeFocused()
     await page.keyboard.press('ControlOrMeta+a')

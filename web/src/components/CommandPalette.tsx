@@ -46,8 +46,10 @@ interface Props {
 export default function CommandPalette({ search, onSearch, entered, onReady, onClose }: Props) {
   const combobox = useCombobox({ defaultOpened: true })
   const groups = useCommands()
-    .map((group) => ({ ...group, commands: group.commands.filter(matching(search)).slice(0, MOST_PER_GROUP) }))
+    .map((group) => ({ ...group, commands: bestFirst(group.commands.filter(matching(search)), search) }))
     .filter((group) => group.commands.length > 0)
+    .sort((a, b) => Math.min(...a.commands.map(distance(search))) - Math.min(...b.commands.map(distance(search))))
+    .map((group) => ({ ...group, commands: group.commands.slice(0, MOST_PER_GROUP) }))
   const all = groups.flatMap((group) => group.commands)
   const submit = (id: string | undefined) => {
     onClose()
@@ -120,6 +122,20 @@ function matching(search: string): (command: Command) => boolean {
     const text = `${label} ${more}`.toLocaleLowerCase()
     return parts.every((part) => text.includes(part))
   }
+}
+
+/** How far a command is from what was typed: said word for word, begun with, in its name, or among its other words. */
+function distance(search: string): ({ label }: Command) => number {
+  const needle = search.trim().toLocaleLowerCase()
+  return ({ label }) => {
+    const text = label.toLocaleLowerCase()
+    return needle === '' || text === needle ? 0 : text.startsWith(needle) ? 1 : text.includes(needle) ? 2 : 3
+  }
+}
+
+function bestFirst(commands: readonly Command[], search: string): Command[] {
+  const from = distance(search)
+  return commands.toSorted((a, b) => from(a) - from(b))
 }
 
 function useCommands(): Group[] {

@@ -304,6 +304,18 @@ describe('the palette', () => {
     await waitFor(() => expect(router.state.location.pathname).toBe('/sessions/s'))
   })
 
+  it('takes what is called so before what only has to do with it', async () => {
+    const shell = aTemplate('terminal', { spec: { displayName: 'Terminal' } })
+    const python = aTemplate('ipython', { spec: { displayName: 'IPython', tags: ['terminal'] } })
+    fakeServer({ templates: [python, shell] })
+    const { user, router } = renderPage('/')
+    await screen.findByRole('heading', { name: 'Home' })
+    await user.keyboard('{Control>}k{/Control}')
+    const search = await screen.findByLabelText('Find sessions, templates, pages and actions', { selector: 'input' })
+    await user.type(search, 'launch terminal{Enter}')
+    await waitFor(() => expect(router.state.location.pathname).toBe('/templates/terminal'))
+  })
+
   it('loses nothing that is typed before it has come up', async () => {
     fakeServer({ templates: [desktop] })
     const { user, router } = renderPage('/')
