@@ -15,9 +15,8 @@ ARGS ?=
 # Each file and folder of tests/ that cargo takes for a test is an area; faults are too slow for every change.
 INTEGRATION := $(filter-out faults,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 AREAS := unit $(INTEGRATION) schemathesis browser
-# The browser stories that `make test` walks; `make test-browser` alone walks all of them. Those that are left out take
-# minutes of waiting (doctor, idle) or still fail now and then (desktop: a paste that comes before the clipboard; pages).
-STORIES ?= cookies first-day live
+# The browser stories that `make test` walks; `make test-browser` alone walks all of them, which takes minutes more.
+STORIES ?= apps cookies desktop first-day live
 BENCHES := $(patsubst bench/%/run,%,$(wildcard bench/*/run))
 WEB_SOURCES := $(shell find web/src web/terminal web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts web/*.js)
 
