@@ -1,6 +1,6 @@
 import { queryOptions, type QueryClient } from '@tanstack/react-query'
 import { fedSoon, feedOf, isFed, type ActivityMap } from '~/live/cache'
-import { fetchWhole, SESSIONS, TEMPLATES, type Kind, type Named } from '~/live/lists'
+import { fetchOne, fetchWhole, SESSIONS, TEMPLATES, type Kind, type Named } from '~/live/lists'
 import { answer, api } from './client'
 import { keys } from './keys'
 import { Problem } from './problem'
@@ -84,7 +84,10 @@ export const sessionsOfQuery = (user: string) =>
 export const sessionQuery = (name: string) =>
   queryOptions({
     queryKey: keys.session(name),
-    queryFn: ({ signal }) => answer(api.GET('/api/v1/sessions/{id}', { params: { path: { id: name } }, signal })),
+    queryFn: ({ client, signal }) =>
+      fetchOne(client, SESSIONS, name, () =>
+        answer(api.GET('/api/v1/sessions/{id}', { params: { path: { id: name } }, signal })),
+      ),
     staleTime: 10_000,
   })
 
@@ -102,7 +105,10 @@ export const templatesQuery = queryOptions({
 export const templateQuery = (name: string) =>
   queryOptions({
     queryKey: keys.template(name),
-    queryFn: ({ signal }) => answer(api.GET('/api/v1/templates/{id}', { params: { path: { id: name } }, signal })),
+    queryFn: ({ client, signal }) =>
+      fetchOne(client, TEMPLATES, name, () =>
+        answer(api.GET('/api/v1/templates/{id}', { params: { path: { id: name } }, signal })),
+      ),
     staleTime: 60_000,
   })
 

@@ -4,7 +4,7 @@ import { makeQueryClient } from '~/api/makeQueryClient'
 import type { Session } from '~/api/types'
 import { aSession, aTemplate } from '~/test/fixtures'
 import { applyMessage, fedSoon, feedOf, feedsAsked, feedsLost, isFed } from './cache'
-import { fetchWhole, SESSIONS } from './lists'
+import { fetchOne, fetchWhole, SESSIONS } from './lists'
 
 function cache() {
   const client = makeQueryClient()
@@ -73,6 +73,30 @@ describe('the feed in the query cache', () => {
     expect(isFed(client, keys.sessions)).toBe(true)
     updated(aSession('d', { version: 9 }))
     expect(names()?.sort()).toEqual(['a', 'b', 'd'])
+  })
+
+  it('one session that is fetched while the feed runs is never older than what came meanwhile', async () => {
+    const { client, updated } = cache()
+    let arrive: (session: Session) => void = () => undefined
+    const answer = new Promise<Session>((resolve) => {
+      arrive = resolve
+    })
+    const loaded = fetchOne(client, SESSIONS, 'a', () => answer)
+    updated(aSession('a', { version: 7, phase: 'Running' }))
+    updated(aSession('b', { version: 8, phase: 'Failed' }))
+    arrive(aSession('a', { version: 2, phase: 'Pending' }))
+    expect((await loaded).status?.phase).toBe('Running')
+    const later = () => Promise.resolve(aSession('a', { version: 9, phase: 'Hibernated' }))
+    expect((await fetchOne(client, SESSIONS, 'a', later)).status?.phase).toBe('Hibernated')
+  })
+
+  it('what was fetched before the feed began is fetched again, since it may have changed in between', () => {
+    const { client, snapshot } = cache()
+    client.setQueryData(keys.sessions, [aSession('a')])
+    client.setQueryData(keys.session('a'), aSession('a'))
+    snapshot([], true)
+    expect(client.getQueryState(keys.sessions)?.isInvalidated).toBe(true)
+    expect(client.getQueryState(keys.session('a'))?.isInvalidated).toBe(true)
   })
 
   it('a list that was fetched across an interruption is not taken for whole', async () => {

@@ -103,11 +103,15 @@ export function replace(client: QueryClient, kind: Kind, items: readonly Named[]
   }
 }
 
-/** A feed goes on where it was: lists that were not whole then are fetched again, the others missed nothing. */
+/**
+ * A feed goes on where it was, or begins. Lists that were not whole then are fetched again, the others missed nothing; so
+ * are single objects, which may have been fetched just before.
+ */
 export function goOn(client: QueryClient, kind: Kind): void {
   for (const key of listsOf(client, kind)) {
     if (!isWhole(client, key)) void client.invalidateQueries({ queryKey: key, exact: true })
   }
+  void client.invalidateQueries({ queryKey: kind.one('').slice(0, 1) })
 }
 
 /**
@@ -132,6 +136,27 @@ export async function fetchWhole<Item extends Named>(
     else whole.delete(JSON.stringify(key))
     const wanted = journal.filter((delta) => delta.kind === kind && belongs(delta.item, key))
     return wanted.reduce(apply, fetched) as readonly Item[]
+  } finally {
+    journals.delete(note)
+  }
+}
+
+/** An object as `fetch` brings it, or as the feed brought it meanwhile where that is newer. */
+export async function fetchOne<Item extends Named>(
+  client: QueryClient,
+  kind: Kind,
+  name: string,
+  fetch: () => Promise<Item>,
+): Promise<Item> {
+  const { journals } = memoryOf(client)
+  let latest: Named | undefined
+  const note = (delta: Delta) => {
+    if (delta.kind === kind && delta.item.metadata.name === name && !delta.gone) latest = delta.item
+  }
+  journals.add(note)
+  try {
+    const fetched = await fetch()
+    return latest && supersedes(latest, fetched) ? (latest as Item) : fetched
   } finally {
     journals.delete(note)
   }
