@@ -66,7 +66,12 @@ export class Server {
     await mkdir(join(folder, 'data'), { mode: 0o755 })
     await symlink(TOOLS, join(folder, 'data/tools'))
     const server = new Server(folder, options.port ?? (await freePort()), await freePort(), options)
-    await server.run()
+    try {
+      await server.run()
+    } catch (failure) {
+      await server.remove()
+      throw failure
+    }
     return server
   }
 
