@@ -126,6 +126,7 @@ const BOOT = /"boot":\s*"[0-9a-f-]+"/
 test('HostRestarted is named, and waking is one click', async ({ person, server }) => {
   const session = await person.api.running('terminal')
   const page = await inFrontOf(person, session)
+  await Terminal.in(page)
   const [holder] = await server.processesOf(session.metadata.name)
   await server.end('SIGTERM')
   // What a restart of the machine leaves: no process, and a record of another boot.
