@@ -14,7 +14,7 @@ ARGS ?=
 
 # Each file and folder of tests/ that cargo takes for a test is an area; faults are too slow for every change.
 INTEGRATION := $(filter-out faults,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
-AREAS := unit $(INTEGRATION) schemathesis browser
+AREAS := unit $(INTEGRATION) browser
 # The browser stories that `make test` walks; `make test-browser` alone walks all of them, which takes minutes more.
 STORIES ?= apps cookies desktop first-day live
 BENCHES := $(patsubst bench/%/run,%,$(wildcard bench/*/run))

@@ -1,6 +1,13 @@
 //! How a connection to PostgreSQL is made: where to, as whom, protected how, with which time-outs.
 
-use std::{fmt, future::Future, path::Path, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    path::Path,
+    pin::Pin,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use deadpool_postgres::Connect;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -89,13 +96,23 @@ impl Connector {
 
     /// A new connection, with the time-outs that every connection has.
     ///
-    /// Nothing happens on it unless `Messages` is polled.
+    /// Nothing happens on it unless `Messages` is polled; they end with the first error.
     ///
     /// # Errors
     /// Where there is no server, or it refuses.
     pub async fn connect(&self) -> Result<(Client, Messages), tokio_postgres::Error> {
         let (client, mut connection) = self.postgres.connect(self.tls.clone()).await?;
-        let messages = stream::poll_fn(move |context| connection.poll_message(context)).boxed();
+        let mut over = false;
+        // After its end a connection tells the same error again, as often as it is asked.
+        let messages = stream::poll_fn(move |context| {
+            if over {
+                return Poll::Ready(None);
+            }
+            let message = ready!(connection.poll_message(context));
+            over = !matches!(message, Some(Ok(_)));
+            Poll::Ready(message)
+        });
+        let messages = messages.boxed();
         Ok((client, messages))
     }
 }

@@ -14,6 +14,9 @@ use crate::{
     support::{Host, PATIENCE},
 };
 
+/// Held by who changes this host's addresses, and by who needs them to stay: a session is refused those that there are
+/// when it starts.
+static ADDRESSES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// What the other host answers on port 8000.
 const GREETING: &str = "the other host";
 
@@ -146,6 +149,7 @@ async fn a_session_with_a_network_reaches_other_hosts_and_nothing_that_is_refuse
         eprintln!("only root may draw a line to another host: not tried");
         return;
     }
+    let _addresses = ADDRESSES.lock().await;
     let other = OtherHost::start();
     let closed = format!("{}/24", other.closed_network()).parse().unwrap();
     let host = Host::start_with(|options| options.refused_networks = vec![closed]).await;
@@ -172,6 +176,7 @@ async fn a_session_with_a_network_reaches_other_hosts_and_nothing_that_is_refuse
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_with_a_network_does_not_reach_the_host_by_any_of_its_addresses() {
+    let _addresses = ADDRESSES.lock().await;
     let host = Host::start().await;
     let networked = Workload { network: true, ..shell("alice") };
     let state = host.listening(&networked).await;
