@@ -1,6 +1,7 @@
 """Writes a benchmark's section of bench/RESULTS.md: a table, the commit, the raw runs."""
 
 import datetime
+import os
 import pathlib
 import platform
 import re
@@ -8,6 +9,8 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILE = ROOT / "bench" / "RESULTS.md"
+# What else the machine did when the measurement began: it shows in waiting times, less so in processor time.
+LOAD = os.getloadavg()[0]
 
 
 def commit() -> str:
@@ -26,7 +29,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 def write(name: str, title: str, body: str, raw: str) -> None:
     """Replaces the section `name`, or adds it at the end."""
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    where = f"Commit {commit()}, {today}, {platform.machine()}, Linux {platform.release().split('-')[0]}."
+    where = f"Commit {commit()}, {today}, {platform.machine()}, Linux {platform.release().split('-')[0]}, {os.cpu_count()} cores, load {LOAD:.1f} at the start."
     section = (
         f"<!-- {name} -->\n## {title}\n\n{body}\n\n{where}\n\n<details><summary>Raw runs</summary>\n\n```text\n{raw.strip()}\n```\n\n</details>\n<!-- /{name} -->\n"
     )
