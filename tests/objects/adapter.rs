@@ -194,7 +194,8 @@ async fn a_writer_that_hangs_stops_the_others_for_seconds_and_then_is_cut_off() 
     let mut hanging = subject.database.pool.get().await.unwrap();
     let transaction = hanging.transaction().await.unwrap();
     transaction.execute("UPDATE object_counters SET revision = revision + 1", &[]).await.unwrap();
-    assert!(matches!(subject.store.patch("a", &patch, &anything()).await, Err(ObjectError::Unavailable(_))));
+    let stopped = subject.store.patch("a", &patch, &anything()).await;
+    assert!(matches!(stopped, Err(ObjectError::Unavailable(_))), "{stopped:?}");
     eventually(async || subject.store.patch("a", &patch, &anything()).await.is_ok()).await;
     assert!(transaction.commit().await.is_err(), "what the hanging writer did is undone");
 }

@@ -82,11 +82,12 @@ impl<K: Object> PostgresStore<K> {
             [namespace as &(dyn tokio_postgres::types::ToSql + Sync), kind],
             [namespace as &(dyn tokio_postgres::types::ToSql + Sync), kind, &name],
         );
-        let (number, object) = tokio::try_join!(
+        let (number, object) = tokio::join!(
             transaction.query_one(&number, &number_params),
             transaction.query_opt(&object, &object_params),
-        )
-        .map_err(failed)?;
+        );
+        // Where the first is refused, the second is only told that the transaction is over.
+        let (number, object) = (number.map_err(failed)?, object.map_err(failed)?);
         let stored = object
             .map(|row| {
                 let Json(object): Json<Value> = row.try_get("object").map_err(failed)?;
