@@ -149,6 +149,8 @@ pub struct Known(Arc<RwLock<State>>);
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<Fingerprint, Arc<Identity>>,
+    /// What was forgotten, for nothing but its uses that are not written down yet.
+    uses: HashMap<Fingerprint, Arc<Identity>>,
     /// Grows whenever something is forgotten.
     generation: u64,
     trusted_until: Option<Instant>,
@@ -157,6 +159,22 @@ struct State {
 impl State {
     fn is_believed(&self) -> bool {
         self.trusted_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Keeps what is not believed any more until its uses are written down.
+    fn keep_uses(&mut self, fingerprint: Fingerprint, identity: Arc<Identity>) {
+        if self.uses.len() < MOST {
+            self.uses.insert(fingerprint, identity);
+        }
+    }
+
+    /// Forgets what does not hold, and tells it to `forgotten`.
+    fn forget_unless(&mut self, holds: impl Fn(&Identity) -> bool, mut forgotten: impl FnMut(&Identity)) {
+        let gone: Vec<_> = self.entries.extract_if(|_, identity| !holds(identity)).collect();
+        for (fingerprint, identity) in gone {
+            forgotten(&identity);
+            self.keep_uses(fingerprint, identity);
+        }
     }
 }
 
@@ -185,7 +203,8 @@ impl Known {
 
     /// Tells what was just looked up of uses that are remembered of the same credential, believed or not.
     pub(super) fn recall_use(&self, fingerprint: &Fingerprint, identity: &Identity) {
-        if let Some(before) = self.read().entries.get(fingerprint) {
+        let state = self.read();
+        for before in [state.entries.get(fingerprint), state.uses.get(fingerprint)].into_iter().flatten() {
             identity.follow(before);
         }
     }
@@ -200,6 +219,7 @@ impl Known {
     pub fn remember(&self, fingerprint: Fingerprint, identity: Arc<Identity>, generation: u64) {
         let mut state = self.write();
         if state.generation != generation {
+            state.keep_uses(fingerprint, identity);
             return;
         }
         if state.entries.len() >= MOST {
@@ -212,7 +232,7 @@ impl Known {
     pub fn forget_user(&self, user: &str) {
         let mut state = self.write();
         state.generation += 1;
-        state.entries.retain(|_, identity| identity.user != user);
+        state.forget_unless(|identity| identity.user != user, |_| {});
     }
 
     /// What is remembered can be believed until then.
@@ -253,12 +273,8 @@ impl Known {
     fn forget_unless(&self, holds: impl Fn(&Identity) -> bool) -> HashSet<String> {
         let mut state = self.write();
         let mut gone = HashSet::new();
-        state.entries.retain(|_, identity| {
-            let kept = holds(identity);
-            if !kept {
-                gone.insert(identity.user.clone());
-            }
-            kept
+        state.forget_unless(holds, |identity| {
+            gone.insert(identity.user.clone());
         });
         if !gone.is_empty() {
             state.generation += 1;
@@ -270,13 +286,21 @@ impl Known {
     #[must_use]
     pub fn take_uses(&self, at_once: bool) -> Uses {
         let mut uses = Uses::default();
-        for identity in self.read().entries.values() {
-            match (&identity.credential, identity.take_use(at_once)) {
+        let mut take = |identity: &Identity, at_once| {
+            let used = identity.take_use(at_once);
+            match (&identity.credential, used) {
                 (Credential::SignIn(id), Some(used)) => uses.sign_ins.push((*id, used)),
                 (Credential::Token(id), Some(used)) => uses.tokens.push((*id, used)),
                 _ => {}
             }
+            used.is_some()
+        };
+        let mut state = self.write();
+        for identity in state.entries.values() {
+            take(identity, at_once);
         }
+        // What is taken now is written only after this: it stays for whoever asks meanwhile, and goes the next time.
+        state.uses.retain(|_, identity| take(identity, true));
         uses
     }
 
@@ -433,6 +457,25 @@ mod tests {
         assert!(!again.active(later, limit));
         known.recall_use(&fingerprint, &again);
         assert!(again.active(later, limit));
+    }
+
+    #[test]
+    fn a_use_outlives_what_is_forgotten() {
+        let (noon, limit): (Timestamp, _) = (NOON.parse().unwrap(), SignedDuration::from_hours(1));
+        let later = noon + SignedDuration::from_mins(100);
+        let (fingerprint, again) = sign_in("alice");
+        let known = known(&["alice"]);
+        known.get(&fingerprint).unwrap().touch(noon + SignedDuration::from_mins(50));
+        known.forget_user("alice");
+        assert!(!holds(&known, "alice"), "it is of no other use");
+        assert_eq!(known.take_uses(false).sign_ins.len(), 1);
+        known.recall_use(&fingerprint, &again);
+        assert!(again.active(later, limit));
+        assert_eq!(known.take_uses(false).sign_ins.len(), 0);
+        let (_, late) = sign_in("alice");
+        known.remember(fingerprint, Arc::clone(&late), known.generation() - 1);
+        late.touch(noon + SignedDuration::from_mins(50));
+        assert_eq!(known.take_uses(false).sign_ins.len(), 1, "nor is one lost that was just looked up");
     }
 
     #[test]
