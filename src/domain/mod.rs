@@ -9,6 +9,7 @@ pub mod host;
 pub mod jobs;
 pub mod keys;
 pub mod lifecycle;
+pub mod lists;
 pub mod lock_out;
 pub mod merge;
 pub mod names;

@@ -7,7 +7,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{guard::Guarded, list::ListQuery, params::Params};
+use super::{
+    guard::Guarded,
+    list::{CountedPage, ListQuery},
+    params::Params,
+};
 use crate::{
     Error,
     auth::{
@@ -15,7 +19,7 @@ use crate::{
         permission::needs::{AuditRead, SelfManage},
     },
     services::{
-        audit::{self, COUNTED, Kept, Query},
+        audit::{self, Kept, Query},
         audit_chain,
     },
 };
@@ -91,25 +95,6 @@ impl From<Kept> for AuditEntry {
     }
 }
 
-/// A page of the audit.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AuditList {
-    /// Always `AuditList`.
-    kind: &'static str,
-    /// The page, from 1.
-    page: u32,
-    /// Entries on this page.
-    size: usize,
-    /// Entries on all pages, counted to 10,000.
-    total: i64,
-    /// `atLeast` where there are more than were counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total_is: Option<&'static str>,
-    /// The entries.
-    items: Vec<AuditEntry>,
-}
-
 /// The newest link of the audit's chain.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -123,7 +108,7 @@ pub struct AuditHead {
 /// Lists entries, the newest first; `sort=time` reverses that. Those who may not read the audit see what they did
 /// themselves, and what was done to their account.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditFilter, ListQuery),
-    responses((status = 200, body = AuditList)))]
+    responses((status = 200, body = CountedPage<AuditEntry>)))]
 pub async fn list_audit(
     caller: Guarded<SelfManage>,
     auth: web::Data<Auth>,
@@ -146,14 +131,8 @@ pub async fn list_audit(
         limit: query.size.into(),
     };
     let (entries, counted) = audit::list(&auth, &caller, asked).await?;
-    Ok(HttpResponse::Ok().json(AuditList {
-        kind: "AuditList",
-        page: query.page,
-        size: entries.len(),
-        total: counted.min(COUNTED),
-        total_is: (counted > COUNTED).then_some("atLeast"),
-        items: entries.into_iter().map(AuditEntry::from).collect(),
-    }))
+    let items: Vec<AuditEntry> = entries.into_iter().map(AuditEntry::from).collect();
+    Ok(HttpResponse::Ok().json(CountedPage::new("AuditList", query.page, counted, items)))
 }
 
 /// The newest link of the chain.

@@ -4,12 +4,16 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{guard::Guarded, list::ListQuery, params::Params};
+use super::{
+    guard::Guarded,
+    list::{CountedPage, ListQuery},
+    params::Params,
+};
 use crate::{
     App, Error,
     auth::permission::needs::{JobsRead, JobsWriteAll},
     domain::jobs::{Job, LogLine, Status},
-    services::jobs::{self, COUNTED, Query, SORTS},
+    services::jobs::{self, Query, SORTS},
 };
 
 /// Which jobs to list.
@@ -43,29 +47,10 @@ impl JobFilter {
     }
 }
 
-/// A page of jobs.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct JobList {
-    /// Always `JobList`.
-    kind: &'static str,
-    /// The page, from 1.
-    page: u32,
-    /// Jobs on this page.
-    size: usize,
-    /// Jobs on all pages, counted to 10,000.
-    total: i64,
-    /// `atLeast` where there are more than were counted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total_is: Option<&'static str>,
-    /// The jobs.
-    items: Vec<Job>,
-}
-
 /// Lists the jobs that the caller may see, the newest first. Sorts by `createdAt`, `type`, `target`, `status`,
 /// `finishedAt`.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(JobFilter, ListQuery),
-    responses((status = 200, description = "A page of them", body = JobList)))]
+    responses((status = 200, description = "A page of them", body = CountedPage<Job>)))]
 pub async fn list_jobs(
     caller: Guarded<JobsRead>,
     app: web::Data<App>,
@@ -83,14 +68,7 @@ pub async fn list_jobs(
         words: list.words,
     };
     let (items, counted) = jobs::list(&app, &caller, query).await?;
-    Ok(HttpResponse::Ok().json(JobList {
-        kind: "JobList",
-        page: list.page,
-        size: items.len(),
-        total: counted.min(COUNTED),
-        total_is: (counted > COUNTED).then_some("atLeast"),
-        items,
-    }))
+    Ok(HttpResponse::Ok().json(CountedPage::new("JobList", list.page, counted, items)))
 }
 
 /// One job.

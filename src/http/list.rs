@@ -10,7 +10,10 @@ use utoipa::{
 };
 
 use super::params;
-use crate::{Error, domain::fields::FieldError};
+use crate::{
+    Error,
+    domain::{fields::FieldError, lists::COUNTED},
+};
 
 /// Items on a page that is not asked to be of another size.
 pub const DEFAULT_SIZE: u32 = 100;
@@ -196,6 +199,34 @@ impl<T> Page<T> {
     }
 }
 
+/// A page of a list that only grows, whose items are counted so far.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CountedPage<T> {
+    /// Such as `JobList`.
+    pub kind: &'static str,
+    /// The page, from 1.
+    pub page: u32,
+    /// Items on this page.
+    pub size: usize,
+    /// Items on all pages, counted to 10,000.
+    pub total: i64,
+    /// `atLeast` where there are more than were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_is: Option<&'static str>,
+    /// The items.
+    pub items: Vec<T>,
+}
+
+impl<T> CountedPage<T> {
+    /// The page of that number with `items`, out of `counted`, which is more than [`COUNTED`] where there are more.
+    #[must_use]
+    pub fn new(kind: &'static str, page: u32, counted: i64, items: Vec<T>) -> Self {
+        let total_is = (counted > COUNTED).then_some("atLeast");
+        Self { kind, page, size: items.len(), total: counted.min(COUNTED), total_is, items }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +263,13 @@ mod tests {
         assert_eq!((page.page, page.size, page.total, page.items), (2, 1, 3, vec![3]));
         let beyond = ListQuery::parse("page=4294967295&pageSize=500").unwrap().page_of("NumberList", vec![1]);
         assert_eq!((beyond.total, beyond.items), (1, vec![]));
+    }
+
+    #[test]
+    fn what_is_counted_only_so_far_says_so() {
+        let page = |counted| CountedPage::new("NumberList", 1, counted, vec![1]);
+        assert_eq!((page(COUNTED).total, page(COUNTED).total_is), (10_000, None));
+        assert_eq!((page(COUNTED + 1).total, page(COUNTED + 1).total_is), (10_000, Some("atLeast")));
     }
 
     #[test]

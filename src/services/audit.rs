@@ -4,7 +4,7 @@ use deadpool_postgres::GenericClient;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use crate::store::audit::{COUNTED, Entry as Kept, Query};
+pub use crate::store::audit::{Entry as Kept, Query};
 use crate::{
     Error,
     auth::{Auth, Caller, Credential, Permission},
@@ -119,7 +119,7 @@ pub(super) async fn record_refused_sign_in(
     audit::insert(db, &fact).await
 }
 
-/// A page of the entries that `caller` may see, and how many there are, counted to [`COUNTED`] and one.
+/// A page of the entries that `caller` may see, and how many there are, counted to [`COUNTED`](crate::domain::lists::COUNTED) and one.
 pub async fn list(auth: &Auth, caller: &Caller, query: Query) -> Result<(Vec<Kept>, i64), Error> {
     let about = (!caller.may(Permission::AuditRead)).then(|| caller.user.clone());
     audit::list(&auth.client().await?, &Query { about, ..query }).await

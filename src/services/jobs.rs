@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audit::{self, Entry};
-pub use crate::store::jobs::{COUNTED, Query, SORTS};
+pub use crate::store::jobs::{Query, SORTS};
 use crate::{
     App, Error,
     auth::{Caller, Permission},
@@ -24,7 +24,7 @@ fn sees(caller: &Caller, job: &Job) -> bool {
         || (caller.may(Permission::JobsRead) && job.created_by.as_deref() == Some(caller.user.as_str()))
 }
 
-/// The jobs that the caller may know of and wants, and how many there are, counted to [`COUNTED`] and one.
+/// The jobs that the caller may know of and wants, and how many there are, counted to [`COUNTED`](crate::domain::lists::COUNTED) and one.
 pub async fn list(app: &App, caller: &Caller, mut query: Query) -> Result<(Vec<Job>, i64), Error> {
     if !caller.may(Permission::JobsReadAll) {
         if query.created_by.as_ref().is_some_and(|wanted| *wanted != caller.user) {

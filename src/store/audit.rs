@@ -6,10 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::Error;
-
-/// Up to how many entries are counted for a list.
-pub const COUNTED: i64 = 10_000;
+use crate::{Error, domain::lists::COUNTED};
 
 /// What an entry says.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]

@@ -14,14 +14,15 @@ use uuid::Uuid;
 
 use crate::{
     Error,
-    domain::jobs::{Job, Progress, Status},
+    domain::{
+        jobs::{Job, Progress, Status},
+        lists::COUNTED,
+    },
 };
 
 /// The columns of [`Job`].
 const COLUMNS: &str = "j.id, j.type, j.target, j.status, j.attempt, j.max_attempts, j.progress, j.error, j.result, \
     j.cancel_requested_at, j.correlation_id, j.created_by, j.created_at, j.run_after, j.started_at, j.finished_at";
-/// How far jobs are counted.
-pub const COUNTED: i64 = 10_000;
 
 /// Reads [`COLUMNS`].
 fn job(row: &Row) -> Result<Job, Error> {

@@ -936,27 +936,6 @@ export interface components {
              */
             number: number;
         };
-        /** @description A page of the audit. */
-        AuditList: {
-            /** @description The entries. */
-            items: components["schemas"]["AuditEntry"][];
-            /** @description Always `AuditList`. */
-            kind: string;
-            /**
-             * Format: int32
-             * @description The page, from 1.
-             */
-            page: number;
-            /** @description Entries on this page. */
-            size: number;
-            /**
-             * Format: int64
-             * @description Entries on all pages, counted to 10,000.
-             */
-            total: number;
-            /** @description `atLeast` where there are more than were counted. */
-            totalIs?: string | null;
-        };
         /** @description A connection that was opened. */
         Connection: {
             /**
@@ -975,6 +954,130 @@ export interface components {
             state: string;
             /** @description Where the person works: an entry to the app, good once and for 30 s, or the dashboard's page with the viewer. */
             url: string;
+        };
+        /** @description A page of a list that only grows, whose items are counted so far. */
+        CountedPage_AuditEntry: {
+            /** @description The items. */
+            items: {
+                /** @description What. */
+                action: string;
+                /** @description Who; null: somebody who is not known. */
+                actor?: string | null;
+                /** @description From where. */
+                address?: string | null;
+                /** @description What was there then, without secrets. */
+                after?: unknown;
+                /** @description What was there, without secrets. */
+                before?: unknown;
+                /** @description How they were known: `sign-in …`, `token …`, `access …`, `console` or `none`. */
+                credential: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description The request's id. */
+                requestId?: string | null;
+                /** @description `success`, `refused` or `failed`. */
+                result: string;
+                /** @description On what. */
+                target?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When, by the database's clock.
+                 */
+                time: string;
+            }[];
+            /** @description Such as `JobList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /**
+             * Format: int64
+             * @description Items on all pages, counted to 10,000.
+             */
+            total: number;
+            /** @description `atLeast` where there are more than were counted. */
+            totalIs?: string | null;
+        };
+        /** @description A page of a list that only grows, whose items are counted so far. */
+        CountedPage_Job: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Attempts that began.
+                 */
+                attempt: number;
+                /** @description Whether somebody asked for its end. */
+                cancelRequested: boolean;
+                /** @description The request that it came from. */
+                correlationId?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                createdAt: string;
+                /** @description Who asked for it; null: the platform itself. */
+                createdBy?: string | null;
+                /** @description Why the latest attempt failed. */
+                error?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finishedAt?: string | null;
+                /**
+                 * @description `job_` and a ULID.
+                 * @example job_01JD8Z7T2W9F6M0Q4K1V3X5Y7B
+                 */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description After so many it is given up.
+                 */
+                maxAttempts: number;
+                progress?: components["schemas"]["Progress"] | null;
+                /** @description What came of it. */
+                result?: Record<string, unknown> | null;
+                /**
+                 * Format: date-time
+                 * @description It does not begin before.
+                 */
+                runAfter: string;
+                /**
+                 * Format: date-time
+                 * @description Begin of the latest attempt.
+                 */
+                startedAt?: string | null;
+                /** @description Where it is in its life. */
+                status: components["schemas"]["Status"];
+                /** @description On what, such as `repository/{id}`. Jobs of one target run one after the other. */
+                target: string;
+                /** @description What kind of work, such as `catalog.sync`. */
+                type: string;
+            }[];
+            /** @description Such as `JobList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /**
+             * Format: int64
+             * @description Items on all pages, counted to 10,000.
+             */
+            total: number;
+            /** @description `atLeast` where there are more than were counted. */
+            totalIs?: string | null;
         };
         /** @description A token that was made. */
         CreatedToken: components["schemas"]["ApiToken"] & {
@@ -1100,27 +1203,6 @@ export interface components {
             target: string;
             /** @description What kind of work, such as `catalog.sync`. */
             type: string;
-        };
-        /** @description A page of jobs. */
-        JobList: {
-            /** @description The jobs. */
-            items: components["schemas"]["Job"][];
-            /** @description Always `JobList`. */
-            kind: string;
-            /**
-             * Format: int32
-             * @description The page, from 1.
-             */
-            page: number;
-            /** @description Jobs on this page. */
-            size: number;
-            /**
-             * Format: int64
-             * @description Jobs on all pages, counted to 10,000.
-             */
-            total: number;
-            /** @description `atLeast` where there are more than were counted. */
-            totalIs?: string | null;
         };
         /** @description A page of a job's log. */
         JobLog: {
@@ -2422,7 +2504,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AuditList"];
+                    "application/json": components["schemas"]["CountedPage_AuditEntry"];
                 };
             };
             /** @description The request is refused; `code` says why */
@@ -2694,7 +2776,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobList"];
+                    "application/json": components["schemas"]["CountedPage_Job"];
                 };
             };
             /** @description The request is refused; `code` says why */
