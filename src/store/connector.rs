@@ -17,7 +17,7 @@ use tokio_postgres::{AsyncMessage, Client, config::Host};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{StoreError, tls};
-use crate::{config, config::SslMode};
+use crate::{config, config::SslMode, telemetry::task};
 
 /// Bounds every statement; a request as a whole has 10 s.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -114,6 +114,16 @@ impl Connector {
         });
         let messages = messages.boxed();
         Ok((client, messages))
+    }
+
+    /// A new connection whose messages nobody wants: a task of the name `task` polls it until it ends.
+    ///
+    /// # Errors
+    /// As [`Connector::connect`].
+    pub async fn client(&self, task: &'static str) -> Result<(Client, JoinHandle<Option<()>>), tokio_postgres::Error> {
+        let (client, mut messages) = self.connect().await?;
+        let driver = task::spawn(task, async move { while messages.next().await.is_some() {} });
+        Ok((client, driver))
     }
 }
 

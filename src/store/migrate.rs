@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use refinery::Migration;
 use tokio_postgres::Client;
 
 use super::{Connector, StoreError};
-use crate::telemetry::task;
 
 #[allow(missing_docs, reason = "what the macro makes")]
 mod embedded {
@@ -27,8 +25,7 @@ const WAIT: Duration = Duration::from_mins(2);
 /// # Errors
 /// [`StoreError::Migration`] with the migration that failed; it was rolled back.
 pub async fn migrate(connector: &Connector) -> Result<Vec<String>, StoreError> {
-    let (mut client, mut messages) = connector.connect().await.map_err(StoreError::connect)?;
-    let driver = task::spawn("migration-connection", async move { while messages.next().await.is_some() {} });
+    let (mut client, driver) = connector.client("migration-connection").await.map_err(StoreError::connect)?;
     // On a connection of its own, without the time-outs of the pool: a migration may take long.
     client
         .batch_execute(&format!(

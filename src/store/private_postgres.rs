@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use futures::StreamExt;
 use nix::{
     sys::signal::kill,
     unistd::{Gid, Pid, Uid, User, geteuid},
@@ -25,7 +24,7 @@ use super::{
     Connector, StoreError,
     binaries::{self, Binaries},
 };
-use crate::{config, telemetry::task};
+use crate::config;
 
 /// The role and the database that the server uses; it owns the database and is no superuser.
 const ROLE: &str = "streamspace";
@@ -277,9 +276,8 @@ impl PrivatePostgres {
 
     /// Makes the role and the database where they are missing.
     async fn provide(&self) -> Result<(), StoreError> {
-        let (client, mut messages) =
-            connector(&self.socket, "postgres", "postgres")?.connect().await.map_err(StoreError::connect)?;
-        let driver = task::spawn("private-postgres-setup", async move { while messages.next().await.is_some() {} });
+        let connector = connector(&self.socket, "postgres", "postgres")?;
+        let (client, driver) = connector.client("private-postgres-setup").await.map_err(StoreError::connect)?;
         let failed = |error: tokio_postgres::Error| StoreError::Postgres(super::sentence(&error));
         if client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&ROLE]).await.map_err(failed)?.is_none() {
             client.batch_execute("CREATE ROLE streamspace LOGIN").await.map_err(failed)?;

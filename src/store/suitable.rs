@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use tokio::time::timeout;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Connector, StoreError, binaries::OLDEST};
-use crate::telemetry::task;
 
 /// Longest time for all questions together.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -26,8 +24,7 @@ pub(super) async fn check(connector: &Connector) -> Result<(), StoreError> {
 }
 
 async fn connect(connector: &Connector) -> Result<Client, StoreError> {
-    let (client, mut messages) = connector.connect().await.map_err(StoreError::connect)?;
-    task::spawn("database-check", async move { while messages.next().await.is_some() {} });
+    let (client, _) = connector.client("database-check").await.map_err(StoreError::connect)?;
     Ok(client)
 }
 

@@ -236,11 +236,7 @@ async fn prepare() -> Shared {
 
 /// A connection whose messages nobody wants.
 pub async fn connect(connector: &Connector) -> Client {
-    let (client, mut messages) = connector.connect().await.unwrap();
-    streamspace::telemetry::task::spawn("test-connection", async move {
-        while futures::StreamExt::next(&mut messages).await.is_some() {}
-    });
-    client
+    connector.client("test-connection").await.unwrap().0
 }
 
 /// The database section with `arguments` and defaults for the rest.
