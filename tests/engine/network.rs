@@ -174,6 +174,18 @@ async fn a_session_with_a_network_reaches_other_hosts_and_nothing_that_is_refuse
     mallory.leave().await;
 }
 
+/// Starts so many times what one start in ten failed at while the network was connected before the sandbox was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_start_of_a_session_with_a_network_fails_at_its_sandbox() {
+    const STARTS: usize = 60;
+    let host = Host::start().await;
+    for _ in 0..STARTS {
+        let networked = Workload { network: true, ..shell("alice") };
+        host.listening(&networked).await;
+        host.remove(&networked.session).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_with_a_network_does_not_reach_the_host_by_any_of_its_addresses() {
     let _addresses = ADDRESSES.lock().await;

@@ -94,8 +94,6 @@ struct Holder {
     started: Option<Instant>,
     deadlines: Deadlines,
     oom_before: u64,
-    /// Whether the sandbox was made a second time.
-    tried_again: bool,
     /// Held until the end: whoever can lock the file knows that there is no holder.
     _lock: File,
 }
@@ -153,7 +151,6 @@ impl Holder {
             deadlines: Deadlines::default(),
             oom_before: spec.oom_count.as_deref().map_or(0, host::oom_kills),
             spec,
-            tried_again: false,
             _lock: lock,
         })
     }
@@ -213,33 +210,13 @@ impl Holder {
                         self.read_output(&mut sandbox, Source::Stdout, true);
                         self.read_output(&mut sandbox, Source::Stderr, true);
                         sandbox.reap();
-                        if !self.never_came_up() {
-                            return self.finish();
-                        }
-                        match self.start() {
-                            Ok(again) => sandbox = again,
-                            Err(verdict) => {
-                                self.seen.not_started = Some(verdict);
-                                return self.finish();
-                            }
-                        }
-                        break;
+                        return self.finish();
                     }
                 }
             }
             self.control.forget_closed();
             self.keep_deadlines(&mut sandbox);
         }
-    }
-
-    /// Whether the sandbox ended before anything ran in it, for the first time: making the namespaces fails now and then
-    /// on a busy host (bubblewrap then speaks of its loopback device), and succeeds when it is tried again.
-    fn never_came_up(&mut self) -> bool {
-        let first = !std::mem::replace(&mut self.tried_again, true);
-        let nothing_ran = self.started.is_none() && self.seen.not_started.is_none() && self.seen.asked.is_none();
-        (self.init_open, self.network) = (true, None);
-        self.from_init.clear();
-        first && nothing_ran
     }
 
     /// What is ready, at the latest at the next deadline.

@@ -105,11 +105,15 @@ impl Sandbox {
     }
 
     /// Waits until the init process runs, which it does once bwrap has finished. `false`: it is not going to.
+    ///
+    /// # Errors
+    /// Where bwrap takes longer than [`MADE_WITHIN`].
     pub(super) fn is_made(&self) -> io::Result<bool> {
         let limit = Timespec::try_from(MADE_WITHIN).map_err(|_| io::ErrorKind::InvalidInput)?;
         let mut fds = [PollFd::new(&self.channel, PollFlags::IN), PollFd::new(&self.gone, PollFlags::IN)];
         loop {
             match poll(&mut fds, Some(&limit)) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
                 Ok(_) => return Ok(fds[0].revents() == PollFlags::IN),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
