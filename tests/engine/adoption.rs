@@ -10,7 +10,7 @@ use streamspace::{
     engine::{SessionId, Stage, Workload},
 };
 
-use crate::support::{Host, exchange, holders, script, server, wait_for};
+use crate::support::{Host, exchange, holders, script, server, silence, wait_for};
 
 /// A server that counts: each connection gets the next number and the pid of the one program.
 fn counter(user: &str) -> Workload {
@@ -120,7 +120,7 @@ async fn a_holder_killed_by_hand_takes_its_sandbox_along() {
     let ending = host.ending(&workload.session).await;
     assert_eq!(ending.reason, Some(Reason::Unknown));
     // The other end of the connection died with it.
-    assert_eq!(exchange(connection, b"").await, "");
+    assert_eq!(silence(connection).await, "");
     host.remove(&workload.session).await;
 }
 

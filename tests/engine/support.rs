@@ -250,6 +250,14 @@ pub async fn exchange(mut connection: Box<dyn Connection>, text: &[u8]) -> Strin
     tokio::time::timeout(PATIENCE, talk).await.unwrap()
 }
 
+/// What still came over a connection until its other end was gone: closed in order, or reset because that end was killed.
+pub async fn silence(mut connection: Box<dyn Connection>) -> String {
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, connection.read_to_end(&mut rest)).await.unwrap();
+    assert!(ended.as_ref().err().is_none_or(|error| error.kind() == std::io::ErrorKind::ConnectionReset), "{ended:?}");
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
 /// Waits until `condition` holds, for things that send no event.
 pub async fn wait_for(condition: impl Fn() -> bool) {
     let until = async {
