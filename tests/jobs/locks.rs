@@ -12,7 +12,7 @@ use streamspace::{
 };
 use uuid::Uuid;
 
-use crate::world::{Door, World, does, nothing, quick, until};
+use crate::world::{Door, World, does, nothing, quick, until, waits};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -71,14 +71,7 @@ async fn nobody_takes_a_job_over_while_a_transaction_holds_on_to_it() {
 async fn a_lock_that_is_renewed_outlives_its_first_term_many_times() {
     let world = World::new().await;
     let door = Door::default();
-    let waiting = door.clone();
-    let handler = does("long", move |_| {
-        let door = waiting.clone();
-        async move {
-            door.pass().await;
-            nothing()
-        }
-    });
+    let handler = waits("long", &door);
     let lease = Duration::from_millis(400);
     let options = Options { lease, renew_every: Duration::from_millis(50), ..quick() };
     let _replicas = [world.replica(vec![handler.clone()], options.clone()), world.replica(vec![handler], options)];
@@ -137,17 +130,7 @@ impl Drop for TellsWhenDropped {
 async fn a_server_whose_clock_is_wrong_takes_no_lock_that_has_not_expired() {
     let world = World::new().await;
     let door = Door::default();
-    let waiting = door.clone();
-    let handler = |kind: &'static str| {
-        let waiting = waiting.clone();
-        does(kind, move |_| {
-            let door = waiting.clone();
-            async move {
-                door.pass().await;
-                nothing()
-            }
-        })
-    };
+    let handler = |kind: &'static str| waits(kind, &door);
     let options = Options { lease: LEASE, renew_every: Duration::from_secs(15), ..quick() };
     let honest = world.replica(vec![handler("long")], options.clone());
     let job = world.enqueue("long", "x").await;

@@ -11,7 +11,7 @@ use streamspace::{
     store,
 };
 
-use crate::world::{Door, Tally, World, does, nothing, quick, result, until};
+use crate::world::{Door, Tally, World, does, nothing, quick, result, until, waits};
 
 #[tokio::test]
 async fn a_job_is_done_and_its_result_progress_and_log_can_be_read() {
@@ -223,14 +223,7 @@ async fn a_handler_that_does_not_stop_when_asked_is_cut_off() {
 async fn a_server_that_stops_hands_its_jobs_back_and_the_attempt_does_not_count() {
     let world = World::new().await;
     let door = Door::default();
-    let waiting = door.clone();
-    let handler = does("long", move |_| {
-        let door = waiting.clone();
-        async move {
-            door.pass().await;
-            nothing()
-        }
-    });
+    let handler = waits("long", &door);
     let first = world.replica(vec![handler.clone()], quick());
     let job = world.enqueue("long", "x").await;
     until("it begins", async || (door.arrived() == 1).then_some(())).await;
@@ -249,14 +242,7 @@ async fn a_job_that_keeps_taking_its_workers_down_is_given_up() {
     let job = world.enqueue("deadly", "x").await;
     for _ in 0..LOSSES {
         let door = Door::default();
-        let waiting = door.clone();
-        let handler = does("deadly", move |_| {
-            let door = waiting.clone();
-            async move {
-                door.pass().await;
-                nothing()
-            }
-        });
+        let handler = waits("deadly", &door);
         let replica = world.replica(vec![handler], quick());
         until("it begins", async || (door.arrived() == 1).then_some(())).await;
         drop(replica);

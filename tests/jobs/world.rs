@@ -74,6 +74,18 @@ impl Door {
     }
 }
 
+/// A handler of jobs of type `kind` that wait at `door` and then are done.
+pub fn waits(kind: &'static str, door: &Door) -> Arc<dyn Handler> {
+    let door = door.clone();
+    does(kind, move |_| {
+        let door = door.clone();
+        async move {
+            door.pass().await;
+            nothing()
+        }
+    })
+}
+
 /// A database with jobs.
 pub struct World {
     pub database: TestDatabase,

@@ -28,7 +28,7 @@ use streamspace::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{client::Client, no_engine::NoEngine, postgres::TestDatabase};
+use super::{client::Client, postgres::TestDatabase, program::TestEngine};
 
 /// A running server that ends with the value.
 pub struct TestApp {
@@ -53,7 +53,7 @@ impl TestApp {
 
     /// Starts a server with settings of the test's own, such as `--rate-limit-user=5`.
     pub async fn with(arguments: &[&str]) -> Self {
-        Self::with_engine(Arc::new(NoEngine), arguments).await
+        Self::with_engine(Arc::<TestEngine>::default(), arguments).await
     }
 
     /// Starts a server whose sessions are run by `engine`.

@@ -5,7 +5,6 @@
 pub mod app;
 pub mod client;
 pub mod feed;
-pub mod no_engine;
 pub mod people;
 pub mod postgres;
 pub mod program;

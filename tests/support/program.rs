@@ -11,7 +11,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use streamspace::{
     crd::Requirement,
     engine::{
@@ -74,7 +77,7 @@ impl Engine for TestEngine {
     }
 
     fn watch(&self) -> BoxStream<'static, WorkloadEvent> {
-        Box::pin(futures::stream::pending())
+        stream::iter([WorkloadEvent::Init, WorkloadEvent::InitDone]).chain(stream::pending()).boxed()
     }
 
     async fn dial(&self, session: &SessionId, port: u16) -> Result<Box<dyn Connection>, EngineError> {
@@ -87,10 +90,10 @@ impl Engine for TestEngine {
 
     async fn logs(
         &self,
-        session: &SessionId,
+        _: &SessionId,
         _: LogQuery,
     ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError> {
-        Err(EngineError::NotRunning(session.clone()))
+        Ok(stream::empty().boxed())
     }
 
     async fn usage(&self, session: &SessionId) -> Result<Option<Usage>, EngineError> {
