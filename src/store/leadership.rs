@@ -22,6 +22,8 @@ use crate::{error::Error, telemetry::task::Tasks};
 pub const LEASE: Duration = Duration::from_secs(15);
 /// How often it is renewed, and how often others try.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// How soon it is tried again after the database did not answer: once it is back, nobody leads until then.
+const AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Longest time for giving it back at a stop.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -70,16 +72,21 @@ impl Leadership {
 async fn stand(own: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<i64>>, stop: CancellationToken) {
     // By this process's own clock, counted from before the question: never later than the database's end of the lease.
     let mut lasts_until = Instant::now();
+    let mut failing = false;
     loop {
         let began = Instant::now();
         let asked = tokio::time::timeout(RENEW_EVERY, async { acquire(&own.get().await?, candidate).await }).await;
         let epoch = match asked.unwrap_or_else(|_| Err(Error::Unavailable("no answer in time".into()))) {
             Ok(epoch) => {
                 lasts_until = began + LEASE;
+                failing = false;
                 epoch
             }
             Err(error) => {
-                tracing::warn!(error = ?error, "the leadership could not be renewed");
+                if !failing {
+                    tracing::warn!(error = ?error, "the leadership could not be renewed: trying until it can");
+                }
+                failing = true;
                 // One failed attempt does not end a lease.
                 sender.borrow().filter(|_| Instant::now() + RENEW_EVERY < lasts_until)
             }
@@ -94,7 +101,7 @@ async fn stand(own: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<
         });
         tokio::select! {
             () = stop.cancelled() => break,
-            () = sleep(RENEW_EVERY) => {}
+            () = sleep(if failing { AGAIN_AFTER_FAILURE } else { RENEW_EVERY }) => {}
         }
     }
     sender.send_replace(None);

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use crate::support::{Server, until};
+use crate::support::Server;
 
 /// A client with a folder of its own, and its server.
 pub struct Person {
@@ -36,11 +36,7 @@ impl Person {
 
     /// Signs in with the link that the server printed.
     pub async fn sign_in(&self) {
-        let link = until("the link is printed", async || {
-            let log = self.server.log();
-            log.split_whitespace().find(|word| word.contains("/sign-in#link=")).map(str::to_owned)
-        })
-        .await;
+        let link = self.server.link().await;
         let login = self.client(&["login", &link]);
         assert!(login.said().contains("signed in to"), "{login:?}");
     }

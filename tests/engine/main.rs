@@ -14,3 +14,5 @@ mod shipped;
 mod support;
 mod terminal;
 mod trouble;
+#[path = "../support/window.rs"]
+mod window;

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     support::{Host, PATIENCE, workload},
-    terminal::Window,
+    terminal,
 };
 
 /// The workload of a shipped template.
@@ -169,7 +169,7 @@ async fn programs_in_a_terminal_greet() {
         assert_eq!(host.engine.missing(&workload.requires).await.unwrap(), [], "{path}");
         host.listening(&workload).await;
         std::fs::write(host.data.join("homes/home-alice/notes.txt"), "x\n").unwrap();
-        let mut window = Window::open(&host, &workload, 100, 30).await;
+        let mut window = terminal::open(&host, &workload, 100, 30).await;
         window.shows(greeting).await;
         host.remove(&workload.session).await;
     }
@@ -220,6 +220,10 @@ async fn jupyterlab_answers_without_a_token_and_runs_code_in_a_kernel() {
     let cookie = page.lines().find_map(|line| line.strip_prefix("Set-Cookie: _xsrf=")).unwrap();
     let xsrf = cookie.split(';').next().unwrap();
     let headers = format!("Cookie: _xsrf={xsrf}\r\nX-XSRFToken: {xsrf}\r\nContent-Length: 0\r\n");
+    let path = "GET /lab/api/settings/@jupyterlab/apputils-extension:notification";
+    let settings = http(&host, &workload, path, &format!("Cookie: _xsrf={xsrf}\r\n")).await;
+    let settings: Value = serde_json::from_str(settings.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(settings["schema"]["properties"]["fetchNews"]["default"], "false", "nobody is asked about news");
     let started = http(&host, &workload, "POST /api/kernels", &headers).await;
     let kernel: Value = serde_json::from_str(started.split_once("\r\n\r\n").unwrap().1).unwrap();
     let address = format!("ws://x.localhost/api/kernels/{}/channels", kernel["id"].as_str().unwrap());

@@ -1,11 +1,12 @@
 //! The app of the template `terminal`, in a sandbox, through the engine.
 
-use futures::{SinkExt, StreamExt};
-use serde_json::{Value, json};
+use serde_json::json;
 use streamspace::engine::{Connection, Workload};
-use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
-use crate::support::{Host, PATIENCE, exchange, workload};
+use crate::{
+    support::{Host, exchange, workload},
+    window::Window,
+};
 
 fn terminal(user: &str) -> Workload {
     Workload {
@@ -15,60 +16,10 @@ fn terminal(user: &str) -> Workload {
     }
 }
 
-/// Bytes at the end of the screen that are searched.
-const LOOKED_AT: usize = 256 * 1024;
-
 /// A window as the page opens it.
-pub struct Window {
-    socket: WebSocketStream<Box<dyn Connection>>,
-    screen: String,
-}
-
-impl Window {
-    pub async fn open(host: &Host, workload: &Workload, columns: u16, rows: u16) -> Self {
-        let connection = host.dial(&workload.session, 8000).await;
-        let address = format!("ws://localhost/shell?columns={columns}&rows={rows}");
-        let (socket, _) = tokio_tungstenite::client_async(address, connection).await.unwrap();
-        Self { socket, screen: String::new() }
-    }
-
-    async fn type_in(&mut self, text: &str) {
-        self.socket.send(Message::binary(text.as_bytes().to_vec())).await.unwrap();
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.socket.send(Message::text(message.to_string())).await.unwrap();
-    }
-
-    /// Reads until the screen shows `text`.
-    pub async fn shows(&mut self, text: &str) {
-        let shown = async {
-            while !self.screen.contains(text) {
-                if let Message::Binary(bytes) = self.socket.next().await.unwrap().unwrap() {
-                    self.screen.push_str(&String::from_utf8_lossy(&bytes));
-                    let surplus = self.screen.len().saturating_sub(LOOKED_AT);
-                    self.screen.drain(..self.screen.ceil_char_boundary(surplus));
-                }
-            }
-        };
-        let shown = tokio::time::timeout(PATIENCE, shown).await;
-        assert!(shown.is_ok(), "no {text:?} on the screen: {:?}", self.screen);
-    }
-
-    /// Reads until it is told something of this kind.
-    async fn told(&mut self, kind: &str) -> Value {
-        let told = async {
-            loop {
-                if let Message::Text(text) = self.socket.next().await.unwrap().unwrap() {
-                    let message: Value = serde_json::from_str(&text).unwrap();
-                    if message["type"] == kind {
-                        return message;
-                    }
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, told).await.unwrap()
-    }
+pub async fn open(host: &Host, workload: &Workload, columns: u16, rows: u16) -> Window<Box<dyn Connection>> {
+    let connection = host.dial(&workload.session, 8000).await;
+    Window::open(format!("ws://localhost/shell?columns={columns}&rows={rows}"), connection).await
 }
 
 #[tokio::test]
@@ -76,7 +27,7 @@ async fn the_shell_understands_what_is_typed_in_any_script() {
     let host = Host::start().await;
     let workload = terminal("alice");
     host.listening(&workload).await;
-    let mut window = Window::open(&host, &workload, 90, 30).await;
+    let mut window = open(&host, &workload, 90, 30).await;
     window.type_in("printf '%s=%s\\n' \"$USER\" 'ä € @ 漢' | tr = :\r").await;
     window.shows("alice:ä € @ 漢").await;
     window.type_in("stty size; tty\r").await;
@@ -89,11 +40,11 @@ async fn the_shell_lives_on_while_nobody_looks_and_a_new_window_shows_what_was_w
     let host = Host::start().await;
     let workload = terminal("alice");
     host.listening(&workload).await;
-    let mut window = Window::open(&host, &workload, 80, 24).await;
+    let mut window = open(&host, &workload, 80, 24).await;
     window.type_in("memory=kept; echo be''fore\r").await;
     window.shows("before").await;
     drop(window);
-    let mut window = Window::open(&host, &workload, 80, 24).await;
+    let mut window = open(&host, &workload, 80, 24).await;
     assert!(window.told("replay").await["bytes"].as_u64().unwrap() > 0);
     window.shows("before").await;
     window.type_in("echo $memory-too\r").await;
@@ -106,9 +57,9 @@ async fn two_windows_show_the_same_shell_and_the_one_that_is_used_leads() {
     let host = Host::start().await;
     let workload = terminal("alice");
     host.listening(&workload).await;
-    let mut first = Window::open(&host, &workload, 100, 40).await;
+    let mut first = open(&host, &workload, 100, 40).await;
     assert_eq!(first.told("layout").await, json!({ "type": "layout", "columns": 100, "rows": 40, "leads": true }));
-    let mut second = Window::open(&host, &workload, 70, 20).await;
+    let mut second = open(&host, &workload, 70, 20).await;
     assert_eq!(first.told("layout").await, json!({ "type": "layout", "columns": 70, "rows": 20, "leads": false }));
     second.type_in("echo ty''ped\r").await;
     first.shows("typed").await;
@@ -126,11 +77,11 @@ async fn a_shell_that_ended_is_followed_by_another_when_the_person_asks() {
     let host = Host::start().await;
     let workload = terminal("alice");
     host.listening(&workload).await;
-    let mut window = Window::open(&host, &workload, 80, 24).await;
+    let mut window = open(&host, &workload, 80, 24).await;
     window.type_in("exit 3\r").await;
     assert_eq!(window.told("ended").await, json!({ "type": "ended", "status": 3 }));
     // Someone who looks in only now is told as well.
-    let mut late = Window::open(&host, &workload, 80, 24).await;
+    let mut late = open(&host, &workload, 80, 24).await;
     assert_eq!(late.told("replay").await["ended"], 3);
     window.say(json!({ "type": "again" })).await;
     window.told("started").await;
@@ -145,8 +96,8 @@ async fn a_window_that_does_not_read_loses_no_last_line() {
     let host = Host::start().await;
     let workload = terminal("alice");
     host.listening(&workload).await;
-    let mut busy = Window::open(&host, &workload, 80, 24).await;
-    let mut slow = Window::open(&host, &workload, 80, 24).await;
+    let mut busy = open(&host, &workload, 80, 24).await;
+    let mut slow = open(&host, &workload, 80, 24).await;
     // More than all buffers between hold; the slow window takes nothing of it meanwhile.
     busy.type_in("seq 1 1000000; echo the e''nd\r").await;
     busy.shows("the end").await;

@@ -3,8 +3,15 @@
 #![cfg(test)]
 
 mod creates;
+mod database;
 mod life;
+#[allow(dead_code, reason = "shared with other areas")]
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod restarts;
 #[path = "../support/server.rs"]
 #[allow(dead_code, reason = "the tests of sessions need more of it")]
 mod server;
+#[allow(dead_code, reason = "the tests of the engine need more of it")]
+#[path = "../support/window.rs"]
+mod window;

@@ -8,3 +8,4 @@ mod reach;
 #[path = "../support/server.rs"]
 #[allow(dead_code, reason = "the tests of faults need more of it")]
 mod server;
+mod stop;

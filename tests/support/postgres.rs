@@ -20,7 +20,10 @@ use std::{
 };
 
 use clap::Parser;
-use nix::unistd::{Gid, Uid, User, geteuid};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Gid, Pid, Uid, User, geteuid},
+};
 use streamspace::{
     config,
     store::{self, Connector, Pool},
@@ -103,9 +106,21 @@ impl Postgres {
         Self { folder, binaries, account, _keeper: keeper }
     }
 
+    /// The folder of its socket.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Stops it at once, as a crash would.
     pub fn crash(&self) {
         self.control(&["stop", "-m", "immediate"]);
+    }
+
+    /// Kills the one process that keeps all others.
+    pub fn kill(&self) {
+        let file = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let pid = file.lines().next().unwrap().parse().unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     }
 
     /// Starts it again; it replays its log.

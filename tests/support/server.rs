@@ -13,7 +13,14 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use reqwest::redirect::Policy;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{PidfdFlags, pidfd_open},
+};
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::client::Request};
 
 /// Longest wait for anything here.
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -39,7 +46,9 @@ pub struct Server {
     management: u16,
     child: Option<Child>,
     http: reqwest::Client,
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Vec<(&'static str, String)>,
+    /// Of whoever signed in.
+    cookie: Option<String>,
 }
 
 /// An answer of the API.
@@ -47,7 +56,52 @@ pub struct Server {
 pub struct Answer {
     pub status: u16,
     pub replayed: bool,
+    pub retry_after: Option<String>,
     pub body: Value,
+}
+
+/// A browser's way into a session, or to the platform itself.
+pub struct Entry {
+    host: String,
+    cookie: String,
+    port: u16,
+}
+
+impl Entry {
+    /// A connection to the server, and a request for `path` that opens a WebSocket over it.
+    pub async fn socket(&self, path: &str) -> (Request, TcpStream) {
+        let mut request = format!("ws://{}{path}", self.host).into_client_request().expect("a request");
+        let own = [("origin", format!("http://{}", self.host)), ("cookie", self.cookie.clone())];
+        for (name, value) in own {
+            request.headers_mut().insert(name, value.parse().expect("a value"));
+        }
+        (request, self.line().await)
+    }
+
+    /// A connection over which `path` was asked for; nothing of the answer was read.
+    pub async fn ask(&self, path: &str) -> TcpStream {
+        self.begin(&format!("GET {path} HTTP/1.1"), "").await
+    }
+
+    /// A connection over which the head of a request was sent; each of `headers` is ended by CR LF.
+    pub async fn begin(&self, request_line: &str, headers: &str) -> TcpStream {
+        let Self { host, cookie, .. } = self;
+        let head =
+            format!("{request_line}\r\nhost: {host}\r\norigin: http://{host}\r\ncookie: {cookie}\r\n{headers}\r\n");
+        let mut line = self.line().await;
+        line.write_all(head.as_bytes()).await.expect("it is sent");
+        line
+    }
+
+    async fn line(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection")
+    }
+}
+
+/// The cookie that an answer sets.
+fn cookie(answer: &reqwest::Response) -> String {
+    let set = answer.headers().get("set-cookie").unwrap_or_else(|| panic!("a cookie: {answer:?}"));
+    set.to_str().expect("text").split(';').next().expect("a pair").to_owned()
 }
 
 impl Server {
@@ -57,13 +111,20 @@ impl Server {
     }
 
     /// The same, with `settings` of the test's own.
-    pub async fn start_with(name: &str, settings: &[(&'static str, &'static str)]) -> Self {
+    pub async fn start_with(name: &str, settings: &[(&'static str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = std::env::temp_dir().join(format!("streamspace-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-        let mut server =
-            Self { folder, port: free_port(), management: free_port(), child: None, http, settings: settings.to_vec() };
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).redirect(Policy::none());
+        let mut server = Self {
+            folder,
+            port: free_port(),
+            management: free_port(),
+            child: None,
+            http: http.build().expect("a client"),
+            settings: settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            cookie: None,
+        };
         server.run().await;
         server
     }
@@ -82,7 +143,7 @@ impl Server {
             .env("RATE_LIMIT_ADDRESS", "0")
             .env("RATE_LIMIT_USER", "0")
             .env("LOG_LEVEL", "warn,streamspace=info,streamspace::access=warn")
-            .envs(self.settings.iter().copied())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -101,6 +162,39 @@ impl Server {
     /// What the server said.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// The one-time link that the server printed.
+    pub async fn link(&self) -> String {
+        until("the link is printed", async || {
+            self.log().split_whitespace().find(|word| word.contains("/sign-in#link=")).map(str::to_owned)
+        })
+        .await
+    }
+
+    /// Calls as the first administrator from now on; for a server that asks who one is.
+    pub async fn sign_in(&mut self) {
+        let link = self.link().await;
+        let token = link.split_once("#link=").expect("a link").1;
+        let asked = self.request("POST", "/api/v1/auth/link").json(&json!({ "token": token }));
+        self.cookie = Some(cookie(&asked.send().await.expect("an answer")));
+    }
+
+    /// The way to the platform's own pages and feeds.
+    pub fn page(&self) -> Entry {
+        let cookie = self.cookie.clone().unwrap_or_default();
+        Entry { host: format!("localhost:{}", self.port), cookie, port: self.port }
+    }
+
+    /// The way into a session, as a browser finds it.
+    pub async fn enter(&self, session: &str) -> Entry {
+        let path = format!("/api/v1/sessions/{session}/connect");
+        let answer = self.call("POST", &path, None).await;
+        let url = answer.body["url"].as_str().unwrap_or_else(|| panic!("a way in: {answer:?}"));
+        let (host, path) = url.trim_start_matches("http://").split_once('/').expect("an address");
+        let asked = self.http.get(format!("http://127.0.0.1:{}/{path}", self.port)).header("host", host);
+        let answer = asked.send().await.expect("an answer");
+        Entry { host: host.to_owned(), cookie: cookie(&answer), port: self.port }
     }
 
     /// Ends the process without a word of warning, as a crash does.
@@ -126,19 +220,40 @@ impl Server {
         self.end(Signal::SIGINT);
     }
 
-    fn end(&mut self, signal: Signal) {
-        if self.child.is_some() {
-            kill(self.pid(), signal).expect("a living process");
-            self.reap();
+    /// Asks the process to end, as a service manager does; how long it took.
+    pub fn terminate(&mut self) -> Duration {
+        self.end(Signal::SIGTERM)
+    }
+
+    fn end(&mut self, signal: Signal) -> Duration {
+        let began = Instant::now();
+        let Some(mut child) = self.child.take() else { return Duration::ZERO };
+        let process =
+            pidfd_open(rustix::process::Pid::from_child(&child), PidfdFlags::empty()).expect("a living process");
+        kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), signal).expect("a living process");
+        let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&LIMIT.try_into().expect("a time")));
+        if ended.expect("a poll") == 0 {
+            child.kill().expect("a living process");
+            panic!("{signal} did not end the server within {LIMIT:?}: {}", self.log());
+        }
+        child.wait().expect("an end");
+        began.elapsed()
+    }
+
+    fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let host = format!("localhost:{}", self.port);
+        let request = self.http.request(method.parse().expect("a method"), url);
+        let request = request.header("origin", format!("http://{host}")).header("host", host);
+        match &self.cookie {
+            Some(cookie) => request.header("cookie", cookie),
+            None => request,
         }
     }
 
     /// Calls the API; `None`: nobody answered.
     pub async fn try_call(&self, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Option<Answer> {
-        let origin = format!("http://localhost:{}", self.port);
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let mut request = self.http.request(method.parse().expect("a method"), url).header("origin", &origin);
-        request = request.header("host", format!("localhost:{}", self.port));
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -148,9 +263,11 @@ impl Server {
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
         let replayed = response.headers().contains_key("idempotent-replayed");
+        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
         let bytes = response.bytes().await.ok()?;
         let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
-        Some(Answer { status, replayed, body: serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) })
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text());
+        Some(Answer { status, replayed, retry_after, body })
     }
 
     /// Calls the API of a server that is there.
@@ -248,9 +365,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.child.is_some() {
-            self.stop();
-        }
+        self.stop();
         if std::thread::panicking() {
             eprintln!("{}", self.log());
             end_sandboxes(&self.folder);

@@ -15,6 +15,7 @@ test('a cell is run in JupyterLab, and its notebook is there after sleep', async
   await notebook.run('print("ä € @", 6 * 7)')
   await expect(notebook.output).toHaveText('ä € @ 42')
   await notebook.run('open("kept.txt", "w").write("still here")')
+  await expect(notebook.questions).toHaveCount(0)
   await notebook.save()
   await picture(page, 'jupyterlab')
 

@@ -31,6 +31,10 @@ export class Notebook {
   }
 
   private static async ready(page: Page, lab: FrameLocator): Promise<Notebook> {
+    // Where its own server was away when it asked for something, JupyterLab says so until a person has read it.
+    await page.addLocatorHandler(lab.getByRole('dialog', { name: /^Server Connection Error/ }), () =>
+      lab.getByRole('button', { name: 'Dismiss' }).click(),
+    )
     await expect(lab.getByText('Python 3 (ipykernel) | Idle')).toBeVisible({ timeout: OPENS_WITHIN_MS })
     return new Notebook(page, lab)
   }
@@ -56,6 +60,11 @@ export class Notebook {
   /** What the cell that ran last wrote. */
   get output() {
     return this.lab.locator('.jp-OutputArea-output').last()
+  }
+
+  /** What JupyterLab wants to know of the person by itself, such as whether it may fetch news. */
+  get questions() {
+    return this.lab.locator('.Toastify__toast')
   }
 
   /** The mark of a cell that still runs. */
