@@ -220,3 +220,28 @@ fn uid_of_tree(root: i32) -> u32 {
     }
     uids[0]
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_socket_leads_to_the_host_of_a_virtual_machine() {
+    let host = Host::start().await;
+    let alice = Inside::start(&host, shell("alice")).await;
+    let call = |number: nix::libc::c_long, arguments: &str| {
+        format!("(lambda c: (c.syscall({number}, {arguments}), ctypes.get_errno()))(ctypes.CDLL(None, use_errno=True))")
+    };
+    for (family, kind, answer) in [
+        ("AF_VSOCK", "SOCK_STREAM", "OSError"),
+        ("AF_INET", "SOCK_STREAM", "AF_INET"),
+        ("AF_UNIX", "SOCK_STREAM", "AF_UNIX"),
+        ("AF_NETLINK", "SOCK_RAW", "AF_NETLINK"),
+    ] {
+        let socket = format!("socket.socket(socket.{family}, socket.{kind}).family.name");
+        assert_eq!(alice.py(&socket).await, answer, "{family}");
+    }
+    // io_uring would open one without that call.
+    let (missing, bad_address) = (nix::errno::Errno::ENOSYS as i32, nix::errno::Errno::EFAULT as i32);
+    let io_uring = call(nix::libc::SYS_io_uring_setup, "8, 0");
+    assert_eq!(alice.py(&io_uring).await, format!("(-1, {missing})"));
+    let known = call(nix::libc::SYS_pipe2, "0, 0");
+    assert_eq!(alice.py(&known).await, format!("(-1, {bad_address})"), "an ordinary call gets to the kernel");
+    alice.leave().await;
+}

@@ -38,6 +38,11 @@ pub(super) struct Launched {
 
 /// Prepares everything and starts the holder. Blocks for some milliseconds.
 pub(super) fn launch(inner: &Inner, workload: &Workload) -> Result<Launched, Verdict> {
+    if workload.command.is_empty() {
+        let message =
+            "The template runs from a container image alone: it names no program of this machine (local.command)";
+        return Err(Verdict::new(Reason::ProgramMissing, message));
+    }
     let missing = programs::missing(&workload.requires, Some(&inner.options.tools_dir));
     if let Some(first) = missing.first() {
         let message = format!("{} is missing on this host: {}", first.program, first.install);

@@ -5,6 +5,7 @@
 mod control;
 mod ending;
 mod events;
+mod filter;
 mod isolate;
 mod network;
 mod output;

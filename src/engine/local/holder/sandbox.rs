@@ -23,6 +23,7 @@ use rustix::{
 };
 use serde::Deserialize;
 
+use super::filter;
 use crate::engine::local::{
     programs,
     wire::{Program, Spec, ToInit, line},
@@ -176,6 +177,9 @@ fn arguments(spec: &Spec, inherited: &mut Vec<OwnedFd>) -> io::Result<Vec<OsStri
     for name in ETC {
         bwrap.pair("--ro-bind-try", format!("/etc/{name}"), format!("/etc/{name}"));
     }
+    let filter = filter::file()?;
+    bwrap.flags(&["--seccomp", &filter.as_raw_fd().to_string()]);
+    inherited.push(filter);
     for (name, text) in made_up_etc(spec) {
         let file = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?;
         File::from(file.try_clone()?).write_all(text.as_bytes())?;
