@@ -38,7 +38,9 @@ const fn remedy(reason: Reason) -> (&'static str, Option<Remedy>) {
         Reason::PolicyRefused => {
             ("Change what the policy objects to, or ask an administrator.", Some(Remedy::AskAdmin))
         }
-        Reason::ValidationFailed => ("Correct the fields that are named, then try again.", Some(Remedy::Retry)),
+        Reason::ValidationFailed => {
+            ("Correct what is named, or ask an administrator to, then try again.", Some(Remedy::Retry))
+        }
         Reason::UserUnknown => ("Ask an administrator to create or enable the account.", Some(Remedy::AskAdmin)),
         Reason::ProgramMissing => {
             ("Have the named program installed on this machine, then try again.", Some(Remedy::Retry))

@@ -9,7 +9,7 @@ use nix::{
 };
 use serde_json::{Value, json};
 
-use crate::server::{Server, until};
+use crate::server::{Server, marked, until};
 
 /// Templates that fail, and how that is told.
 const TROUBLE: &str = include_str!("../fixtures/trouble.json");
@@ -138,5 +138,34 @@ async fn an_account_that_was_disabled_and_a_template_that_went_are_named_when_a_
     // It starts by itself once the template is there again.
     server.counter_template("gone").await;
     server.reaches(&own, "Running").await;
+    server.delete_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_its_template_no_longer_fits_goes_on_and_fails_at_its_next_start_with_the_rules_words() {
+    let server = Server::start("unfit").await;
+    let marker = format!("unfit-{}", std::process::id());
+    server.counter_template(&marker).await;
+    let name = server.session(json!({ "template": "counter" })).await;
+    server.reaches(&name, "Running").await;
+    let schema = json!({ "type": "object", "required": ["size"], "properties": { "size": { "type": "string" } } });
+    let changed = server.call("PATCH", "/api/v1/templates/counter", Some(json!({ "parameters": schema }))).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let refused = server.call("POST", "/api/v1/sessions", Some(json!({ "template": "counter" }))).await;
+    assert_eq!((refused.status, &refused.body["code"]), (400, &json!("invalid")), "{refused:?}");
+    assert_eq!(server.get(&name).await["status"]["phase"], "Running", "what runs keeps what it started with");
+    let [(pid, _)] = marked(&marker)[..] else { panic!("one program: {:?}", marked(&marker)) };
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    let failed = server.reaches(&name, "Failed").await;
+    let doctor = &failed["status"]["doctor"];
+    assert_eq!((&doctor["reason"], &doctor["action"]), (&json!("ValidationFailed"), &json!("retry")), "{failed:#}");
+    assert!(doctor["message"].as_str().unwrap().contains("\"size\" is a required property"), "{doctor:#}");
+    assert_eq!(condition(&failed["status"], "Admitted"), "False", "{failed:#}");
+    // The template as it was lets it start.
+    let back = server.call("PATCH", "/api/v1/templates/counter", Some(json!({ "parameters": null }))).await;
+    assert_eq!(back.status, 200, "{back:?}");
+    let again = server.call("POST", &format!("/api/v1/sessions/{name}/restart"), None).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    server.reaches(&name, "Running").await;
     server.delete_all().await;
 }

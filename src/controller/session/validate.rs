@@ -39,7 +39,7 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
     let spec = &session.spec;
     let refuse = |reason, message: String| Plan::Refuse(doctor::verdict(reason, message, found.now));
     let Some(template) = &found.template else {
-        let message = format!("There is no template “{}”.", spec.template);
+        let message = format!("There is no template “{}”: the session starts once there is.", spec.template);
         return Plan::Wait(doctor::verdict(Reason::ValidationFailed, message, found.now));
     };
     if let Some(message) = &found.user_refused {
