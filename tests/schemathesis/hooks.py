@@ -7,6 +7,7 @@ may be broken on the way is made for it; nobody changes the two who are signed i
 
 import itertools
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ BASE = os.environ["STREAMSPACE_BASE"]
 ANYONE = {"origin": BASE}
 ME = {**ANYONE, "cookie": os.environ["STREAMSPACE_COOKIE"]}
 ADMIN = {**ANYONE, "cookie": os.environ["STREAMSPACE_ADMIN_COOKIE"]}
+DATABASE = os.environ["STREAMSPACE_DATABASE"]
 STATUSES = Path(os.environ["STREAMSPACE_STATUSES"])
 PASSWORD = "correct horse battery staple"
 RUNS_WITHIN_S = 90
@@ -138,11 +140,24 @@ def program() -> dict:
     return {"authorization": f"Bearer {token()['token']}"}
 
 
+def job(status: str = "PENDING") -> str:
+    """A job of the one who is signed in. None is asked for over HTTP yet, so its row is written as the server would."""
+    name, me = fresh("job"), once("me", lambda: call("GET", "/api/v1/users/me").json()["name"])
+    sql = (
+        "INSERT INTO jobs (id, type, target, status, payload, collapsible, max_attempts, run_after, created_by)"
+        f" VALUES ('{name}', 'made-up', '{name}', '{status}', '{{}}', false, 1, now() + interval '1 hour', '{me}')"
+    )
+    command = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", "-h", DATABASE, "-U", "streamspace", "-c", sql, "streamspace"]
+    subprocess.run(command, check=True, timeout=20)
+    return name
+
+
 # ── Requests that succeed ──
 
 SESSION = "/api/v1/sessions/{id}"
 PERSON = "/api/v1/users/{name}"
 TEMPLATE = "/api/v1/templates/{id}"
+JOB = "/api/v1/jobs/{id}"
 
 # Of each operation: what stands in the path, the body, the query, and who asks where that is not the one signed in.
 # Those who may not (a user who asks for accounts) are refused all the same.
@@ -189,6 +204,10 @@ GOOD = {
     f"PUT {TEMPLATE}": lambda: {"path": {"id": once("template", template)}, "body": spec(description="Changed")},
     f"PATCH {TEMPLATE}": lambda: {"path": {"id": once("template", template)}, "body": {"description": "Changed"}},
     f"DELETE {TEMPLATE}": lambda: {"path": {"id": template()}},
+    f"GET {JOB}": lambda: {"path": {"id": once("job", job)}},
+    f"GET {JOB}/logs": lambda: {"path": {"id": once("job", job)}},
+    f"POST {JOB}/cancel": lambda: {"path": {"id": job()}},
+    f"POST {JOB}/retry": lambda: {"path": {"id": job("DEAD")}},
     "GET /openapi-ui/{file}": lambda: {"path": {"file": "swagger-ui.css"}},
 }
 
