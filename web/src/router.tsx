@@ -14,6 +14,7 @@ import { Crashed } from './components/Crashed'
 import { Missing } from './components/Missing'
 import { Pending } from './components/Pending'
 import { Shell } from './components/Shell'
+import { part } from './lib/part'
 import { SORT_KEYS, type SessionFilter, type Sort } from './lib/sessionTable'
 import { HomePage } from './pages/HomePage'
 import { TemplatesPage } from './pages/TemplatesPage'
@@ -43,7 +44,7 @@ const signIn = createRoute({
   validateSearch: (search: Search): { to?: string } => ({
     to: /^\/(?![/\\])/.test(text(search['to']) ?? '') ? text(search['to']) : undefined,
   }),
-  component: lazyRouteComponent(() => import('./pages/SignInPage'), 'SignInPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/SignInPage')), 'SignInPage'),
 })
 
 const authed = createRoute({
@@ -76,7 +77,7 @@ const template = createRoute({
   getParentRoute: () => shell,
   path: '/templates/$name',
   validateSearch: (search: Search): { session?: string } => ({ session: text(search['session']) }),
-  component: lazyRouteComponent(() => import('./pages/TemplatePage'), 'TemplatePage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/TemplatePage')), 'TemplatePage'),
 })
 
 const PHASES = Object.keys(strings.phases) as Phase[]
@@ -92,26 +93,26 @@ const sessions = createRoute({
     user: text(search['user']),
     sort: oneOf(search['sort'], SORTS),
   }),
-  component: lazyRouteComponent(() => import('./pages/SessionsPage'), 'SessionsPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/SessionsPage')), 'SessionsPage'),
 })
 
 const session = createRoute({
   getParentRoute: () => authed,
   path: '/sessions/$id',
   validateSearch: (search: Search): { panel?: Panel } => ({ panel: oneOf(search['panel'], PANELS) }),
-  component: lazyRouteComponent(() => import('./pages/SessionPage'), 'SessionPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/SessionPage')), 'SessionPage'),
 })
 
 const profile = createRoute({
   getParentRoute: () => shell,
   path: '/profile',
-  component: lazyRouteComponent(() => import('./pages/ProfilePage'), 'ProfilePage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/ProfilePage')), 'ProfilePage'),
 })
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: '/admin/people',
-  component: lazyRouteComponent(() => import('./pages/PeoplePage'), 'PeoplePage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/PeoplePage')), 'PeoplePage'),
 })
 
 const audit = createRoute({
@@ -121,7 +122,7 @@ const audit = createRoute({
     search: text(search['search']),
     page: typeof search['page'] === 'number' && search['page'] >= 1 ? Math.floor(search['page']) : undefined,
   }),
-  component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/AuditPage')), 'AuditPage'),
 })
 
 /** Whatever else is asked for, inside the frame. */
@@ -133,7 +134,7 @@ const developing = import.meta.env.DEV
       createRoute({
         getParentRoute: () => shell,
         path: '/dev/components',
-        component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
+        component: lazyRouteComponent(() => part(() => import('./pages/ComponentsPage')), 'ComponentsPage'),
       }),
     ]
   : []

@@ -2,7 +2,7 @@
 
 import type { Page } from '@playwright/test'
 import { violations } from '../support/axe.ts'
-import { expect, type Person, test } from '../support/stories.ts'
+import { expect, test } from '../support/stories.ts'
 
 const LOOKS = [
   { look: 'light', colorScheme: 'light', width: 1280, height: 800 },
@@ -29,10 +29,14 @@ async function goTo(page: Page, path: string, heading: string | RegExp): Promise
   await expect(page.getByRole('heading', { name: heading, level: 1 })).toBeVisible()
 }
 
-/** A person who may see the administrators' pages too. */
-async function administrator(person: Person, admin: { patch(path: string, body: object): Promise<unknown> }) {
-  await admin.patch(`/api/v1/users/${person.name}`, { roles: ['admin'] })
-  await person.page.reload()
+/** Errors that the browser notes from now on. */
+function complaintsOf(page: Page): string[] {
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(`${message.text()} ${message.location().url}`)
+  })
+  return complaints
 }
 
 test('pages before the sign-in', async ({ browser, server }) => {
@@ -59,32 +63,19 @@ test('pages with nothing on them', async ({ person: { page } }) => {
   await goTo(page, '/templates?search=zzzz', 'Templates')
   await expect(page.getByText('No template matches')).toBeVisible()
   await readable(page, 'templates, nothing found')
-  await page.goto(new URL('/nowhere', page.url()).href)
-  await readable(page, 'no such page')
-  await page.goto(new URL('/sessions/gone', page.url()).href)
-  await expect(page.getByText('no longer exists')).toBeVisible()
-  await readable(page, 'no such session')
 })
 
-test('pages with something on them', async ({ person, admin }) => {
-  const { page, api } = person
-  await administrator(person, admin)
-  await api.running('terminal', { displayName: 'My shell' })
-  await api.launch('desktop')
-  const pages = [
-    ['/', 'Home'],
-    ['/templates', 'Templates'],
-    ['/templates/terminal', 'Terminal'],
-    ['/templates/browser', 'Chromium'],
-    ['/sessions', 'Sessions'],
-    ['/profile', 'Profile'],
-    ['/admin/people', 'People'],
-    ['/admin/audit', 'Audit log'],
-  ] as const
-  for (const [path, heading] of pages) {
-    await goTo(page, path, heading)
-    await expect(page.getByRole('main').getByText(/./).first()).toBeVisible()
+test('what is not there is said in words, and nobody is left without a way on', async ({ person: { page } }) => {
+  for (const [path, says, leads] of [
+    ['/sessions/no-such-session', 'This session no longer exists', 'Go to the home page'],
+    ['/templates/no-such-template', 'There is no such template', 'See all templates'],
+    ['/no/such/page', 'There is nothing at this address', 'Go to the home page'],
+  ] as const) {
+    await page.goto(new URL(path, page.url()).href)
+    await expect(page.getByRole('heading', { name: says })).toBeVisible()
     await readable(page, path)
+    await page.getByRole('link', { name: leads }).click()
+    await expect(page.getByRole('heading', { level: 1, name: /Home|Templates/ })).toBeVisible()
   }
 })
 
@@ -106,34 +97,79 @@ test('a session’s page and each panel of its drawer', async ({ person: { page,
   await readable(page, 'asleep')
 })
 
-test('dialogs and menus', async ({ person, admin }) => {
-  const { page, api } = person
-  await administrator(person, admin)
-  await api.running('terminal', { displayName: 'My shell', persistentHome: false })
-  await goTo(page, '/', 'Home')
+test.describe('an administrator’s pages', () => {
+  test.use({ roles: ['admin'] })
 
-  await page.keyboard.press('ControlOrMeta+k')
-  await expect(page.getByRole('option').first()).toBeVisible()
-  await readable(page, 'palette')
-  await page.keyboard.press('Escape')
+  test('pages whose database is away say so, and heal by themselves', async ({ person, server }) => {
+    const { page } = person
+    const entries = page.getByRole('navigation', { name: 'Main' })
+    await page.evaluate(() => Object.assign(window, { neverReloaded: true }))
+    await server.loseDatabase()
+    for (const name of ['People', 'Audit log']) {
+      await entries.getByRole('link', { name }).click()
+      await expect(page.getByRole('alert').filter({ hasText: 'The database is away' })).toBeVisible()
+      await readable(page, `${name}, in trouble`)
+    }
+    const late = await person.window()
+    await expect(late.getByRole('alert')).toContainText('The database is away')
+    await readable(late, 'a page that is opened meanwhile')
+    await server.regainDatabase()
+    await expect(late.getByRole('heading', { name: 'Home', exact: true })).toBeVisible()
+    await page.bringToFront()
+    await expect(page.getByRole('alert')).toHaveCount(0)
+    await expect(page.getByRole('table')).toBeVisible()
+    expect(await page.evaluate(() => 'neverReloaded' in window)).toBe(true)
+  })
 
-  await page.getByRole('button', { name: 'Actions for My shell' }).click()
-  await expect(page.getByRole('menu')).toBeVisible()
-  // While it is open a menu hangs beside the landmarks, not in one.
-  await readable(page, 'menu of a session', 'moderate region')
-  await page.getByRole('menuitem', { name: 'Rename' }).click()
-  await readable(page, 'rename')
-  await page.keyboard.press('Escape')
-  await page.getByRole('button', { name: 'Actions for My shell' }).click()
-  await page.getByRole('menuitem', { name: 'Delete…' }).click()
-  await readable(page, 'delete')
-  await page.keyboard.press('Escape')
+  test('pages with something on them', async ({ person: { page, api } }) => {
+    const complaints = complaintsOf(page)
+    await api.running('terminal', { displayName: 'My shell' })
+    await api.launch('desktop')
+    const pages = [
+      ['/', 'Home'],
+      ['/templates', 'Templates'],
+      ['/templates/terminal', 'Terminal'],
+      ['/templates/browser', 'Chromium'],
+      ['/sessions', 'Sessions'],
+      ['/profile', 'Profile'],
+      ['/admin/people', 'People'],
+      ['/admin/audit', 'Audit log'],
+    ] as const
+    for (const [path, heading] of pages) {
+      await goTo(page, path, heading)
+      await expect(page.getByRole('main').getByText(/./).first()).toBeVisible()
+      await readable(page, path)
+    }
+    expect(complaints).toEqual([])
+  })
 
-  await page.getByRole('button', { name: 'Notifications' }).first().click()
-  await readable(page, 'notifications')
-  await page.keyboard.press('Escape')
+  test('dialogs and menus', async ({ person: { page, api } }) => {
+    await api.running('terminal', { displayName: 'My shell', persistentHome: false })
+    await goTo(page, '/', 'Home')
 
-  await goTo(page, '/admin/people', 'People')
-  await page.getByRole('button', { name: 'Add a person' }).click()
-  await readable(page, 'add a person')
+    await page.keyboard.press('ControlOrMeta+k')
+    await expect(page.getByRole('option').first()).toBeVisible()
+    await readable(page, 'palette')
+    await page.keyboard.press('Escape')
+
+    await page.getByRole('button', { name: 'Actions for My shell' }).click()
+    await expect(page.getByRole('menu')).toBeVisible()
+    // While it is open a menu hangs beside the landmarks, not in one.
+    await readable(page, 'menu of a session', 'moderate region')
+    await page.getByRole('menuitem', { name: 'Rename' }).click()
+    await readable(page, 'rename')
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Actions for My shell' }).click()
+    await page.getByRole('menuitem', { name: 'Delete…' }).click()
+    await readable(page, 'delete')
+    await page.keyboard.press('Escape')
+
+    await page.getByRole('button', { name: 'Notifications' }).first().click()
+    await readable(page, 'notifications')
+    await page.keyboard.press('Escape')
+
+    await goTo(page, '/admin/people', 'People')
+    await page.getByRole('button', { name: 'Add a person' }).click()
+    await readable(page, 'add a person')
+  })
 })

@@ -33,7 +33,7 @@ test('no request leaves the origin but to the sessions’ own, and nothing runs 
     if (/Content Security Policy/i.test(message.text())) refused.push(message.text())
   })
 
-  const answer = await page.reload()
+  const answer = await page.goto(server.origin)
   const policy = answer?.headers()['content-security-policy'] ?? ''
   const scripts = policy.split(';').find((part) => part.trim().startsWith('script-src'))
   expect(scripts?.trim()).toBe("script-src 'self'")

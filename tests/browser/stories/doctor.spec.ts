@@ -95,6 +95,20 @@ for (const { reason, of, says, button } of FAILING) {
   })
 }
 
+test('where memory is too little a larger size is a click away, and the session runs with it', async ({ person, admin }) => {
+  const eats = "x = b'x' * (170 << 20); import http.server as h; h.HTTPServer(('127.0.0.1', 8080), h.SimpleHTTPRequestHandler).serve_forever()"
+  const session = await person.api.launch(await add(admin, template('wants-memory', { command: ['/usr/bin/python3', '-c', eats] })))
+  const page = await inFrontOf(person, session)
+  await person.api.reaches(session.metadata.name, 'Failed')
+  await page.getByRole('main').getByRole('button', { name: 'Choose another size' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('radio', { name: 'Large' }).click()
+  await dialog.getByRole('button', { name: 'Apply and try again' }).click()
+  await expect(dialog).toHaveCount(0)
+  await person.api.reaches(session.metadata.name, 'Running')
+  await expect(page.getByRole('alert', { name: 'What is wrong' })).toHaveCount(0)
+})
+
 test('HomeNotWritable is named, and the session starts once the home is right', async ({ person, server }) => {
   const home = join(server.data, 'homes', `home-${person.name}`)
   await writeFile(home, 'no folder')
@@ -170,9 +184,8 @@ test('UserUnknown is named to the administrator who wakes the session of a disab
   const name = `former-${person.name}`
   const former = await Api.byLink(await admin.invite(name))
   const session = await former.running('terminal')
-  await former.patch(`/api/v1/sessions/${session.metadata.name}`, { state: 'hibernated' })
-  await admin.reaches(session.metadata.name, 'Hibernated')
   await admin.patch(`/api/v1/users/${name}`, { disabled: true })
+  await admin.reaches(session.metadata.name, 'Hibernated')
   const keeper = await (await browser.newContext()).newPage()
   await signIn(keeper, await admin.invite(`keeper-of-${name}`, ['admin']))
   await keeper.goto(new URL(`/sessions/${session.metadata.name}`, keeper.url()).href)
@@ -187,6 +200,8 @@ test('a template whose program is missing cannot be launched, and says which pac
   const requires = [{ program: 'no-such-program', install: 'apt-get install no-such-package' }]
   await add(admin, command('missing-program', 'true', { requires }))
   await person.page.getByRole('link', { name: 'Templates' }).first().click()
+  // Only cards near the window are drawn.
+  await person.page.getByRole('searchbox', { name: 'Search templates' }).fill('missing-program')
   const card = person.page.getByRole('article', { name: 'missing-program' })
   await expect(card).toContainText('Does not run on this machine yet')
   await expect(card).toContainText('apt-get install no-such-package')

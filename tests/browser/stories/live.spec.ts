@@ -1,7 +1,10 @@
 // Two windows, a network that goes away, a list that never has to be reloaded.
 
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { picture } from '../support/pictures.ts'
-import { expect, signIn, test } from '../support/stories.ts'
+import { expect, signIn, stranger, test } from '../support/stories.ts'
+import { Terminal } from '../support/terminal.ts'
 
 test('what is done in one window is seen in the other', async ({ person }) => {
   const first = person.page
@@ -51,16 +54,53 @@ test('changes made while the network was away are there when it is back, without
   expect(await page.evaluate(() => 'neverReloaded' in window)).toBe(true)
 })
 
-test('nobody sees the sessions of somebody else, and an administrator sees all', async ({ person, admin, server, browser }) => {
+test('a window that lost the network goes on where it was, with what was written meanwhile', async ({
+  person: { name, page, api },
+  server,
+}) => {
+  const { metadata } = await api.running('terminal')
+  await page.goto(new URL(`/sessions/${metadata.name}`, page.url()).href)
+  const terminal = await Terminal.in(page)
+  await page.evaluate(() => Object.assign(window, { neverReloaded: true }))
+  await terminal.enter('kept=before; until [ -e ~/cut ]; do sleep .1; done; echo "<while $((40 + 2))>"')
+
+  await page.context().setOffline(true)
+  await expect(page.getByText(/Connection lost/)).toBeVisible({ timeout: 40_000 })
+  await writeFile(join(server.data, 'homes', `home-${name}`, 'cut'), '')
+  await page.context().setOffline(false)
+  await expect(page.getByText(/Connection lost/)).toHaveCount(0, { timeout: 40_000 })
+  await terminal.shows('<while 42>')
+  await terminal.run('echo "<$kept>"', '<before>')
+  expect(await page.evaluate(() => 'neverReloaded' in window)).toBe(true)
+})
+
+test('two people see their own sessions live, an administrator everybody’s, and what one does the other sees', async ({
+  person,
+  admin,
+  server,
+  browser,
+}) => {
+  const curious = await stranger(browser)
+  await signIn(curious, await admin.invite('curious'))
+  const keeper = await stranger(browser)
+  await signIn(keeper, await admin.invite('keeper', ['admin']))
+  for (const page of [curious, keeper]) await page.goto(`${server.origin}/sessions`)
+  await expect(curious.getByText('No sessions yet')).toBeVisible()
+  await expect(keeper.getByRole('heading', { name: 'Sessions', level: 1 })).toBeVisible()
+
   const { metadata } = await person.api.running('terminal', { displayName: 'Private' })
-  const other = await (await browser.newContext()).newPage()
-  await signIn(other, await admin.invite('curious'))
-  await other.goto(`${server.origin}/sessions/${metadata.name}`)
-  await expect(other.getByText('This session no longer exists')).toBeVisible()
-  await other.goto(`${server.origin}/sessions`)
-  await expect(other.getByText('No sessions yet')).toBeVisible()
-  expect((await admin.sessions()).map((session) => session.metadata.name)).toContain(metadata.name)
-  await other.context().close()
+  const row = keeper.getByRole('row', { name: /Private/ })
+  await expect(row).toContainText('Running')
+  await expect(person.page.getByRole('article', { name: 'Private' })).toContainText('Running')
+  await keeper.getByRole('button', { name: 'Actions for Private' }).click()
+  await keeper.getByRole('menuitem', { name: 'Stop and keep files' }).click()
+  for (const seen of [row, person.page.getByRole('article', { name: 'Private' })]) await expect(seen).toContainText('Asleep')
+
+  await expect(curious.getByText('No sessions yet')).toBeVisible()
+  await curious.goto(`${server.origin}/sessions/${metadata.name}`)
+  await expect(curious.getByText('This session no longer exists')).toBeVisible()
+  await curious.context().close()
+  await keeper.context().close()
 })
 
 test('the log is there as it is written', async ({ person }) => {

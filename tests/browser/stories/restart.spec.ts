@@ -52,3 +52,12 @@ test('a desktop and a notebook outlive a server that is killed, and their window
   const after = await Promise.all(names.map((name) => server.processesOf(name)))
   for (const [index, processes] of before.entries()) expect(after[index]).toEqual(expect.arrayContaining(processes))
 })
+
+test('a page that is asked for while the server is away comes once it is back', async ({ person: { page }, server }) => {
+  await server.end('SIGKILL')
+  await expect(page.getByText(/Connection lost/)).toBeVisible()
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Sessions' }).click()
+  await server.run()
+  await expect(page.getByRole('heading', { name: 'Sessions', level: 1 })).toBeVisible({ timeout: 40_000 })
+  await expect(page.getByText('No sessions yet')).toBeVisible()
+})

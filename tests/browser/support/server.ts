@@ -129,6 +129,19 @@ export class Server {
     return join(this.folder, 'data')
   }
 
+  /** Kills the database, and keeps it from starting again: what says how it ended cannot be read. */
+  async loseDatabase(): Promise<void> {
+    const cluster = join(this.data, 'pg/cluster')
+    const pid = Number.parseInt(await readFile(join(cluster, 'postmaster.pid'), 'utf8'), 10)
+    await chmod(join(cluster, 'global/pg_control'), 0)
+    process.kill(pid, 'SIGKILL')
+  }
+
+  /** Lets the server start its database again. */
+  async regainDatabase(): Promise<void> {
+    await chmod(join(this.data, 'pg/cluster/global/pg_control'), 0o600)
+  }
+
   /** The processes of a session on this host, each as `pid@start`: a pid that was given again has another start. */
   async processesOf(session: string): Promise<string[]> {
     const record = await readFile(join(this.data, 'sandboxes', session, 'record/holder.json'), 'utf8')

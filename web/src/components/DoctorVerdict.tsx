@@ -127,28 +127,25 @@ interface SizeDialogProps {
   onClose: () => void
 }
 
-/** A new size takes effect at the next start, so it is followed by one. */
+/** A failed session whose size is changed is started again by that. */
 function SizeDialog({ session, template, onClose }: SizeDialogProps) {
   const { name } = session.metadata
   const [size, setSize] = useState<Size | undefined>(() => sizeOf(template, session.spec.resources))
   const patch = usePatchSession()
-  const restart = useRestartSession()
   const apply = () => {
     if (!size) return
-    const again = () => restart.mutate(name, { onSuccess: onClose })
-    patch.mutate({ name, patch: { resources: resourcesOf(template, size) } }, { onSuccess: again })
+    patch.mutate({ name, patch: { resources: resourcesOf(template, size) } }, { onSuccess: onClose })
   }
-  const error = patch.error ?? restart.error
   return (
     <Modal opened onClose={onClose} title={words.sizeTitle}>
       <Stack>
         <SizeChoice template={template} value={size} onChange={setSize} />
-        {error && <ProblemAlert problem={error} />}
+        {patch.error && <ProblemAlert problem={patch.error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
             {strings.cancel}
           </Button>
-          <Button disabled={!size} loading={patch.isPending || restart.isPending} onClick={apply}>
+          <Button disabled={!size} loading={patch.isPending} onClick={apply}>
             {words.sizeApply}
           </Button>
         </Group>

@@ -1,8 +1,9 @@
 import { useHotkeys } from '@mantine/hooks'
 import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { part } from '~/lib/part'
 import { onPalette } from './palette'
 
-const CommandPalette = lazy(() => import('./CommandPalette'))
+const CommandPalette = lazy(() => part(() => import('./CommandPalette')))
 
 /** Listens for ⌘K and Ctrl+K, also while a field is being typed in. */
 export function PaletteHost() {

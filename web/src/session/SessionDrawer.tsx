@@ -1,6 +1,7 @@
 import { CloseButton, Loader, Tabs } from '@mantine/core'
 import { lazy, Suspense } from 'react'
 import type { Activity, Session, Template } from '~/api/types'
+import { part } from '~/lib/part'
 import { strings } from '~/strings'
 import { HealthPanel } from './HealthPanel'
 import { DETAILS_ID, PANELS, type Panel } from './panels'
@@ -8,8 +9,8 @@ import { PeoplePanel } from './PeoplePanel'
 import classes from './SessionDrawer.module.css'
 import { TimelinePanel } from './TimelinePanel'
 
-const LogsPanel = lazy(() => import('./LogsPanel'))
-const UsagePanel = lazy(() => import('./UsagePanel'))
+const LogsPanel = lazy(() => part(() => import('./LogsPanel')))
+const UsagePanel = lazy(() => part(() => import('./UsagePanel')))
 
 interface Props {
   session: Session

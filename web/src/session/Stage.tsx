@@ -2,6 +2,7 @@ import { Loader } from '@mantine/core'
 import { lazy, Suspense, useCallback, useEffect, useState } from 'react'
 import type { Session, Template } from '~/api/types'
 import { ProblemAlert } from '~/components/ProblemAlert'
+import { part } from '~/lib/part'
 import { isDesktop } from '~/lib/session'
 import { strings } from '~/strings'
 import { AppFrame } from '~/viewer/AppFrame'
@@ -11,7 +12,7 @@ import { openAlone } from '~/viewer/openAlone'
 import { mayPass } from '~/viewer/connectionKeeper'
 import { useConnection } from '~/viewer/useConnection'
 
-const DesktopViewer = lazy(() => import('~/viewer/DesktopViewer'))
+const DesktopViewer = lazy(() => part(() => import('~/viewer/DesktopViewer')))
 
 /** What the bar shows of the window below it. */
 export interface StageState {

@@ -43,12 +43,14 @@ export function fakeServer({ me = ada, sessions = [], templates = [] }: World = 
         appsDomain: 'localhost',
         limits: { idleTimeout: { default: '30m', ceiling: '8h' } },
       }),
+    'GET /ready': () => json({ status: 'ok' }),
     'GET /activity': () => json({ kind: 'ActivityList', items: [] }),
     ...Object.fromEntries(sessions.map((session) => [`GET /sessions/${session.metadata.name}`, () => json(session)])),
     ...Object.fromEntries(templates.map((template) => [`GET /templates/${template.metadata.name}`, () => json(template)])),
     ...handlers,
   }
-  const answer = async (request: Request): Promise<Response> => {
+  const answer = async (input: Request | string): Promise<Response> => {
+    const request = typeof input === 'string' ? new Request(new URL(input, location.href)) : input
     const path = new URL(request.url).pathname.replace('/api/v1', '')
     const text = await request.text()
     const call: Call = {
