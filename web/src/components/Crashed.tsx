@@ -17,6 +17,7 @@ export function Crashed({ error, reset }: ErrorComponentProps) {
   if (error instanceof Problem) {
     return (
       <main className={classes.alone}>
+        <h1 className="visually-hidden">{strings.product}</h1>
         <ProblemAlert problem={error} onRetry={again} />
       </main>
     )
