@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import signal
-import time
 
 import machine
 
@@ -88,11 +87,12 @@ class StreamSpace(machine.Subject):
 
     def __exit__(self, *how):
         if self.process is not None:
-            # Sessions outlive the server: their holders are ended first, and everything in the sandboxes with them.
+            # Sessions outlive the server, which is stopped first: it would start again what ends. Everything in a sandbox
+            # ends with its holder.
+            machine.end(self.process)
             for pid in self.holders():
                 os.kill(pid, signal.SIGKILL)
             machine.wait_until(lambda: not self.holders(), "the end of all sandboxes")
-            time.sleep(0.2)
         super().__exit__(*how)
 
 
