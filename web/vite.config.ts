@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
 
-/** Where `vite dev` finds the server. Host and Origin are rewritten to it, because the server refuses foreign ones. */
-const SERVER = 'http://127.0.0.1:8000'
+/** Where `vite dev` finds the server (SERVER=http://127.0.0.1:8100 for another one). Host and Origin are rewritten to it, because the server refuses foreign ones. */
+const SERVER = process.env['SERVER'] ?? 'http://127.0.0.1:8000'
 
 export default defineConfig({
   plugins: [react()],
@@ -19,9 +19,12 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // Two files that pages share instead of one for every helper. What one page alone needs stays with it.
+          // What every visit begins with comes in two files, of libraries and of our own; what further pages share among
+          // them in two more, so that nobody waits for a part of another page. What one page alone needs stays with it.
           groups: [
-            { name: 'vendor', test: /node_modules\/(?!@novnc|uplot|@tanstack\/(react-virtual|virtual-core)|react-number-format)/, priority: 2 },
+            { name: 'vendor', test: /node_modules/, tags: ['$initial'], priority: 4 },
+            { name: 'first', test: /\/src\//, tags: ['$initial'], priority: 3 },
+            { name: 'further', test: /node_modules/, minShareCount: 2, priority: 2 },
             { name: 'shared', test: /\/src\//, minShareCount: 2, priority: 1 },
           ],
         },

@@ -7,8 +7,9 @@ import {
   redirect,
   type RouterHistory,
 } from '@tanstack/react-router'
-import { meQuery } from './api/queries'
+import { meQuery, type JobFilter } from './api/queries'
 import type { Phase } from './api/types'
+import { JOB_STATES } from './lib/job'
 import { AuthGate } from './components/AuthGate'
 import { Crashed } from './components/Crashed'
 import { Missing } from './components/Missing'
@@ -17,7 +18,6 @@ import { Shell } from './components/Shell'
 import { part } from './lib/part'
 import { SORT_KEYS, type SessionFilter, type Sort } from './lib/sessionTable'
 import { HomePage } from './pages/HomePage'
-import { TemplatesPage } from './pages/TemplatesPage'
 import { PANELS, type Panel } from './session/panels'
 import { strings } from './strings'
 
@@ -29,6 +29,7 @@ type Search = Record<string, unknown>
 const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
 const list = (value: unknown) =>
   Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : undefined
+const pageNumber = (value: unknown) => (typeof value === 'number' && value >= 1 ? Math.floor(value) : undefined)
 const oneOf = <Value extends string>(value: unknown, values: readonly Value[]) =>
   values.find((known) => known === value)
 
@@ -70,7 +71,7 @@ const templates = createRoute({
     tags: list(search['tags']),
     here: search['here'] === true ? true : undefined,
   }),
-  component: TemplatesPage,
+  component: lazyRouteComponent(() => import('./pages/TemplatesPage'), 'TemplatesPage'),
 })
 
 const template = createRoute({
@@ -120,9 +121,26 @@ const audit = createRoute({
   path: '/admin/audit',
   validateSearch: (search: Search): { search?: string; page?: number } => ({
     search: text(search['search']),
-    page: typeof search['page'] === 'number' && search['page'] >= 1 ? Math.floor(search['page']) : undefined,
+    page: pageNumber(search['page']),
   }),
   component: lazyRouteComponent(() => part(() => import('./pages/AuditPage')), 'AuditPage'),
+})
+
+const jobs = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/jobs',
+  validateSearch: (search: Search): JobFilter => ({
+    search: text(search['search']),
+    status: oneOf(search['status'], JOB_STATES),
+    page: pageNumber(search['page']),
+  }),
+  component: lazyRouteComponent(() => import('./pages/JobsPage'), 'JobsPage'),
+})
+
+const job = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/jobs/$id',
+  component: lazyRouteComponent(() => import('./pages/JobPage'), 'JobPage'),
 })
 
 /** Whatever else is asked for, inside the frame. */
@@ -139,7 +157,7 @@ const developing = import.meta.env.DEV
     ]
   : []
 
-const pages = [home, templates, template, sessions, profile, people, audit, elsewhere]
+const pages = [home, templates, template, sessions, profile, people, audit, jobs, job, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

@@ -17,6 +17,13 @@ const dark: MantineColorsTuple = [
   '#e3e7ed', '#bcc3cd', '#98a1ae', '#6b7482', '#3a424d', '#2c333d', '#1d232b', '#12161c', '#0d1015', '#08090d',
 ]
 
+/**
+ * Where menus, lists and hints are drawn: within a landmark of each page, so that whoever goes by landmarks comes across
+ * them. Each frame of pages has an element with this id.
+ */
+export const OVERLAYS_ID = 'overlays'
+const OVERLAYS = { portalProps: { target: `#${OVERLAYS_ID}` } }
+
 /** Dialogs lie on the colour of cards, not on that of the page. */
 const SURFACE = { backgroundColor: 'var(--surface)' }
 
@@ -35,7 +42,14 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Button: { defaultProps: { fw: 550 } },
-    Tooltip: { defaultProps: { openDelay: 400, withArrow: false, events: { hover: true, focus: true, touch: false } } },
+    Tooltip: {
+      defaultProps: {
+        ...OVERLAYS,
+        openDelay: 400,
+        withArrow: false,
+        events: { hover: true, focus: true, touch: false },
+      },
+    },
     Modal: {
       defaultProps: { centered: true, transitionProps: { duration: 120 }, closeButtonProps: CLOSE },
       styles: { content: SURFACE, header: SURFACE, title: { fontWeight: 650 } },
@@ -51,7 +65,7 @@ export const theme = createTheme({
         withInitialFocusPlaceholder: false,
       },
     },
-    Popover: { defaultProps: { shadow: 'md', transitionProps: { duration: 80 } } },
+    Popover: { defaultProps: { ...OVERLAYS, shadow: 'md', transitionProps: { duration: 80 } } },
   },
 })
 

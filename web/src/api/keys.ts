@@ -12,6 +12,14 @@ export const keys = {
   templates: ['templates'] as const,
   template: (name: string) => ['template', name] as const,
   activity: ['activity'] as const,
+  /** Pages of the list. */
+  jobs: ['jobs'] as const,
+  /** Single ones, and their logs. */
+  jobDetails: ['job'] as const,
+  job: (id: string) => ['job', id] as const,
+  jobLog: (id: string) => ['job', id, 'log'] as const,
+  /** Everything of the catalog: one sync may change any of it. */
+  catalog: ['catalog'] as const,
   users: ['users'] as const,
   tokens: ['tokens'] as const,
   audit: (page: number, search: string, actor: string | undefined) => ['audit', { page, search, actor }] as const,

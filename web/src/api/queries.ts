@@ -4,7 +4,7 @@ import { fetchOne, fetchWhole, SESSIONS, TEMPLATES, type Kind, type Named } from
 import { answer, api } from './client'
 import { keys } from './keys'
 import { Problem } from './problem'
-import type { Me, Session, Template } from './types'
+import type { Job, JobLogLine, JobStatus, Me, Session, Template } from './types'
 
 const PAGE_SIZE = 500
 /** Lists longer than this are cut: the feed brings the rest, or the person narrows the search. */
@@ -167,5 +167,53 @@ export const auditQuery = (page: number, search: string, actor?: string) =>
       const filter = { ...(search === '' ? {} : { search }), ...(actor === undefined ? {} : { actor }) }
       const query = { page, pageSize: AUDIT_PAGE_SIZE, sort: '-time', ...filter }
       return answer(api.GET('/api/v1/audit', { params: { query }, signal }))
+    },
+  })
+
+export const JOB_PAGE_SIZE = 50
+
+export interface JobFilter {
+  search?: string
+  status?: JobStatus
+  page?: number
+}
+
+/** A page of the jobs that one may see, newest first. */
+export const jobsQuery = ({ search, status, page = 1 }: JobFilter) =>
+  queryOptions({
+    queryKey: [...keys.jobs, { search, status, page }],
+    queryFn: ({ signal }) => {
+      const filter = { ...(search ? { search } : {}), ...(status ? { status } : {}) }
+      return answer(api.GET('/api/v1/jobs', { params: { query: { page, pageSize: JOB_PAGE_SIZE, ...filter } }, signal }))
+    },
+  })
+
+/** How many jobs were given up. */
+export const deadJobsQuery = queryOptions({
+  queryKey: [...keys.jobs, 'dead'],
+  queryFn: ({ signal }) => answer(api.GET('/api/v1/jobs', { params: { query: { status: 'DEAD', pageSize: 1 } }, signal })),
+})
+
+export const jobQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.job(id),
+    queryFn: ({ signal }): Promise<Job> => answer(api.GET('/api/v1/jobs/{id}', { params: { path: { id } }, signal })),
+  })
+
+/** A job's log so far. Lines are numbered without gaps, so each time only those after the last one are fetched. */
+export const jobLogQuery = (id: string) =>
+  queryOptions({
+    queryKey: keys.jobLog(id),
+    queryFn: async ({ client, signal }): Promise<readonly JobLogLine[]> => {
+      const lines = [...(client.getQueryData<readonly JobLogLine[]>(keys.jobLog(id)) ?? [])]
+      for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+        const query = { after: lines.at(-1)?.number ?? 0, pageSize: PAGE_SIZE }
+        const { items, total } = await answer(
+          api.GET('/api/v1/jobs/{id}/logs', { params: { path: { id }, query }, signal }),
+        )
+        lines.push(...items)
+        if (items.length === 0 || lines.length >= total) break
+      }
+      return lines
     },
   })

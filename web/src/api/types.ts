@@ -29,6 +29,11 @@ export type SignInAnswer = Schemas['SignInAnswer']
 export type SignInLink = Schemas['SignInLink']
 export type ApiToken = Schemas['ApiToken']
 export type AuditEntry = Schemas['AuditEntry']
+/** Long work. */
+export type Job = Schemas['Job']
+export type JobStatus = Schemas['Status']
+export type JobPage = Schemas['CountedPage_Job']
+export type JobLogLine = Schemas['LogLine']
 export type NewSession = Schemas['NewSession']
 export type SessionPatch = Schemas['SessionChange']
 /** What an intermediary answers in our place may lack any of it. */

@@ -1,11 +1,12 @@
-import { Code, Group, Pagination, Table, Text, UnstyledButton } from '@mantine/core'
+import { Code, Table, Text, UnstyledButton } from '@mantine/core'
 import { IconCheck, IconChevronRight, IconX } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Fragment, useState } from 'react'
 import { AUDIT_PAGE_SIZE, auditQuery } from '~/api/queries'
 import type { AuditEntry } from '~/api/types'
 import { strings } from '~/strings'
-import classes from './AuditTable.module.css'
+import classes from './DataTable.module.css'
+import { Pages } from './Pages'
 import { ProblemAlert } from './ProblemAlert'
 import { TableSkeleton } from './TableSkeleton'
 import { RelativeTime } from './Time'
@@ -55,20 +56,7 @@ export function AuditTable({ own = false, actor, search = '', page = 1, onPage }
           </Table.Tbody>
         </Table>
       </div>
-      {!own && pages > 1 && (
-        <Group justify="space-between" mt="md">
-          <Text size="sm" c="dimmed">
-            {words.page(page, pages)}
-          </Text>
-          <Pagination
-            total={pages}
-            value={page}
-            onChange={(next) => onPage?.(next)}
-            getItemProps={(number) => ({ 'aria-label': words.page(number, pages) })}
-            getControlProps={(control) => ({ 'aria-label': words.controls[control] })}
-          />
-        </Group>
-      )}
+      {!own && <Pages page={page} pages={pages} onPage={(next) => onPage?.(next)} />}
     </>
   )
 }

@@ -3,9 +3,10 @@ import { IconArrowRight, IconMoon, IconPlayerPlay, IconSearch, IconSunMoon } fro
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, type LinkProps } from '@tanstack/react-router'
 import { useEffect, useEffectEvent, type ReactNode } from 'react'
-import { usePatchSession } from '~/api/hooks'
+import { useMe, usePatchSession } from '~/api/hooks'
 import { sessionsQuery, templatesQuery } from '~/api/queries'
 import { complain } from '~/lib/notices'
+import { mayChange } from '~/lib/permissions'
 import { canStop, canWake, isOver, phaseOf, titleOf } from '~/lib/session'
 import { canLaunch } from '~/lib/template'
 import { strings } from '~/strings'
@@ -176,6 +177,7 @@ function useCommands(): Group[] {
 /** Sessions to open, templates to launch, and what can be done with a session by its name. */
 function useSessionCommands(): Record<'open' | 'launch' | 'actions', Command[]> {
   const navigate = useNavigate()
+  const me = useMe()
   const patch = usePatchSession()
   const sessions = useQuery(sessionsQuery).data ?? []
   const templates = useQuery(templatesQuery).data ?? []
@@ -198,6 +200,7 @@ function useSessionCommands(): Record<'open' | 'launch' | 'actions', Command[]> 
       aside: <StateBadge phase={phase} />,
       run: () => void navigate({ to: '/sessions/$id', params: { id: name } }),
     })
+    if (!mayChange(me, session)) continue
     if (canWake(phase)) {
       const icon = <IconPlayerPlay size={18} stroke={1.7} />
       actions.push({ id: `wake ${name}`, label: words.wake(title), words: name, icon, run: set(name, 'running') })

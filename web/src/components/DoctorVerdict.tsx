@@ -2,9 +2,10 @@ import { Button, CopyButton, Group, Modal, Stack, Text } from '@mantine/core'
 import { IconCheck, IconStethoscope } from '@tabler/icons-react'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
-import { usePatchSession, useRestartSession } from '~/api/hooks'
+import { useMe, usePatchSession, useRestartSession } from '~/api/hooks'
 import type { Doctor, Session, Template } from '~/api/types'
 import { complain } from '~/lib/notices'
+import { mayChange } from '~/lib/permissions'
 import { phaseOf } from '~/lib/session'
 import { resourcesOf, sizeOf, splitCommand, type Size } from '~/lib/template'
 import { strings } from '~/strings'
@@ -64,11 +65,14 @@ function WithCommand({ sentence }: { sentence: string }) {
 }
 
 function DoctorButton({ doctor, session, template }: Props & { doctor: Doctor }) {
+  const me = useMe()
   const [choosing, setChoosing] = useState(false)
   const navigate = useNavigate()
   const restart = useRestartSession()
   const { name } = session.metadata
   const label = doctor.action && words.actions[doctor.action]
+  const changes = doctor.action === 'retry' || doctor.action === 'changeSize'
+  if (changes && !mayChange(me, session)) return null
   switch (doctor.action) {
     case 'retry':
       // A sleeping session is woken, for which there is a button of its own.

@@ -3,10 +3,12 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { IconChevronRight, IconPlayerPlay } from '@tabler/icons-react'
 import { useMemo, useRef, useState, type SubmitEvent } from 'react'
 import { answer, api, idempotencyKey } from '~/api/client'
+import { useMe } from '~/api/hooks'
 import { systemQuery } from '~/api/queries'
 import type { NewSession, Session, Template } from '~/api/types'
 import { putSession } from '~/live/cache'
 import { formatDuration, parseDuration } from '~/lib/duration'
+import { useRememberTemplate } from '~/lib/recent'
 import { defaultsOf, fieldsOf, mistakeIn, parametersOf, type Values } from '~/lib/schema'
 import { canLaunch, resourcesOf, type Size } from '~/lib/template'
 import { strings } from '~/strings'
@@ -113,6 +115,7 @@ export function LaunchForm({ template, onLaunched }: Props) {
  */
 function useLaunch(onLaunched: (session: Session) => void) {
   const client = useQueryClient()
+  const remember = useRememberTemplate(useMe().name)
   const attempt = useRef<{ body: string; key: string }>(undefined)
   return useMutation({
     mutationFn: (body: NewSession) => {
@@ -124,6 +127,7 @@ function useLaunch(onLaunched: (session: Session) => void) {
     onSuccess: (session) => {
       attempt.current = undefined
       putSession(client, session)
+      remember(session.spec.template)
       onLaunched(session)
     },
   })

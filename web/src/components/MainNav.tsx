@@ -4,12 +4,13 @@ import {
   IconLayoutGrid,
   IconListDetails,
   IconPalette,
+  IconSubtask,
   IconUsers,
   type Icon,
 } from '@tabler/icons-react'
 import { Link, type LinkProps } from '@tanstack/react-router'
 import { useMe } from '~/api/hooks'
-import { mayReadAudit, mayReadPeople } from '~/lib/permissions'
+import { mayReadAudit, mayReadPeople, seesEveryonesJobs } from '~/lib/permissions'
 import { strings } from '~/strings'
 import classes from './MainNav.module.css'
 
@@ -30,6 +31,7 @@ export function usePages(): { own: Entry[]; administration: Entry[] } {
   const me = useMe()
   const administration: Entry[] = []
   if (mayReadPeople(me)) administration.push({ to: '/admin/people', label: strings.nav.people, icon: IconUsers })
+  if (seesEveryonesJobs(me)) administration.push({ to: '/admin/jobs', label: strings.nav.jobs, icon: IconSubtask })
   if (mayReadAudit(me)) administration.push({ to: '/admin/audit', label: strings.nav.audit, icon: IconFileText })
   if (import.meta.env.DEV) {
     administration.push({ to: '/dev/components', label: strings.nav.components, icon: IconPalette })

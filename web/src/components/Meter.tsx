@@ -7,17 +7,21 @@ interface Props {
   text: string
   /** Between 0 and 1; absent where there is no limit to measure against. */
   share?: number
+  /** All in one line, for cards. */
+  inline?: boolean
+  /** Where being full is the aim, not a danger. */
+  calm?: boolean
 }
 
 /** From here on a meter says by its colour that it is nearly full. */
 const NEARLY_FULL = 0.9
 
-export function Meter({ label, text, share }: Props) {
+export function Meter({ label, text, share, inline = false, calm = false }: Props) {
   const filled = Math.min(1, Math.max(0, share ?? 0))
   return (
-    <div className={classes.meter}>
+    <div className={classes.meter} data-inline={inline || undefined}>
       <div className={classes.words}>
-        <Text span size="xs" c="dimmed">
+        <Text span size="xs" c="dimmed" className={classes.label}>
           {label}
         </Text>
         <Text span size="xs" className={classes.value}>
@@ -26,17 +30,18 @@ export function Meter({ label, text, share }: Props) {
       </div>
       <div
         className={classes.track}
-        role="meter"
+        role={calm ? 'progressbar' : 'meter'}
         aria-label={label}
         aria-valuemin={0}
         aria-valuemax={100}
-        aria-valuenow={Math.round(filled * 100)}
+        // How far it is, is not known.
+        aria-valuenow={calm && share === undefined ? undefined : Math.round(filled * 100)}
         aria-valuetext={text}
       >
         {share !== undefined && (
           <div
             className={classes.bar}
-            data-full={filled >= NEARLY_FULL || undefined}
+            data-full={(!calm && filled >= NEARLY_FULL) || undefined}
             style={{ width: `${filled * 100}%` }}
           />
         )}

@@ -9,6 +9,7 @@ const words = strings.notFound
 const LOOKS = {
   page: { title: words.title, text: words.text, to: '/', label: words.home },
   session: { title: words.session, text: words.sessionText, to: '/', label: words.home },
+  job: { title: words.job, text: words.jobText, to: '/admin/jobs', label: words.allJobs },
   template: { title: words.template, text: words.templateText, to: '/templates', label: words.gallery },
 } as const
 

@@ -63,7 +63,7 @@ function Subtitle({ session, template, title }: { session: Session; template: Te
 
 function CardBody({ session, template, activity }: Props) {
   const phase = phaseOf(session)
-  if (phase === 'Running') return <UsageMeters session={session} template={template} usage={activity?.usage} />
+  if (phase === 'Running') return <UsageMeters inline session={session} template={template} usage={activity?.usage} />
   if (phase === 'Failed') {
     return (
       <Text size="sm" lineClamp={2}>

@@ -24,11 +24,11 @@ export function SessionMenu(props: Props) {
   return <MenuButton {...props} aria-haspopup="menu" aria-expanded={false} onClick={() => setAsked(true)} />
 }
 
-function MenuButton({ session, template, ...rest }: Props & ComponentProps<'button'>) {
+function MenuButton({ session, template, className, ...rest }: Props & ComponentProps<'button'>) {
   return (
     <button
       type="button"
-      className={classes.button}
+      className={[classes.button, className].filter(Boolean).join(' ')}
       aria-label={strings.session.menu(titleOf(session, template))}
       {...rest}
     >

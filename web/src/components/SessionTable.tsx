@@ -58,6 +58,7 @@ export function SessionTable({ rows, sort, selected, people, onSort, onSelect, o
   const items = virtual.getVirtualItems()
   const before = (items[0]?.start ?? offset) - offset
   const after = virtual.getTotalSize() - ((items.at(-1)?.end ?? offset) - offset)
+  const selectable = rows.filter((row) => row.changeable).length
   const columns = COLUMNS.filter((column) => !column.people || people)
   return (
     <div className={classes.frame} onPointerEnter={shown.hold} onPointerLeave={shown.release}>
@@ -65,7 +66,12 @@ export function SessionTable({ rows, sort, selected, people, onSort, onSelect, o
         <Table.Thead>
           <Table.Tr>
             <Table.Th w={44}>
-              <SelectAll some={selected.size > 0} all={selected.size === rows.length} onChange={onSelectAll} />
+              <SelectAll
+                some={selected.size > 0}
+                all={selected.size === selectable}
+                disabled={selectable === 0}
+                onChange={onSelectAll}
+              />
             </Table.Th>
             {columns.map((column) => (
               <SortHeader key={column.key} column={column} sort={sort} onSort={onSort} />
@@ -102,10 +108,11 @@ export function SessionTable({ rows, sort, selected, people, onSort, onSelect, o
 interface SelectAllProps {
   some: boolean
   all: boolean
+  disabled: boolean
   onChange: (on: boolean) => void
 }
 
-function SelectAll({ some, all, onChange }: SelectAllProps) {
+function SelectAll({ some, all, disabled, onChange }: SelectAllProps) {
   // The state in between exists only as a property of the element.
   const show = useCallback(
     (box: HTMLInputElement | null) => {
@@ -119,6 +126,7 @@ function SelectAll({ some, all, onChange }: SelectAllProps) {
       type="checkbox"
       className={classes.check}
       aria-label={words.selectAll}
+      disabled={disabled}
       checked={some && all}
       onChange={(event) => onChange(event.currentTarget.checked)}
     />
@@ -168,7 +176,7 @@ interface RowProps {
 
 /** Plain elements: rows come and go with every scrolled frame, and a component for each cell would show in it. */
 const SessionRow = memo(function SessionRow({ row, index, people, selected, onSelect }: RowProps) {
-  const { name, title, phase, session, template, activity } = row
+  const { name, title, phase, session, template, activity, changeable } = row
   const tint = useTint(phase)
   return (
     <tr className={classes.row} aria-rowindex={index + 2} data-selected={selected || undefined}>
@@ -177,6 +185,7 @@ const SessionRow = memo(function SessionRow({ row, index, people, selected, onSe
           type="checkbox"
           className={classes.check}
           aria-label={words.select(title)}
+          disabled={!changeable}
           checked={selected}
           onChange={(event) => onSelect(name, event.currentTarget.checked)}
         />
@@ -193,6 +202,7 @@ const SessionRow = memo(function SessionRow({ row, index, people, selected, onSe
             </div>
             <div className={classes.narrowState}>
               <StateBadge phase={phase} />
+              {people && <span className={classes.owner}>{session.spec.user}</span>}
             </div>
           </div>
         </div>
@@ -214,7 +224,7 @@ const SessionRow = memo(function SessionRow({ row, index, people, selected, onSe
         <RelativeTime at={session.metadata.creationTimestamp} />
       </td>
       <td data-narrow>
-        <SessionMenu session={session} template={template} />
+        {changeable && <SessionMenu session={session} template={template} />}
       </td>
     </tr>
   )
@@ -225,6 +235,7 @@ function sameRow(a: RowProps, b: RowProps): boolean {
     a.row.session === b.row.session &&
     a.row.template === b.row.template &&
     a.row.activity === b.row.activity &&
+    a.row.changeable === b.row.changeable &&
     a.index === b.index &&
     a.people === b.people &&
     a.selected === b.selected &&

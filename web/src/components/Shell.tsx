@@ -5,6 +5,7 @@ import { Link, Outlet } from '@tanstack/react-router'
 import logo from '~/assets/icon.svg'
 import { isApple } from '~/lib/platform'
 import { strings } from '~/strings'
+import { OVERLAYS_ID } from '~/theme'
 import { AccountMenu } from './AccountMenu'
 import { MainNav } from './MainNav'
 import { NoticeBell } from './NoticeBell'
@@ -48,6 +49,7 @@ export function Shell() {
         <div className={classes.inner}>
           <Outlet />
         </div>
+        <div id={OVERLAYS_ID} />
       </main>
     </div>
   )

@@ -19,7 +19,7 @@ export function SizeChoice({ template, value, onChange }: Props) {
           const { cpu, memory } = resourcesOf(template, size)
           return (
             <Radio.Card key={size} value={size} className={classes.size} aria-label={strings.launch.sizes[size]}>
-              <Radio.Indicator size="xs" />
+              <Radio.Indicator size="xs" className={classes.mark} />
               <span>
                 <span className={classes.name}>{strings.launch.sizes[size]}</span>
                 <Input.Description component="span">

@@ -8,14 +8,14 @@ import {
   IconNotebook,
   IconTerminal2,
   IconWorld,
-  type Icon,
+  type Icon as Glyph,
 } from '@tabler/icons-react'
 import { createElement } from 'react'
 import type { Template } from '~/api/types'
 import classes from './TemplateIcon.module.css'
 
 /** Words that speak of what a template opens, most telling first. */
-const GLYPHS: [words: RegExp, icon: Icon][] = [
+const GLYPHS: [words: RegExp, icon: Glyph][] = [
   [/terminal|shell|console|ssh/, IconTerminal2],
   [/jupyter|notebook|rstudio/, IconNotebook],
   [/browser|firefox|chrom|web$/, IconWorld],
@@ -26,8 +26,7 @@ const GLYPHS: [words: RegExp, icon: Icon][] = [
   [/design|draw|paint|graphic|gimp|media/, IconBrush],
 ]
 
-/** The first glyph that one of `texts` speaks of; the earlier text weighs more. */
-function glyphOf(...texts: string[]): Icon {
+function glyphOf(texts: readonly string[]): Glyph {
   for (const text of texts) {
     const found = GLYPHS.find(([pattern]) => pattern.test(text.toLowerCase()))
     if (found) return found[1]
@@ -36,8 +35,29 @@ function glyphOf(...texts: string[]): Icon {
 }
 
 /** An icon that never leaves the origin: one from elsewhere would tell a stranger who looks at what. */
-function ownIcon(url: string | undefined): string | undefined {
+function ownIcon(url: string | null | undefined): string | undefined {
   return url && (/^\/(?!\/)/.test(url) || url.startsWith('data:image/')) ? url : undefined
+}
+
+interface IconProps {
+  /** Where the picture is; one that is not on this very origin is not fetched. */
+  icon: string | null | undefined
+  /** What to choose a glyph by where there is no picture; the earlier text weighs more. */
+  words: readonly string[]
+  size?: number
+}
+
+export function Icon({ icon, words, size = 40 }: IconProps) {
+  const url = ownIcon(icon)
+  return (
+    <span className={classes.tile} style={{ width: size, height: size }} aria-hidden="true">
+      {url ? (
+        <img src={url} alt="" width={size * 0.6} height={size * 0.6} />
+      ) : (
+        createElement(glyphOf(words), { size: size * 0.55, stroke: 1.6 })
+      )}
+    </span>
+  )
 }
 
 interface Props {
@@ -47,12 +67,7 @@ interface Props {
   size?: number
 }
 
-export function TemplateIcon({ template, name, size = 40 }: Props) {
+export function TemplateIcon({ template, name, size }: Props) {
   const { category = '', tags = [], icon } = template?.spec ?? {}
-  const url = ownIcon(icon)
-  return (
-    <span className={classes.tile} style={{ width: size, height: size }} aria-hidden="true">
-      {url ? <img src={url} alt="" width={size * 0.6} height={size * 0.6} /> : createElement(glyphOf(name, category, tags.join(' ')), { size: size * 0.55, stroke: 1.6 })}
-    </span>
-  )
+  return <Icon icon={icon} words={[name, category, tags.join(' ')]} size={size} />
 }

@@ -7,21 +7,25 @@ interface Props {
   session: Session
   template: Template | undefined
   usage: Usage | null | undefined
+  /** Each in one line, for cards. */
+  inline?: boolean
 }
 
 /** Used processor and memory of a session, each against what it may use. */
-export function UsageMeters({ session, template, usage }: Props) {
+export function UsageMeters({ session, template, usage, inline = false }: Props) {
   const asked = { ...template?.spec.defaultResources, ...session.spec.resources }
   const cores = parseQuantity(asked.cpu)
   const memory = usage?.memoryLimitBytes || parseQuantity(asked.memory)
   return (
     <>
       <Meter
+        inline={inline}
         label={strings.session.cpu}
         text={usage ? coresText(usage.cpuMillicores / 1000, cores) : '–'}
         share={share(usage && usage.cpuMillicores / 1000, cores)}
       />
       <Meter
+        inline={inline}
         label={strings.session.memory}
         text={usage ? memoryText(usage.memoryBytes, memory) : '–'}
         share={share(usage?.memoryBytes, memory)}

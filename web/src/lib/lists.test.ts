@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { aCondition, aSession, aTemplate, anActivity } from '~/test/fixtures'
+import { aCondition, aSession, aTemplate, anActivity, me } from '~/test/fixtures'
 import { startSteps } from './session'
 import { inOrderOf, matches, rowsOf, sorted, type Row } from './sessionTable'
 import { missingPrograms, passes, rank, resourcesOf, sizeOf, splitCommand, type GalleryFilter } from './template'
@@ -57,7 +57,7 @@ describe('the sessions table', () => {
     aSession('a', { phase: 'Failed', created: '2026-01-01T00:00:00Z', spec: { tags: ['blue'] } }),
     aSession('c', { phase: 'Terminated' }),
   ]
-  const rows = rowsOf(sessions, new Map([['desktop', template]]), { b: anActivity('b') })
+  const rows = rowsOf(sessions, new Map([['desktop', template]]), { b: anActivity('b') }, me)
   const names = (list: Row[]) => list.map(({ name }) => name)
 
   it('leaves ended sessions out until they are asked for', () => {

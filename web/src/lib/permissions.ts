@@ -1,4 +1,4 @@
-import type { Me, Role } from '~/api/types'
+import type { Job, Me, Role, Session } from '~/api/types'
 
 /** The server's words for what a call needs (`me.permissions` holds those of the person). */
 const has = (word: string) => (me: Me) => me.permissions.includes(word)
@@ -8,6 +8,27 @@ export const seesEveryone = has('sessions:read-all')
 export const mayReadPeople = has('users:read')
 export const mayManagePeople = has('users:write')
 export const mayReadAudit = has('audit:read')
+
+export const seesRepositories = has('catalog:repositories')
+export const maySync = has('catalog:sync')
+export const mayWriteCatalog = has('catalog:write')
+export const mayInstall = has('templates:write')
+export const seesEveryonesJobs = has('jobs:read-all')
+/** Whether the person may have a job run that has ended. */
+export const mayRunJobs = has('jobs:write-all')
+const cancelsOwnJobs = has('jobs:own')
+
+export const mayCancelJob = (me: Me, job: Job) =>
+  mayRunJobs(me) || (cancelsOwnJobs(me) && job.createdBy === me.name)
+
+const isOwn = (me: Me, session: Session) => session.spec.user === me.name && mayLaunch(me)
+const changesEveryones = has('sessions:write-all')
+const actsForOthers = has('sessions:act-as')
+
+/** Whether the person may stop, wake, rename and delete it. */
+export const mayChange = (me: Me, session: Session) => isOwn(me, session) || changesEveryones(me)
+/** Whether the person may see its window and work in it. */
+export const mayEnter = (me: Me, session: Session) => isOwn(me, session) || actsForOthers(me)
 
 /** The roles that can be given; what each may do is the server's table. */
 export const ROLES: readonly Role[] = ['user', 'operator', 'auditor', 'admin']

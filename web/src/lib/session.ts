@@ -1,4 +1,4 @@
-import type { Condition, Phase, Session, Template } from '~/api/types'
+import type { Condition, Phase, Session, Template, TemplateSpec } from '~/api/types'
 import { strings } from '~/strings'
 
 /** What to show of it: one that was asked to sleep is no place to work in any more, though it may still run. */
@@ -14,7 +14,11 @@ export function titleOf(session: Session, template?: Template): string {
 
 /** Whether the dashboard's own viewer shows it; KasmVNC brings a web client of its own and counts as a web app. */
 export function isDesktop(template: Template): boolean {
-  return template.spec.vnc?.enabled === true && template.spec.vnc.protocol !== 'kasmvnc'
+  return isDesktopSpec(template.spec)
+}
+
+export function isDesktopSpec({ vnc }: { vnc?: TemplateSpec['vnc'] | undefined }): boolean {
+  return vnc?.enabled === true && vnc.protocol !== 'kasmvnc'
 }
 
 /** Gone or going: listed no more on the home page. */

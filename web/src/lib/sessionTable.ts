@@ -1,5 +1,6 @@
-import type { Activity, Phase, Session, Template } from '~/api/types'
+import type { Activity, Me, Phase, Session, Template } from '~/api/types'
 import type { ActivityMap } from '~/live/cache'
+import { mayChange } from './permissions'
 import { isOver, phaseOf, titleOf } from './session'
 
 /** What the table shows of a session, worked out once. */
@@ -10,6 +11,8 @@ export interface Row {
   session: Session
   template: Template | undefined
   activity: Activity | undefined
+  /** Whether the person may stop and delete it. */
+  changeable: boolean
 }
 
 export const SORT_KEYS = ['name', 'state', 'template', 'user', 'idle', 'usage', 'created'] as const
@@ -29,11 +32,14 @@ export function rowsOf(
   sessions: readonly Session[],
   templates: ReadonlyMap<string, Template>,
   activity: ActivityMap | undefined,
+  me: Me,
 ): Row[] {
   return sessions.map((session) => {
     const template = templates.get(session.spec.template)
     const { name } = session.metadata
-    return { name, title: titleOf(session, template), phase: phaseOf(session), session, template, activity: activity?.[name] }
+    const title = titleOf(session, template)
+    const changeable = mayChange(me, session)
+    return { name, title, phase: phaseOf(session), session, template, activity: activity?.[name], changeable }
   })
 }
 

@@ -1,4 +1,4 @@
-import type { Activity, Session, Template } from '~/api/types'
+import type { Activity, Job, Session, Template } from '~/api/types'
 
 export interface LogLine {
   time: string
@@ -27,6 +27,7 @@ export type WarningMessage = Frame & {
   message: string
   stopsAt?: string
 }
+export type JobDelta = Frame & { type: 'job.created' | 'job.updated' | 'job.deleted'; job: Job }
 export type LogLines = Frame & { type: 'log.lines'; lines: LogLine[]; dropped?: number }
 export type LogEnd = Frame & { type: 'log.end' }
 export type ErrorMessage = Frame & { type: 'error'; status?: number; code?: string; title?: string; detail?: string }
@@ -37,6 +38,7 @@ export type Message =
   | TemplateDelta
   | ActivityMessage
   | WarningMessage
+  | JobDelta
   | LogLines
   | LogEnd
   | ErrorMessage

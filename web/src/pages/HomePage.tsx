@@ -2,7 +2,7 @@ import { Anchor, Group, Text, Title } from '@mantine/core'
 import { IconAppWindow } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useOwnSessions, useTemplatesByName } from '~/api/hooks'
+import { useMe, useOwnSessions, useTemplatesByName } from '~/api/hooks'
 import { activityQuery, templatesQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
 import { EmptyState } from '~/components/EmptyState'
@@ -11,11 +11,13 @@ import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SessionCard, SessionCardSkeleton } from '~/components/SessionCard'
 import { TemplateTile, TemplateTileSkeleton } from '~/components/TemplateTile'
+import { useRecentTemplates } from '~/lib/recent'
 import { isOver, phaseOf } from '~/lib/session'
 import { canLaunch } from '~/lib/template'
 import { strings } from '~/strings'
 import layout from '~/styles/layout.module.css'
 
+const MOST_RECENT = 4
 const MOST_SUGGESTED = 8
 /** More than this nobody takes in at a glance; the table has all of them. */
 const MOST_SHOWN = 12
@@ -92,42 +94,63 @@ function OwnSessions({ sessions, pending }: { sessions: readonly Session[] | und
 
 function Suggestions({ sessions }: { sessions: readonly Session[] }) {
   const templates = useQuery(templatesQuery)
-  const suggested = templates.data && suggest(templates.data, sessions)
+  const used = useRecentTemplates(useMe().name, sessions)
+  const { recent, further } = offers(templates.data ?? [], used)
   return (
-    <section className={layout.section} aria-labelledby="start">
-      <Group justify="space-between" align="baseline">
-        <Heading id="start" text={strings.home.suggested} />
-        <Anchor size="sm" renderRoot={(props) => <Link {...props} to="/templates" />}>
-          {strings.home.all}
-        </Anchor>
-      </Group>
-      {templates.isLoadingError && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
-      {suggested?.length === 0 && (
-        <Text size="sm" c="dimmed">
-          {strings.templates.noneText}
-        </Text>
+    <>
+      {recent.length > 0 && (
+        <section className={layout.section} aria-labelledby="again">
+          <Heading id="again" text={strings.home.recent} />
+          <Tiles templates={recent} />
+        </section>
       )}
-      <div className={layout.tiles}>
-        {templates.isPending && [1, 2, 3, 4].map((key) => <TemplateTileSkeleton key={key} />)}
-        {suggested?.map((template) => (
-          <TemplateTile key={template.metadata.name} template={template} />
-        ))}
-      </div>
-    </section>
+      <section className={layout.section} aria-labelledby="start">
+        <Group justify="space-between" align="baseline">
+          <Heading id="start" text={strings.home.suggested} />
+          <Anchor size="sm" renderRoot={(props) => <Link {...props} to="/templates" />}>
+            {strings.home.all}
+          </Anchor>
+        </Group>
+        {templates.isLoadingError && <ProblemAlert problem={templates.error} onRetry={() => void templates.refetch()} />}
+        {templates.data && recent.length + further.length === 0 && (
+          <Text size="sm" c="dimmed">
+            {strings.templates.noneText}
+          </Text>
+        )}
+        {templates.isPending ? (
+          <div className={layout.tiles}>
+            {[1, 2, 3, 4].map((key) => (
+              <TemplateTileSkeleton key={key} />
+            ))}
+          </div>
+        ) : (
+          <Tiles templates={further} />
+        )}
+      </section>
+    </>
   )
 }
 
-/** What one used last comes first, then the rest of what runs here. */
-function suggest(templates: readonly Template[], sessions: readonly Session[]): Template[] {
-  const used = [...new Set(sessions.map((session) => session.spec.template))]
-  const rank = (template: Template) => {
-    const at = used.indexOf(template.metadata.name)
-    return at === -1 ? used.length : at
-  }
-  return templates
-    .filter(canLaunch)
-    .sort((a, b) => rank(a) - rank(b) || a.spec.displayName.localeCompare(b.spec.displayName))
+function Tiles({ templates }: { templates: readonly Template[] }) {
+  return (
+    <div className={layout.tiles}>
+      {templates.map((template) => (
+        <TemplateTile key={template.metadata.name} template={template} />
+      ))}
+    </div>
+  )
+}
+
+/** Of what runs here: what one used last, latest first, and some of the rest. */
+function offers(templates: readonly Template[], used: readonly string[]) {
+  const runs = templates.filter(canLaunch)
+  const named = new Map(runs.map((template) => [template.metadata.name, template]))
+  const recent = used.flatMap((name) => named.get(name) ?? []).slice(0, MOST_RECENT)
+  const further = runs
+    .filter((template) => !recent.includes(template))
+    .sort((a, b) => a.spec.displayName.localeCompare(b.spec.displayName))
     .slice(0, MOST_SUGGESTED)
+  return { recent, further }
 }
 
 function Heading({ id, text }: { id: string; text: string }) {

@@ -15,7 +15,7 @@ import { RelativeTime } from '~/components/Time'
 import { nameOf } from '~/lib/people'
 import { complain } from '~/lib/notices'
 import { strings } from '~/strings'
-import classes from '~/components/AuditTable.module.css'
+import classes from '~/components/DataTable.module.css'
 
 const words = strings.people
 

@@ -11,7 +11,6 @@ import { mayReadAudit } from '~/lib/permissions'
 import { say } from '~/lib/notices'
 import { strings } from '~/strings'
 import layout from '~/styles/layout.module.css'
-import classes from './ProfilePage.module.css'
 
 const words = strings.profile
 const SCHEMES: MantineColorScheme[] = ['light', 'dark', 'auto']
@@ -23,7 +22,7 @@ export function ProfilePage() {
   return (
     <>
       <PageTitle title={words.title} />
-      <div className={classes.panels}>
+      <div className={layout.panels}>
         <Panel title={words.account}>
           <Stack gap={4}>
             <Text fw={600}>{nameOf(me)}</Text>

@@ -1,9 +1,9 @@
 import { Button, Loader } from '@mantine/core'
-import { IconMoon, IconTrash } from '@tabler/icons-react'
+import { IconEyeOff, IconMoon, IconTrash } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { useSession, useTemplate } from '~/api/hooks'
+import { useMe, useSession, useTemplate } from '~/api/hooks'
 import { activityQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
 import { DoctorVerdict } from '~/components/DoctorVerdict'
@@ -13,6 +13,7 @@ import { useDocumentTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { StartProgress } from '~/components/StartProgress'
 import { useSessionActions } from '~/components/useSessionActions'
+import { mayChange, mayEnter } from '~/lib/permissions'
 import { isDesktop, phaseOf, titleOf } from '~/lib/session'
 import { SessionBar } from '~/session/SessionBar'
 import { SessionDrawer } from '~/session/SessionDrawer'
@@ -43,12 +44,15 @@ export function SessionPage() {
 }
 
 function Loaded({ session }: { session: Session }) {
+  const me = useMe()
   const { panel } = route.useSearch()
   const navigate = route.useNavigate()
   const { data: template } = useTemplate(session.spec.template)
   const activity = useQuery(activityQuery).data?.[session.metadata.name]
   const [stage, setStage] = useState<StageState>({})
   const [quality, setQuality] = useState<PictureQuality>('auto')
+  // Whoever comes to see somebody else's desktop looks on until they say otherwise.
+  const [viewOnly, setViewOnly] = useState(session.spec.user !== me.name)
   const title = titleOf(session, template)
   useDocumentTitle(title)
   const show = (next: typeof panel) => void navigate({ search: { panel: next }, replace: true })
@@ -65,6 +69,8 @@ function Loaded({ session }: { session: Session }) {
         roundTrip={stage.roundTrip}
         quality={quality}
         onQuality={setQuality}
+        viewOnly={viewOnly}
+        onViewOnly={setViewOnly}
         drawerOpen={panel !== undefined}
         onDrawer={() => show(panel === undefined ? 'health' : undefined)}
       />
@@ -73,7 +79,9 @@ function Loaded({ session }: { session: Session }) {
         <SessionDrawer session={session} template={template} activity={activity} panel={panel} onPanel={show} />
       )}
       <main className={classes.stage}>
-        {running ? (
+        {running && !mayEnter(me, session) ? (
+          <NotYours session={session} />
+        ) : running ? (
           <Stage
             // A new run of the program is a new connection.
             key={session.status?.workload?.startedAt}
@@ -81,6 +89,7 @@ function Loaded({ session }: { session: Session }) {
             template={template}
             title={title}
             quality={quality}
+            viewOnly={viewOnly}
             roundTrip={stage.roundTrip}
             onState={setStage}
           />
@@ -92,6 +101,18 @@ function Loaded({ session }: { session: Session }) {
   )
 }
 
+/** In the window's place for those who may see that there is a session, and no more. */
+function NotYours({ session }: { session: Session }) {
+  const { notYours, notYoursText } = strings.session
+  return (
+    <EmptyState
+      icon={<IconEyeOff size={24} stroke={1.6} />}
+      title={notYours(session.spec.user)}
+      text={notYoursText}
+    />
+  )
+}
+
 interface WaitingProps {
   session: Session
   template: Template | undefined
@@ -99,6 +120,7 @@ interface WaitingProps {
 
 /** In the window's place while there is none: the start as it happens, sleep, or the end. */
 function Waiting({ session, template }: WaitingProps) {
+  const me = useMe()
   const actions = useSessionActions(session, template)
   const phase = phaseOf(session)
   if (phase === 'Hibernating' || phase === 'Hibernated') {
@@ -108,7 +130,8 @@ function Waiting({ session, template }: WaitingProps) {
         title={strings.phases[phase]}
         text={strings.session.asleep}
         action={
-          phase === 'Hibernated' && (
+          phase === 'Hibernated' &&
+          mayChange(me, session) && (
             <Button loading={actions.busy} onClick={actions.wake}>
               {strings.session.wake}
             </Button>

@@ -33,7 +33,7 @@ export function SessionsPage() {
   const sessions = useSessions()
   const activity = useQuery(activityQuery).data
   const templates = useTemplatesByName()
-  const all = useMemo(() => rowsOf(sessions.data ?? [], templates, activity), [sessions.data, templates, activity])
+  const all = useMemo(() => rowsOf(sessions.data ?? [], templates, activity, me), [sessions.data, templates, activity, me])
   const rows = sorted(
     all.filter((row) => matches(row, filter)),
     sort,
@@ -94,7 +94,7 @@ function useSelection(rows: readonly Row[]) {
     rows: selected,
     names: new Set(selected.map((row) => row.name)),
     set,
-    all: (on: boolean) => setChosen(on ? new Set(rows.map((row) => row.name)) : NONE),
+    all: (on: boolean) => setChosen(on ? new Set(rows.filter((row) => row.changeable).map((row) => row.name)) : NONE),
     clear: () => setChosen(NONE),
   }
 }

@@ -1,12 +1,13 @@
-import { Button, Chip, Group, Switch, Text } from '@mantine/core'
+import { Button, Group, Switch, Text } from '@mantine/core'
 import { IconLayoutGrid, IconSearch } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
-import { useDeferredValue, useId, useMemo, type ReactNode } from 'react'
+import { useDeferredValue, useMemo } from 'react'
 import { templatesQuery } from '~/api/queries'
 import type { Template } from '~/api/types'
 import { CardGrid } from '~/components/CardGrid'
 import { EmptyState } from '~/components/EmptyState'
+import { Facet, FacetGroup } from '~/components/Facets'
 import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SearchInput } from '~/components/SearchInput'
@@ -129,36 +130,7 @@ function Filters({ templates, filter }: { templates: readonly Template[]; filter
   )
 }
 
-/** A row of choices behind its name; nothing while there is nothing to choose. */
-function FacetGroup({ label, children }: { label: string; children: ReactNode[] }) {
-  const id = useId()
-  if (children.length === 0) return null
-  return (
-    <div role="group" aria-labelledby={id} className={classes.facet}>
-      <span id={id} className={classes.facetLabel}>
-        {label}
-      </span>
-      <div className={classes.choices}>{children}</div>
-    </div>
-  )
-}
-
-interface FacetProps {
-  label: string
-  number: number
-  checked: boolean
-  onToggle: () => void
-}
-
-function Facet({ label, number, checked, onToggle }: FacetProps) {
-  return (
-    <Chip size="xs" checked={checked} disabled={number === 0 && !checked} onChange={onToggle}>
-      {label} <span className={classes.number}>{number}</span>
-    </Chip>
-  )
-}
-
-/** The values of a facet, most frequent first, with how many templates choosing each would leave. */
+/** The values of a facet, most frequent first, with how many templates choosing each would leave; not those that leave none. */
 function count(
   templates: readonly Template[],
   filter: GalleryFilter,
@@ -179,5 +151,8 @@ function count(
   const isTelling = (tag: string) => (total.get(tag) ?? 0) > 1 || filter.tags.includes(tag)
   const byTotal = ([a]: [string, number], [b]: [string, number]) =>
     (total.get(b) ?? 0) - (total.get(a) ?? 0) || a.localeCompare(b)
-  return [...numbers].sort(byTotal).filter(([value]) => facet === 'category' || isTelling(value))
+  const isChosen = (value: string) => (facet === 'category' ? filter.category === value : filter.tags.includes(value))
+  return [...numbers]
+    .sort(byTotal)
+    .filter(([value, number]) => (number > 0 || isChosen(value)) && (facet === 'category' || isTelling(value)))
 }

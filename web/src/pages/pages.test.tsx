@@ -90,6 +90,17 @@ describe('the home page', () => {
     expect(within(card).getByRole('button', { name: 'Wake Linux desktop' })).toBeVisible()
   })
 
+  it('offers first what one used, also where its session is gone', async () => {
+    localStorage.setItem('streamspace-launches-ada', JSON.stringify({ editor: Date.parse('2026-01-02T00:00:00Z'), other: 'not a time' }))
+    const templates = ['another', 'desktop', 'editor', 'other'].map((name) => aTemplate(name))
+    fakeServer({ templates, sessions: [aSession('s', { created: '2026-01-01T00:00:00Z' })] })
+    renderPage('/')
+    const again = await screen.findByRole('region', { name: 'Start again' })
+    const names = (part: HTMLElement) => within(part).getAllByRole('link', { name: /^Launch / }).map((link) => link.getAttribute('href'))
+    expect(names(again)).toEqual(['/templates/editor', '/templates/desktop'])
+    expect(names(screen.getByRole('region', { name: 'Start something' }))).toEqual(['/templates/another', '/templates/other'])
+  })
+
   it('says that the connection is lost, and heals without a reload', async () => {
     fakeServer({ templates: [desktop] })
     const { user } = renderPage('/')
@@ -227,6 +238,18 @@ describe('a session’s page', () => {
     server.forget('GET /sessions/s')
     act(() => FakeSocket.last.frame({ type: 'session.deleted', topic: 'sessions', session: failed }))
     expect(await screen.findByText('This session no longer exists')).toBeVisible()
+  })
+
+  it('of somebody else is shown to those who may not enter it, without its window and its buttons', async () => {
+    const auditor = { ...me, permissions: ['sessions:read', 'sessions:read-all'] }
+    const theirs = aSession('s', { spec: { user: 'bob' } })
+    const server = fakeServer({ me: auditor, sessions: [theirs], templates: [desktop] })
+    renderPage('/sessions/s')
+    expect(await screen.findByText('This is a session of bob')).toBeVisible()
+    expect(screen.getByRole('button', { name: 'Details' })).toBeVisible()
+    expect(screen.queryByRole('button', { name: 'Stop and keep files' })).not.toBeInTheDocument()
+    expect(screen.queryByRole('button', { name: 'More actions' })).not.toBeInTheDocument()
+    expect(server.asked('POST /sessions/s/connect')).toHaveLength(0)
   })
 
   it('snoozes the idle stop', async () => {

@@ -1,12 +1,13 @@
 import { Button, Group, Text } from '@mantine/core'
 import { IconCheck, IconMinus, IconX } from '@tabler/icons-react'
-import { useSnooze } from '~/api/hooks'
+import { useMe, useSnooze } from '~/api/hooks'
 import type { Activity, Condition, Session, Template } from '~/api/types'
 import { coresInWords, memoryInWords } from '~/components/LaunchSentence'
 import { DoctorVerdict } from '~/components/DoctorVerdict'
 import { RelativeTime } from '~/components/Time'
 import { formatDuration, parseDuration } from '~/lib/duration'
 import { complain, say } from '~/lib/notices'
+import { mayEnter } from '~/lib/permissions'
 import { phaseOf } from '~/lib/session'
 import { formatClock, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
@@ -46,6 +47,7 @@ export function HealthPanel({ session, template, activity }: Props) {
 const SNOOZES = ['1h', '4h'] as const
 
 function IdleFacts({ session, activity }: Omit<Props, 'template'>) {
+  const me = useMe()
   const words = strings.idle
   const idle = activity?.idle ?? session.status?.idle
   if (phaseOf(session) !== 'Running') return <Text size="sm">{words.notRunning}</Text>
@@ -77,7 +79,7 @@ function IdleFacts({ session, activity }: Omit<Props, 'template'>) {
       </dl>
       {!idle?.since && <Text size="sm">{idle?.cause || words.notIdle}</Text>}
       {idle?.since && !idle.stopsAt && <Text size="sm">{words.neverStops}</Text>}
-      {idle?.since && idle.stopsAt && <Snooze name={session.metadata.name} />}
+      {idle?.since && idle.stopsAt && mayEnter(me, session) && <Snooze name={session.metadata.name} />}
     </>
   )
 }

@@ -1,8 +1,9 @@
 import { Button } from '@mantine/core'
-import { useSnooze } from '~/api/hooks'
+import { useMe, useSnooze } from '~/api/hooks'
 import type { Activity, Session } from '~/api/types'
 import { formatDuration } from '~/lib/duration'
 import { complain } from '~/lib/notices'
+import { mayEnter } from '~/lib/permissions'
 import { phaseOf } from '~/lib/session'
 import { parseTime } from '~/lib/time'
 import { useNow } from '~/lib/useNow'
@@ -21,6 +22,7 @@ interface Props {
 
 /** Shortly before an idle session is stopped: the countdown, and the button that keeps it running. */
 export function IdleWarning({ session, activity }: Props) {
+  const me = useMe()
   const now = useNow(1_000)
   const snooze = useSnooze(session.metadata.name)
   const stopsAt = parseTime((activity?.idle ?? session.status?.idle)?.stopsAt)
@@ -29,13 +31,15 @@ export function IdleWarning({ session, activity }: Props) {
   return (
     <div className={classes.warning}>
       <span className={classes.text}>{strings.session.stopsIn(left)}</span>
-      <Button
-        size="compact-xs"
-        loading={snooze.isPending}
-        onClick={() => snooze.mutate(SNOOZE, { onError: complain })}
-      >
-        {strings.idle.snoozeFor(formatDuration(SNOOZE_SECONDS))}
-      </Button>
+      {mayEnter(me, session) && (
+        <Button
+          size="compact-xs"
+          loading={snooze.isPending}
+          onClick={() => snooze.mutate(SNOOZE, { onError: complain })}
+        >
+          {strings.idle.snoozeFor(formatDuration(SNOOZE_SECONDS))}
+        </Button>
+      )}
     </div>
   )
 }

@@ -2,6 +2,7 @@ import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core'
 import {
   IconDotsVertical,
   IconExternalLink,
+  IconEye,
   IconLayoutSidebarRight,
   IconMaximize,
   IconMinimize,
@@ -9,22 +10,26 @@ import {
   IconPencil,
   IconRefresh,
   IconTrash,
+  IconUser,
 } from '@tabler/icons-react'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useState, type KeyboardEvent } from 'react'
+import { useMe } from '~/api/hooks'
 import logo from '~/assets/icon.svg'
 import type { Activity, Session, Template } from '~/api/types'
 import { DeleteDialog } from '~/components/DeleteDialog'
 import { RenameDialog } from '~/components/RenameDialog'
 import { StateBadge } from '~/components/StateBadge'
 import { useSessionActions } from '~/components/useSessionActions'
+import { mayChange } from '~/lib/permissions'
 import { canStop, canWake, phaseOf, titleOf } from '~/lib/session'
 import { strings } from '~/strings'
+import { OVERLAYS_ID } from '~/theme'
 import { levelsOf, type PictureQuality } from '~/viewer/quality'
 import type { DesktopHandle } from '~/viewer/DesktopViewer'
 import { ClipboardPanel } from '~/viewer/ClipboardPanel'
 import { KeysMenu } from '~/viewer/KeysMenu'
-import { BAR_ID } from '~/viewer/leave'
+import { BAR_ID, enterWindow } from '~/viewer/leave'
 import { useFullScreen } from '~/viewer/useFullScreen'
 import { IdleWarning } from './IdleWarning'
 import { DETAILS_ID } from './panels'
@@ -41,6 +46,9 @@ export interface SessionBarProps {
   roundTrip: number | undefined
   quality: PictureQuality
   onQuality: (quality: PictureQuality) => void
+  /** Whether a desktop is only looked at. */
+  viewOnly: boolean
+  onViewOnly: (viewOnly: boolean) => void
   drawerOpen: boolean
   onDrawer: () => void
 }
@@ -49,31 +57,41 @@ const words = strings.viewer
 
 /** The slim bar over the viewer. */
 export function SessionBar(props: SessionBarProps) {
-  const { session, template, desktop, onOpenAlone } = props
+  const { session, template, desktop, onOpenAlone, viewOnly } = props
+  const me = useMe()
+  const changeable = mayChange(me, session)
   const actions = useSessionActions(session, template)
   const phase = phaseOf(session)
   return (
-    <header id={BAR_ID} tabIndex={-1} className={classes.bar}>
+    <header id={BAR_ID} tabIndex={-1} className={classes.bar} onKeyDown={backIntoWindow}>
       <Tooltip label={strings.nav.back}>
         <Link to="/" className={classes.home} aria-label={strings.nav.back}>
           <img src={logo} alt="" width={22} height={22} />
         </Link>
       </Tooltip>
       <h1 className={classes.title}>{titleOf(session, template)}</h1>
+      {session.spec.user !== me.name && (
+        <span className={classes.owner} title={words.ownedBy(session.spec.user)}>
+          <IconUser size={13} aria-hidden />
+          <span className="visually-hidden">{words.ownedBy(session.spec.user)}</span>
+          <span aria-hidden="true">{session.spec.user}</span>
+        </span>
+      )}
       <span className={classes.state}>
         <StateBadge phase={phase} live />
       </span>
       <Quality desktop={desktop} roundTrip={phase === 'Running' ? props.roundTrip : undefined} />
+      {desktop && viewOnly && <LookingOn onTakePart={() => props.onViewOnly(false)} />}
       <span className={classes.gap} />
       <IdleWarning session={session} activity={props.activity} />
       <div className={classes.tools} role="toolbar" aria-label={titleOf(session, template)}>
-        {desktop && <ClipboardPanel desktop={desktop} />}
-        {desktop && <KeysMenu link={desktop.link} />}
+        {desktop && !viewOnly && <ClipboardPanel desktop={desktop} />}
+        {desktop && !viewOnly && <KeysMenu link={desktop.link} />}
         {onOpenAlone && (
           <Tool label={words.openAlone} onClick={onOpenAlone} icon={<IconExternalLink size={18} />} />
         )}
         <FullScreenTool />
-        {canStop(phase) && (
+        {changeable && canStop(phase) && (
           <>
             <Button
               size="xs"
@@ -90,12 +108,12 @@ export function SessionBar(props: SessionBarProps) {
             </span>
           </>
         )}
-        {canWake(phase) && (
+        {changeable && canWake(phase) && (
           <Button size="xs" loading={actions.busy} onClick={actions.wake}>
             {strings.session.wake}
           </Button>
         )}
-        <MoreMenu {...props} />
+        {(changeable || desktop) && <MoreMenu {...props} changeable={changeable} />}
         <Tool
           id={DETAILS_ID}
           label={props.drawerOpen ? words.hideDetails : words.details}
@@ -104,7 +122,28 @@ export function SessionBar(props: SessionBarProps) {
           icon={<IconLayoutSidebarRight size={18} />}
         />
       </div>
+      <div id={OVERLAYS_ID} className={classes.overlays} />
     </header>
+  )
+}
+
+/** Escape leads from the bar back into the window; from a menu or a dialog it leads out of that first. */
+function backIntoWindow(event: KeyboardEvent): void {
+  if (event.key !== 'Escape' || !(event.target instanceof Element)) return
+  if (event.target.closest('[role="menu"], [role="dialog"], [aria-haspopup][aria-expanded="true"]')) return
+  enterWindow()
+}
+
+/** Said in words and by an eye: what is pressed here goes nowhere. */
+function LookingOn({ onTakePart }: { onTakePart: () => void }) {
+  return (
+    <span className={classes.looking}>
+      <IconEye size={15} aria-hidden />
+      <span role="status">{words.viewOnly}</span>
+      <Button size="compact-xs" variant="default" onClick={onTakePart}>
+        {words.takePart}
+      </Button>
+    </span>
   )
 }
 
@@ -174,7 +213,12 @@ const QUALITIES: Record<PictureQuality, string> = {
   fast: words.pictureLight,
 }
 
-function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBarProps) {
+interface MoreMenuProps extends SessionBarProps {
+  changeable: boolean
+}
+
+function MoreMenu(props: MoreMenuProps) {
+  const { session, template, desktop, quality, onQuality, viewOnly, onViewOnly, changeable } = props
   const [dialog, setDialog] = useState<'rename' | 'delete'>()
   const actions = useSessionActions(session, template)
   const navigate = useNavigate()
@@ -199,19 +243,27 @@ function MoreMenu({ session, template, desktop, quality, onQuality }: SessionBar
                 ))}
               </Menu.RadioGroup>
               <Menu.Divider />
+              <Menu.CheckboxItem checked={viewOnly} onChange={onViewOnly}>
+                {words.viewOnly}
+              </Menu.CheckboxItem>
             </>
           )}
-          {phaseOf(session) === 'Failed' && (
+          {desktop && changeable && <Menu.Divider />}
+          {changeable && phaseOf(session) === 'Failed' && (
             <Menu.Item leftSection={<IconRefresh size={16} />} onClick={actions.restart}>
               {strings.session.restart}
             </Menu.Item>
           )}
-          <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => setDialog('rename')}>
-            {strings.session.rename}
-          </Menu.Item>
-          <Menu.Item c="var(--state-bad)" leftSection={<IconTrash size={16} />} onClick={() => setDialog('delete')}>
-            {strings.session.delete}
-          </Menu.Item>
+          {changeable && (
+            <>
+              <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => setDialog('rename')}>
+                {strings.session.rename}
+              </Menu.Item>
+              <Menu.Item c="var(--state-bad)" leftSection={<IconTrash size={16} />} onClick={() => setDialog('delete')}>
+                {strings.session.delete}
+              </Menu.Item>
+            </>
+          )}
         </Menu.Dropdown>
       </Menu>
       {dialog === 'rename' && <RenameDialog session={session} template={template} onClose={close} />}

@@ -27,12 +27,14 @@ interface Props {
   template: Template | undefined
   title: string
   quality: PictureQuality
+  /** Only look on; for a desktop. */
+  viewOnly: boolean
   roundTrip: number | undefined
   onState: (state: StageState) => void
 }
 
 /** The window of a running session: a desktop's screen, or a web app in its frame. */
-export function Stage({ session, template, title, quality, roundTrip, onState }: Props) {
+export function Stage({ session, template, title, quality, viewOnly, roundTrip, onState }: Props) {
   const { name } = session.metadata
   const { connection, problem, roundTrip: measured, reconnect } = useConnection(name)
   const [desktop, setDesktop] = useState<DesktopHandle>()
@@ -54,6 +56,7 @@ export function Stage({ session, template, title, quality, roundTrip, onState }:
         connectionId={connection.connectionId}
         title={title}
         quality={quality}
+        viewOnly={viewOnly}
         roundTrip={roundTrip}
         onHandle={setDesktop}
       />

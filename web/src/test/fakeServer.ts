@@ -7,6 +7,7 @@ import { me as ada } from './fixtures'
 interface Call {
   method: string
   path: string
+  query: URLSearchParams
   body: unknown
   headers: Headers
 }
@@ -51,11 +52,13 @@ export function fakeServer({ me = ada, sessions = [], templates = [] }: World = 
   }
   const answer = async (input: Request | string): Promise<Response> => {
     const request = typeof input === 'string' ? new Request(new URL(input, location.href)) : input
-    const path = new URL(request.url).pathname.replace('/api/v1', '')
+    const { pathname, searchParams: query } = new URL(request.url)
+    const path = pathname.replace('/api/v1', '')
     const text = await request.text()
     const call: Call = {
       method: request.method,
       path,
+      query,
       body: text === '' ? undefined : (JSON.parse(text) as unknown),
       headers: request.headers,
     }

@@ -1,4 +1,4 @@
-import type { Activity, Condition, Me, Phase, Session, SessionSpec, SessionStatus, Template, TemplateSpec } from '~/api/types'
+import type { Activity, Condition, Job, Me, Phase, Session, SessionSpec, SessionStatus, Template, TemplateSpec } from '~/api/types'
 
 /** Small true-to-form objects for tests and for the page of all components. */
 
@@ -6,7 +6,10 @@ export const me: Me = {
   name: 'ada',
   displayName: 'Ada',
   roles: ['admin'],
-  permissions: ['sessions:own', 'sessions:read', 'sessions:read-all', 'users:read', 'users:write', 'audit:read'],
+  permissions: [
+    'sessions:own', 'sessions:read', 'sessions:read-all', 'sessions:write-all', 'sessions:act-as',
+    'users:read', 'users:write', 'audit:read', 'jobs:read-all', 'jobs:write-all',
+  ],
 }
 
 export function aCondition(type: string, status: Condition['status'] = 'True', message = ''): Condition {
@@ -76,6 +79,28 @@ export function anActivity(session: string, parts: Partial<Activity> = {}): Acti
     lastActivity: '2026-01-01T10:20:00Z',
     idle: { since: null, cause: 'Somebody is working in it.', stopsAt: null },
     usage: { cpuMillicores: 500, memoryBytes: 2 ** 30, memoryLimitBytes: 2 ** 31 },
+    ...parts,
+  }
+}
+
+export function aJob(id: string, parts: Partial<Job> = {}): Job {
+  return {
+    id,
+    type: 'catalog.sync',
+    target: 'repository/7',
+    status: 'RUNNING',
+    attempt: 1,
+    maxAttempts: 3,
+    progress: null,
+    error: null,
+    result: null,
+    cancelRequested: false,
+    correlationId: null,
+    createdBy: null,
+    createdAt: '2026-01-01T10:00:00Z',
+    runAfter: '2026-01-01T10:00:00Z',
+    startedAt: '2026-01-01T10:00:01Z',
+    finishedAt: null,
     ...parts,
   }
 }

@@ -19,6 +19,8 @@ interface Props {
   connectionId: string
   title: string
   quality: PictureQuality
+  /** Only look on. */
+  viewOnly: boolean
   /** Milliseconds, for the automatic quality. */
   roundTrip: number | undefined
   /** Called with the desktop and at each change of it; with nothing when it goes. */
@@ -54,11 +56,14 @@ export default function DesktopViewer(props: Props) {
   )
 }
 
-function Overlay({ link, session, connectionId, quality, roundTrip, onHandle }: Props & { link: DesktopLink }) {
+function Overlay({ link, session, connectionId, quality, viewOnly, roundTrip, onHandle }: Props & { link: DesktopLink }) {
   const state = useSyncExternalStore(link.listen, () => link.state)
   const [access, setAccess] = useState<ClipboardAccess>('unavailable')
   useEffect(() => watchAccess(setAccess), [])
-  useEffect(() => link.open(socketUrl(session, connectionId)), [link, session, connectionId])
+  useEffect(
+    () => link.open(socketUrl(session, connectionId, viewOnly), viewOnly),
+    [link, session, connectionId, viewOnly],
+  )
   useEffect(() => link.setAccess(access), [link, access])
   useEffect(() => link.setQuality(quality, roundTrip), [link, quality, roundTrip])
   useEffect(() => onHandle({ link, state, access }), [link, state, access, onHandle])
@@ -87,9 +92,10 @@ function useSharedFate(link: DesktopLink, { phase }: DesktopState): void {
   }, [phase, retryNow])
 }
 
-function socketUrl(session: string, connectionId: string): string {
+function socketUrl(session: string, connectionId: string, viewOnly: boolean): string {
   const url = new URL(`/api/v1/sessions/${encodeURIComponent(session)}/vnc`, location.href)
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   url.searchParams.set('connectionId', connectionId)
+  if (viewOnly) url.searchParams.set('view', 'true')
   return url.href
 }

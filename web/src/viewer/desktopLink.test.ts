@@ -22,6 +22,8 @@ const { FakeRfb } = vi.hoisted(() => {
       extendedClipboardProvide: (rfb: FakeRfb, formats: number[], [text]: string[]) =>
         rfb.clipboardMessages.push(`provide ${String(formats)} ${text ?? ''}`),
     }
+    viewOnly = false
+    resizeSession = false
     constructor() {
       super()
       FakeRfb.all.push(this)
@@ -147,6 +149,28 @@ describe('the link to a desktop', () => {
     expect(FakeRfb.last.clipboardMessages.slice(1)).toEqual(['notify', 'provide 1 ä€@'])
     link.paste('long'.repeat(100_000))
     expect(FakeRfb.last.clipboardMessages.slice(3)).toEqual(['notify'])
+  })
+
+  it('sends nothing while it is only looked at, and takes part over a connection of its own', async () => {
+    clipboard.readText.mockResolvedValue('from here')
+    FakeRfb.last.tell('connect')
+    link.setAccess('granted')
+    link.open('ws://localhost/vnc?view=true', true)
+    expect(FakeSocket.last.url.search).toBe('?view=true')
+    expect([FakeRfb.last.viewOnly, FakeRfb.last.resizeSession]).toEqual([true, false])
+    expect(link.state.phase).toBe('connecting')
+    expect(still.dataset['shown']).toBe('true')
+    FakeRfb.last.tell('connect')
+    dispatchEvent(new Event('focus'))
+    await vi.advanceTimersByTimeAsync(0)
+    expect(FakeRfb.last.pasted).toEqual([])
+
+    link.open('ws://localhost/vnc', false)
+    expect(FakeSocket.last.url.search).toBe('')
+    expect([FakeRfb.last.viewOnly, FakeRfb.last.resizeSession]).toEqual([false, true])
+    FakeRfb.last.tell('connect')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(FakeRfb.last.pasted).toEqual(['from here'])
   })
 
   it('presses combinations down in order and lets go in reverse', () => {

@@ -37,6 +37,7 @@ export class DesktopLink {
   #alive = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #access: ClipboardAccess = 'unavailable'
+  #viewOnly = false
   /** What both sides are known to hold: it need not be sent again, nor come back. */
   #shared: string | undefined
   readonly #bandwidth = new Bandwidth()
@@ -58,10 +59,18 @@ export class DesktopLink {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Connects to `url`; where a link is up already, its next attempt goes there. */
-  open(url: string): void {
+  /**
+   * Connects to `url`; where a link is up already, its next attempt goes there. With `viewOnly` the picture is all there
+   * is: no keys, no pointer, no clipboard, and the desktop keeps its size. A change of it takes effect at once.
+   */
+  open(url: string, viewOnly = false): void {
+    const other = viewOnly !== this.#viewOnly
     this.#url = url
-    if (this.#alive) return
+    this.#viewOnly = viewOnly
+    if (this.#alive) {
+      if (other) this.#connectAnew()
+      return
+    }
     this.#alive = true
     addEventListener('online', this.retryNow)
     addEventListener('offline', this.drop)
@@ -100,6 +109,16 @@ export class DesktopLink {
     this.#rfb?.disconnect()
     socket.close()
     this.#lost(socket)
+  }
+
+  /** The picture stays meanwhile; nothing was lost. */
+  #connectAnew(): void {
+    if (this.#rfb && this.#state.phase === 'connected') {
+      this.#keepPicture(this.#rfb)
+      this.#become({ phase: 'connecting' })
+    }
+    this.drop()
+    this.retryNow()
   }
 
   focus(): void {
@@ -169,7 +188,8 @@ export class DesktopLink {
     const rfb = new EagerRfb(this.#screen, socket, { shared: true })
     this.#rfb = rfb
     rfb.scaleViewport = true
-    rfb.resizeSession = true
+    rfb.viewOnly = this.#viewOnly
+    rfb.resizeSession = !this.#viewOnly
     rfb.background = 'transparent'
     // noVNC leaves it out of the order of Tab.
     this.#screen.querySelector('canvas')?.setAttribute('tabindex', '0')
@@ -179,7 +199,7 @@ export class DesktopLink {
       this.#attempt = 0
       this.#still.dataset['shown'] = 'false'
       this.#become({ phase: 'connected' })
-      this.focus()
+      if (!this.#viewOnly) this.focus()
       this.#offer()
     })
     rfb.addEventListener('clipboard', (event) => void this.#receive(event.detail.text))
@@ -219,9 +239,9 @@ export class DesktopLink {
 
   /** Offers this computer's clipboard to the session, where the browser lets the page read it. */
   readonly #offer = (): void => {
-    if (this.#access !== 'granted' || this.#state.phase !== 'connected' || !document.hasFocus()) return
+    if (this.#viewOnly || this.#access !== 'granted' || this.#state.phase !== 'connected' || !document.hasFocus()) return
     void readClipboard().then((text) => {
-      if (text !== undefined && text !== '' && text !== this.#shared) this.paste(text)
+      if (!this.#viewOnly && text !== undefined && text !== '' && text !== this.#shared) this.paste(text)
     })
   }
 

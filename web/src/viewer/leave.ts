@@ -17,6 +17,11 @@ export function leaveWindow(): void {
   document.getElementById(BAR_ID)?.focus()
 }
 
+/** Puts the focus back into the window below the bar, whatever is shown there. */
+export function enterWindow(): void {
+  document.querySelector<HTMLElement>('[data-window] canvas[tabindex], iframe[data-window]')?.focus()
+}
+
 /** Calls {@link leaveWindow} when what `frame` shows asks for it while it has the focus, until the result is called. */
 export function listenForLeaving(frame: HTMLIFrameElement): () => void {
   const take = ({ source, data }: MessageEvent<unknown>) => {
