@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod http;
 pub mod jobs;
 pub mod live;
 pub mod objects;
+pub mod outgoing;
 pub mod services;
 pub mod store;
 pub mod telemetry;

@@ -20,7 +20,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("controller", &["app", "objects", "engine", "store", "domain", "crd"]),
     ("live", &["objects", "engine", "store", "domain", "crd"]),
     ("jobs", &["store", "domain", "crd"]),
-    ("catalog", &["store", "domain", "crd"]),
+    ("catalog", &["objects", "outgoing", "domain", "crd"]),
+    // What the server connects to on somebody's word.
+    ("outgoing", &["domain"]),
     ("auth", &["store", "domain", "crd"]),
     ("objects", &["store", "domain", "crd"]),
     ("engine", &["store", "domain", "crd"]),
@@ -51,7 +53,7 @@ const CORNERS: &[(&str, &[&str], &str)] = &[
     ("refinery", &["store/"], "migrations run in one place"),
     (
         "serde_saphyr",
-        &["services/templates.rs", "http/openapi.rs", "config/", "cli/"],
+        &["services/templates.rs", "http/openapi.rs", "catalog/", "config/", "cli/"],
         "YAML is read where it comes in",
     ),
 ];

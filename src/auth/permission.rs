@@ -70,6 +70,14 @@ permissions! {
     TemplatesRead = "templates:read": User Operator Auditor Admin;
     /// Create, change and delete templates.
     TemplatesWrite = "templates:write": Admin;
+    /// Look through the catalog.
+    CatalogRead = "catalog:read": User Operator Auditor Admin;
+    /// See the catalog's repositories, their syncs and webhooks.
+    CatalogRepositories = "catalog:repositories": Operator Auditor Admin;
+    /// Have repositories synced.
+    CatalogSync = "catalog:sync": Operator Admin;
+    /// Add, change and remove repositories.
+    CatalogWrite = "catalog:write": Admin;
     /// See jobs: those that one asked for, or all with `JobsReadAll`.
     JobsRead = "jobs:read": User Operator Auditor Admin;
     /// See everybody's jobs and the platform's own.

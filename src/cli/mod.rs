@@ -5,11 +5,13 @@
 mod admin;
 mod attend;
 mod audit;
+mod catalog;
 mod client;
 mod config_check;
 mod crds;
 mod desktop;
 mod doctor;
+mod git_fetch;
 mod login;
 mod migrate;
 mod openapi;
@@ -110,6 +112,12 @@ enum Command {
     /// What is set, and whether it can be used.
     #[command(subcommand)]
     Config(config_check::Settings),
+    /// Check a template catalog on disk.
+    #[command(subcommand)]
+    Catalog(catalog::Catalog),
+    /// Fetch the repository that standard input names. Started by the server.
+    #[command(hide = true)]
+    GitFetch,
     /// Print the definitions of the custom resources as YAML.
     Crds,
     /// Look at this host: what the server and the shipped templates need, what is missing, and what brings it.
@@ -148,6 +156,8 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Admin(admin) => admin::run(admin, clock),
         Command::Audit(audit) => audit::run(audit, clock),
         Command::Config(settings) => config_check::run(&settings, &cli.sources),
+        Command::Catalog(catalog) => catalog::run(catalog),
+        Command::GitFetch => git_fetch::run(),
         Command::Crds => crds::run(),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Login(login) => login::run(login),

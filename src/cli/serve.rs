@@ -113,7 +113,7 @@ async fn with_database(
     let Doors { policy, tls, sockets } = doors;
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
-    work(&app, &listener, claim, &mut tasks);
+    work(&app, &listener, claim, &mut tasks)?;
     let epoch = Leadership::start(&database.connector, Candidate::new(Some(claim.identity())), &mut tasks)?.epoch();
     lead(&app, gateway.presence(), epoch, &mut tasks);
     let wiring = Wiring { app: app.clone(), policy, keys, gateway, stopping };
@@ -166,13 +166,16 @@ async fn wire(
 }
 
 /// Works on jobs, those of other servers included.
-fn work(app: &App, listener: &Listener, claim: &Claim, tasks: &mut Tasks) {
+fn work(app: &App, listener: &Listener, claim: &Claim, tasks: &mut Tasks) -> Result<(), CliError> {
     let options = jobs::Options {
         workers: app.config.jobs.job_workers.into(),
         folder: Some(claim.identity()),
         ..jobs::Options::default()
     };
-    jobs::start(app.pool.clone(), listener, Arc::clone(&app.clock), services::jobs::handlers(app), options, tasks);
+    let handlers = services::jobs::handlers(app, std::env::current_exe()?, claim.data());
+    jobs::start(app.pool.clone(), listener, Arc::clone(&app.clock), handlers, options, tasks);
+    tasks.start("catalog.schedule", services::catalog::schedule::run(app.clone(), tasks.stopping()));
+    Ok(())
 }
 
 /// Starts what only one server at a time does: it works while this one leads.

@@ -14,6 +14,8 @@ impl Config {
         self.check_database(&mut wrong);
         self.check_sessions(&mut wrong);
         self.http.check(&mut wrong);
+        let exceptions = self.catalog.exceptions();
+        wrong.extend(exceptions.err().map(|message| ConfigError::new("CATALOG_ALLOW", message)));
         wrong
     }
 

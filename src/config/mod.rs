@@ -2,6 +2,7 @@
 //!
 //! Order of precedence: defaults, the YAML file, the environment, flags.
 
+mod catalog;
 mod check;
 mod client;
 mod database;
@@ -15,6 +16,7 @@ mod people;
 mod report;
 mod sessions;
 
+pub use catalog::Catalog;
 pub use client::client_folder;
 pub use database::{Database, SslMode};
 pub use engine::{Engine, EngineKind};
@@ -70,6 +72,9 @@ pub struct Config {
     /// What sessions may have.
     #[command(flatten)]
     pub sessions: Sessions,
+    /// The template catalog.
+    #[command(flatten)]
+    pub catalog: Catalog,
     /// Long work.
     #[command(flatten)]
     pub jobs: Jobs,

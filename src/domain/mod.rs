@@ -1,6 +1,7 @@
 //! Rules over the custom resources: no I/O, no clock, no SQL.
 
 pub mod activity;
+pub mod catalog;
 pub mod conditions;
 pub mod doctor;
 pub mod duration;
@@ -14,6 +15,7 @@ pub mod lock_out;
 pub mod merge;
 pub mod names;
 pub mod origins;
+pub mod outgoing;
 pub mod parameters;
 pub mod people;
 pub mod phase;

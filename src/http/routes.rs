@@ -4,11 +4,11 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, connections, health, jobs, openapi,
+    audit, auth, catalog, connections, health, jobs, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
-    sessions, system, templates, tokens, users, ws,
+    repositories, sessions, system, templates, tokens, users, webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -97,6 +97,26 @@ routes! {
     "/api/v1/sessions/{id}/connections" { GET connections::list_connections; }
     "/api/v1/sessions/{id}/vnc" { GET connections::view_screen [Unrepeatable]; }
     "/api/v1/activity" { GET connections::list_activity; }
+    "/api/v1/templates/{id}/upgrade" { POST catalog::upgrade_template; }
+    "/api/v1/templates/{id}/rollback" { POST catalog::roll_template_back; }
+    "/api/v1/catalog/repositories" {
+        GET repositories::list_repositories; POST repositories::create_repository;
+    }
+    "/api/v1/catalog/repositories/{id}" {
+        GET repositories::get_repository; PATCH repositories::change_repository;
+        DELETE repositories::delete_repository;
+    }
+    "/api/v1/catalog/repositories/{id}/sync" { POST repositories::sync_repository; }
+    "/api/v1/catalog/repositories/{id}/syncs" { GET repositories::repository_syncs; }
+    "/api/v1/catalog/repositories/{id}/deliveries" { GET repositories::repository_deliveries; }
+    "/api/v1/catalog/repositories/{id}/webhook-secret" { POST repositories::renew_webhook_secret [Unrepeatable]; }
+    "/api/v1/catalog/sync" { POST repositories::sync_catalog; }
+    "/api/v1/catalog/templates" { GET catalog::list_catalog; }
+    "/api/v1/catalog/templates/{id}" { GET catalog::get_catalog_template; }
+    "/api/v1/catalog/templates/{id}/versions" { GET catalog::catalog_versions; }
+    "/api/v1/catalog/templates/{id}/diff" { GET catalog::catalog_diff; }
+    "/api/v1/catalog/install" { POST catalog::install_template; }
+    "/webhooks/repository/sync" { POST webhooks::receive [Unrepeatable]; }
     "/api/v1/jobs" { GET jobs::list_jobs; }
     "/api/v1/jobs/{id}" { GET jobs::get_job; }
     "/api/v1/jobs/{id}/logs" { GET jobs::job_logs; }

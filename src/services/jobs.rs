@@ -1,8 +1,14 @@
 //! Jobs, as people act on them.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::audit::{self, Entry};
+use super::{
+    audit::{self, Entry},
+    catalog::sync::Syncs,
+};
 pub use crate::store::jobs::{Query, SORTS};
 use crate::{
     App, Error,
@@ -12,10 +18,10 @@ use crate::{
     store::jobs::{self, logs},
 };
 
-/// What can be done as a job.
+/// What can be done as a job. `program`: this very program; `data`: the data folder.
 #[must_use]
-pub fn handlers(_app: &App) -> Vec<Arc<dyn Handler>> {
-    Vec::new()
+pub fn handlers(app: &App, program: PathBuf, data: &Path) -> Vec<Arc<dyn Handler>> {
+    vec![Arc::new(Syncs { app: app.clone(), program, caches: data.join("git") })]
 }
 
 /// Whether the caller may know of the job.

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod activity;
 pub mod audit;
 pub mod audit_chain;
+pub mod catalog;
 pub mod connections;
 pub mod disabled;
 pub mod idempotency;

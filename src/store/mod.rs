@@ -4,6 +4,7 @@ pub mod activity;
 pub mod audit;
 mod away;
 mod binaries;
+pub mod catalog;
 pub mod connections;
 mod connector;
 mod folder;

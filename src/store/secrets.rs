@@ -16,7 +16,11 @@ pub struct Column {
 }
 
 /// Every column with sealed values. Whoever adds one adds it here, or `rekey` passes it by.
-pub const SEALED: &[Column] = &[Column { table: "signing_keys", column: "private_key", id: "kid" }];
+pub const SEALED: &[Column] = &[
+    Column { table: "signing_keys", column: "private_key", id: "kid" },
+    Column { table: "catalog_repositories", column: "credential", id: "id" },
+    Column { table: "catalog_repositories", column: "webhook_secret", id: "id" },
+];
 
 /// The values of `column` with their rows' ids, locked until the transaction ends.
 pub async fn values_locked(db: &impl GenericClient, column: Column) -> Result<Vec<(String, Vec<u8>)>, Error> {

@@ -4,6 +4,7 @@
 
 mod creates;
 mod database;
+mod jobs;
 mod life;
 #[allow(dead_code, reason = "shared with other areas")]
 #[path = "../support/postgres.rs"]

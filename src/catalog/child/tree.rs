@@ -1,0 +1,113 @@
+//! The files of a commit: only manifests, only plain files, within limits.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use git2::{Commit, ObjectType, Oid, Repository, Tree};
+
+use super::{Failure, progress, say};
+use crate::catalog::fetch::{Limits, Request, Said};
+
+/// File modes of git's trees.
+const LINK: i32 = 0o120_000;
+
+/// Says every manifest of `commit` in the folder that is asked for, and what is left out.
+pub fn tell(repository: &Repository, commit: &Commit<'_>, request: &Request) -> Result<(), Failure> {
+    let unreadable = |error: git2::Error| (format!("the repository is damaged: {}", error.message()), false);
+    let mut tree = commit.tree().map_err(unreadable)?;
+    for part in request.folder.split('/').filter(|part| !part.is_empty()) {
+        let below = tree.get_name(part).filter(|entry| entry.kind() == Some(ObjectType::Tree)).map(|entry| entry.id());
+        let below = below.ok_or_else(|| (format!("there is no folder “{}” in it", request.folder), false))?;
+        tree = repository.find_tree(below).map_err(unreadable)?;
+    }
+    let mut walk = Walk { repository, limits: request.limits, entries: 0, manifests: Vec::new() };
+    walk.folder(&tree, &request.folder, 0)?;
+    let manifests = walk.manifests;
+    let total = manifests.len() as u64;
+    for (index, (path, blob)) in manifests.into_iter().enumerate() {
+        if index % 50 == 0 {
+            progress(index as u64, total, "reading manifests");
+        }
+        tell_file(repository, request, path, blob)?;
+    }
+    Ok(())
+}
+
+fn tell_file(repository: &Repository, request: &Request, path: String, blob: Oid) -> Result<(), Failure> {
+    let known = request.known.contains(&format!("{blob} {path}"));
+    let said = if known {
+        Said::File { path, blob: blob.to_string(), content: None }
+    } else {
+        // The header says how large it is before it is unpacked.
+        let size = repository.odb().and_then(|odb| odb.read_header(blob)).map(|(size, _)| size);
+        match size {
+            Ok(size) if size > request.limits.file_bytes => {
+                let reason = format!("it has {size} bytes: a manifest has {} at most", request.limits.file_bytes);
+                Said::Left { path, reason }
+            }
+            _ => match repository.find_blob(blob) {
+                Ok(content) => {
+                    Said::File { path, blob: blob.to_string(), content: Some(STANDARD.encode(content.content())) }
+                }
+                Err(error) => return Err((format!("the repository is damaged at {path}: {}", error.message()), false)),
+            },
+        }
+    };
+    say(&said).map_err(|error| (error.to_string(), true))
+}
+
+struct Walk<'a> {
+    repository: &'a Repository,
+    limits: Limits,
+    entries: usize,
+    manifests: Vec<(String, Oid)>,
+}
+
+impl Walk<'_> {
+    fn folder(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> Result<(), Failure> {
+        if depth > self.limits.depth {
+            return Err((format!("its folders are nested more than {} deep", self.limits.depth), false));
+        }
+        for entry in tree {
+            self.entries += 1;
+            if self.entries > self.limits.entries {
+                return Err((format!("it has more than {} files and folders", self.limits.entries), false));
+            }
+            let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
+                left(&format!("{path}/?"), "its name is not UTF-8")?;
+                continue;
+            };
+            if matches!(name, "" | "." | "..") || name.eq_ignore_ascii_case(".git") || name.contains(['/', '\0']) {
+                return Err((
+                    format!("a file in “/{path}” has a name that leads elsewhere: nothing of this repository is read"),
+                    false,
+                ));
+            }
+            let below = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            match entry.kind() {
+                Some(ObjectType::Tree) => {
+                    let tree =
+                        self.repository.find_tree(entry.id()).map_err(|error| (error.message().to_owned(), false))?;
+                    self.folder(&tree, &below, depth + 1)?;
+                }
+                Some(ObjectType::Commit) => left(&below, "it is a submodule: those are not fetched")?,
+                Some(ObjectType::Blob) if entry.filemode() == LINK => {
+                    if is_manifest(name) {
+                        left(&below, "it is a link: those are not followed")?;
+                    }
+                }
+                Some(ObjectType::Blob) if is_manifest(name) => self.manifests.push((below, entry.id())),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn left(path: &str, reason: &str) -> Result<(), Failure> {
+    say(&Said::Left { path: path.to_owned(), reason: reason.to_owned() }).map_err(|error| (error.to_string(), true))
+}
+
+/// Whether a file of that name may hold templates.
+pub fn is_manifest(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.')
+}

@@ -1,0 +1,105 @@
+//! The one dialler: resolves a name once, checks what comes out, and connects to exactly that.
+//!
+//! Between the check and the connection nothing asks for the name again, so that a name cannot be one thing when it is
+//! looked at and another when it is dialled.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Url;
+
+use crate::domain::outgoing::{Exceptions, check_target, inner_network, is_public};
+
+/// Longest time for a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Longest silence in the middle of an answer.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+
+/// Clients for URLs that somebody gave: one that reaches only public addresses, and one for what an administrator
+/// excepted from that. Neither follows redirects, knows proxies or keeps cookies.
+#[derive(Clone, Debug)]
+pub struct Dialler {
+    exceptions: Exceptions,
+    public: reqwest::Client,
+    anywhere: reqwest::Client,
+}
+
+impl Dialler {
+    /// With those exceptions.
+    ///
+    /// # Errors
+    /// Where the host's certificates cannot be read.
+    pub fn new(exceptions: Exceptions) -> Result<Self, reqwest::Error> {
+        // Another part may have been first; either's is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT_WITHIN)
+                .read_timeout(READ_WITHIN)
+                .user_agent(concat!("git/2.0 (streamspace ", env!("CARGO_PKG_VERSION"), ")"))
+        };
+        Ok(Self { exceptions, public: client().dns_resolver(Arc::new(Public)).build()?, anywhere: client().build()? })
+    }
+
+    /// The client for `url`.
+    ///
+    /// # Errors
+    /// A sentence that says why that is not allowed.
+    pub fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
+        check_target(url, &self.exceptions)?;
+        Ok(if self.exceptions.cover(url) { &self.anywhere } else { &self.public })
+    }
+}
+
+/// Resolves names to their public addresses.
+#[derive(Debug)]
+struct Public;
+
+impl Resolve for Public {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            Ok(only_public(&host, found)?)
+        })
+    }
+}
+
+fn only_public(host: &str, found: Vec<SocketAddr>) -> io::Result<Addrs> {
+    let public: Vec<SocketAddr> = found.into_iter().filter(|address| is_public(address.ip())).collect();
+    if public.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, inner_network(host)));
+    }
+    Ok(Box::new(public.into_iter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(text: &[&str]) -> Vec<SocketAddr> {
+        text.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect()
+    }
+
+    #[test]
+    fn a_name_that_means_an_inner_address_is_not_dialled_and_of_a_mixed_one_only_what_is_public() {
+        assert!(only_public("rebind.example", addresses(&["127.0.0.1", "::1", "10.0.0.1"])).is_err());
+        let mixed = only_public("mixed.example", addresses(&["169.254.169.254", "1.1.1.1"])).unwrap();
+        assert_eq!(mixed.collect::<Vec<_>>(), addresses(&["1.1.1.1"]));
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_dialled_only_where_that_is_excepted() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url: Url = format!("http://127.0.0.1:{}/x", listener.local_addr().unwrap().port()).parse().unwrap();
+        let strict = Dialler::new(Exceptions::default()).unwrap();
+        assert!(strict.client(&url).is_err());
+        let kind = Dialler::new(Exceptions::parse([url.as_str()]).unwrap()).unwrap();
+        assert!(kind.client(&url).is_ok());
+        // A name that only turns out to be inner when it is resolved.
+        let refused = Public.resolve("localhost".parse().unwrap()).await.err().unwrap();
+        assert!(refused.to_string().contains("inner network"), "{refused}");
+    }
+}

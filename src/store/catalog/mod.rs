@@ -1,0 +1,6 @@
+//! Tables of the template catalog.
+
+pub mod deliveries;
+pub mod repositories;
+pub mod syncs;
+pub mod templates;

@@ -1,0 +1,139 @@
+//! Tables `catalog_syncs` and `catalog_files`.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_postgres::types::{Json, ToSql};
+use uuid::Uuid;
+
+use crate::Error;
+
+/// Syncs of a repository that are kept.
+const KEPT: i64 = 100;
+
+/// A sync that found something new, or failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sync {
+    /// Its id.
+    pub id: Uuid,
+    /// Of which repository.
+    pub repository: Uuid,
+    /// The job that it was.
+    pub job: String,
+    /// `synced` or `failed`.
+    pub result: String,
+    /// What was read.
+    pub commit: Option<String>,
+    /// Templates that are new.
+    pub added: i32,
+    /// Templates that are otherwise.
+    pub changed: i32,
+    /// Templates that are gone.
+    pub removed: i32,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// What is wrong with files: a list of problems.
+    pub problems: Value,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+/// Writes a sync down, and forgets the oldest of its repository. Its end is now.
+pub async fn insert(db: &impl GenericClient, sync: &Sync) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached(
+            "INSERT INTO catalog_syncs (id, repository, job, result, commit, added, changed, removed, error, problems, began_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+             WHERE EXISTS (SELECT 1 FROM catalog_repositories WHERE id = $2)",
+        )
+        .await?;
+    let Sync { id, repository, job, result, commit, added, changed, removed, error, problems, began_at, .. } = sync;
+    let values: [&(dyn ToSql + std::marker::Sync); 11] =
+        [id, repository, job, result, commit, added, changed, removed, error, problems, began_at];
+    db.execute(&statement, &values).await?;
+    let forget = db
+        .prepare_cached(
+            "DELETE FROM catalog_syncs WHERE id IN (SELECT id FROM catalog_syncs WHERE repository = $1
+             ORDER BY ended_at DESC OFFSET $2)",
+        )
+        .await?;
+    db.execute(&forget, &[repository, &KEPT]).await?;
+    Ok(())
+}
+
+/// The syncs of a repository, the latest first.
+pub async fn list(db: &impl GenericClient, repository: Uuid) -> Result<Vec<Sync>, Error> {
+    let statement = db
+        .prepare_cached("SELECT * FROM catalog_syncs WHERE repository = $1 ORDER BY ended_at DESC, id LIMIT $2")
+        .await?;
+    let rows = db.query(&statement, &[&repository, &KEPT]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Sync {
+                id: row.try_get("id")?,
+                repository: row.try_get("repository")?,
+                job: row.try_get("job")?,
+                result: row.try_get("result")?,
+                commit: row.try_get("commit")?,
+                added: row.try_get("added")?,
+                changed: row.try_get("changed")?,
+                removed: row.try_get("removed")?,
+                error: row.try_get("error")?,
+                problems: row.try_get("problems")?,
+                began_at: row.try_get("began_at")?,
+                ended_at: row.try_get("ended_at")?,
+            })
+        })
+        .collect()
+}
+
+/// A file as it was read last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The id of its content.
+    pub blob: String,
+    /// Templates that come from it.
+    pub names: Vec<String>,
+    /// What is wrong with it: a list of problems.
+    pub problems: Value,
+}
+
+/// The files of a repository, by path.
+pub async fn files(db: &impl GenericClient, repository: Uuid) -> Result<BTreeMap<String, Known>, Error> {
+    let statement =
+        db.prepare_cached("SELECT path, blob, names, problems FROM catalog_files WHERE repository = $1").await?;
+    let rows = db.query(&statement, &[&repository]).await?;
+    rows.iter()
+        .map(|row| {
+            let known =
+                Known { blob: row.try_get("blob")?, names: row.try_get("names")?, problems: row.try_get("problems")? };
+            Ok((row.try_get("path")?, known))
+        })
+        .collect()
+}
+
+/// Replaces what is known of the files of a repository.
+pub async fn replace_files(
+    db: &impl GenericClient,
+    repository: Uuid,
+    files: &BTreeMap<String, Known>,
+) -> Result<(), Error> {
+    let paths: Vec<&str> = files.keys().map(String::as_str).collect();
+    let gone = db.prepare_cached("DELETE FROM catalog_files WHERE repository = $1 AND path <> ALL($2)").await?;
+    db.execute(&gone, &[&repository, &paths]).await?;
+    let write = db
+        .prepare_cached(
+            "INSERT INTO catalog_files AS f (repository, path, blob, names, problems) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (repository, path) DO UPDATE SET blob = excluded.blob, names = excluded.names,
+                 problems = excluded.problems",
+        )
+        .await?;
+    for (path, known) in files {
+        db.execute(&write, &[&repository, path, &known.blob, &known.names, &Json(&known.problems)]).await?;
+    }
+    Ok(())
+}

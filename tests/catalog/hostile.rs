@@ -1,0 +1,172 @@
+//! Repositories that mean harm are refused with a reason; the same without their hostile part are synced.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use crate::{
+    git::{Manners, Repo, Server},
+    world::{World, manifest},
+};
+
+/// What the latest sync said of a file.
+async fn said_of(world: &World, id: &str, file: &str) -> String {
+    let latest = world.latest(id).await;
+    let problems = latest["problems"].as_array().unwrap().clone();
+    let problem = problems.iter().find(|problem| problem["file"] == file);
+    problem.unwrap_or_else(|| panic!("nothing about {file}: {latest}"))["message"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn links_and_submodules_are_left_out_with_the_reason() {
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha"));
+    std::os::unix::fs::symlink("/etc/passwd", world.repo.work().join("out.yaml")).unwrap();
+    world.repo.git(&["add", "--all"]);
+    let commit = "1".repeat(40);
+    world.repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},sub")]);
+    world.repo.git(&["commit", "--quiet", "--message=hostile"]);
+    world.repo.git(&["push", "--quiet", "../served/catalog.git", "HEAD:refs/heads/main"]);
+    let id = world.add(json!({})).await;
+    assert_eq!(world.names("").await, ["a"]);
+    assert!(said_of(&world, &id, "out.yaml").await.contains("link"));
+    assert!(said_of(&world, &id, "sub").await.contains("submodule"));
+    world.repo.remove("out.yaml").write("out.yaml", manifest("out", "Out")).push();
+    world.sync(&id).await;
+    assert_eq!(world.names("").await, ["a", "out"]);
+}
+
+#[actix_web::test]
+async fn a_tree_with_a_name_that_leads_elsewhere_is_refused_as_a_whole() {
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    let blob = world.repo.git(&["rev-parse", "HEAD:a.yaml"]);
+    for name in ["..", ".git"] {
+        let raw: Vec<u8> = [
+            format!("100644 a.yaml\0").into_bytes(),
+            hex(&blob),
+            format!("40000 {name}\0").into_bytes(),
+            hex(&tree_of(&world.repo)),
+        ]
+        .concat();
+        world.repo.write("../raw", &raw);
+        let tree = world.repo.git(&["hash-object", "-t", "tree", "-w", "--literally", "../raw"]);
+        let commit = world.repo.git(&["commit-tree", &tree, "-m", "hostile"]);
+        world.repo.git(&["push", "--quiet", "--force", "../served/catalog.git", &format!("{commit}:refs/heads/main")]);
+        let id = world.add(json!({ "name": format!("hostile {name}") })).await;
+        let there = world.repository(&id).await;
+        assert!(
+            there["status"] == "failed" && there["lastError"].as_str().is_some_and(|error| !error.is_empty()),
+            "{there}"
+        );
+        assert_eq!(there["templateCount"], 0);
+        world.repo.push();
+        assert_eq!(world.sync(&id).await["status"], "synced", "the same without it");
+    }
+}
+
+fn tree_of(repo: &Repo) -> String {
+    repo.git(&["rev-parse", "HEAD^{tree}"])
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn files_that_would_keep_the_server_busy_are_refused_one_by_one() {
+    let world = World::new().await;
+    let bomb: String = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
+        let below = vec![format!("*a{}", level - 1); 9].join(", ");
+        text + &format!("a{level}: &a{level} [{below}]\n")
+    });
+    let huge = manifest("huge", "Huge") + &"# filler\n".repeat(100_000);
+    world.repo.write("a.yaml", manifest("a", "Alpha"));
+    world.repo.write("deep.yaml", "[".repeat(50_000)).write("bomb.yaml", bomb).write("huge.yaml", huge);
+    world.repo.push();
+    let id = world.add(json!({})).await;
+    assert_eq!(world.names("").await, ["a"]);
+    assert!(said_of(&world, &id, "huge.yaml").await.contains("bytes"));
+    for file in ["deep.yaml", "bomb.yaml"] {
+        assert!(said_of(&world, &id, file).await.contains("YAML"), "{file}");
+    }
+    world.repo.write("huge.yaml", manifest("huge", "Huge")).remove("deep.yaml").remove("bomb.yaml").push();
+    world.sync(&id).await;
+    assert_eq!(world.names("").await, ["a", "huge"]);
+}
+
+#[actix_web::test]
+async fn a_repository_beyond_the_limit_is_given_up() {
+    let world = World::with(Manners::default(), &["--sync-max-bytes=65536"]).await;
+    let noise: Vec<u8> =
+        (0..300_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    world.repo.write("a.yaml", manifest("a", "Alpha")).write("noise.bin", noise).push();
+    let id = world.add(json!({})).await;
+    let there = world.repository(&id).await;
+    assert!(there["lastError"].as_str().unwrap().contains("the limit"), "{there}");
+    world.repo.remove("noise.bin").push();
+    world.repo.git(&["-C", "../served/catalog.git", "gc", "--quiet", "--prune=now"]);
+    assert_eq!(world.sync(&id).await["status"], "synced");
+}
+
+#[actix_web::test]
+async fn urls_that_lead_inside_are_refused_when_they_are_given() {
+    let world = World::new().await;
+    world.repo.push();
+    let inside = [
+        "file:///etc",
+        "/etc",
+        "ext::sh -c id",
+        "ssh://git@example.com/x",
+        "git://example.com/x",
+        "http://example.com/x",
+        "https://127.0.0.1/x",
+        "https://localhost/x",
+        "https://169.254.169.254/latest",
+        "https://[::1]/x",
+        "https://user:secret@example.com/x",
+        &format!("http://{}.evil.example/x", world.git.address().ip()),
+    ];
+    for url in inside {
+        let answer = world.try_add(url, json!({})).await;
+        assert_eq!((answer.status, &answer.json()["errors"][0]["field"]), (400, &"url".into()), "{url}");
+    }
+    let control = world.try_add(&world.git.url(), json!({})).await;
+    assert_eq!(control.status, 201, "what the administrator allows");
+}
+
+#[actix_web::test]
+async fn a_redirect_inside_is_refused_and_takes_no_credentials_along() {
+    let inner = Repo::new();
+    inner.write("a.yaml", manifest("inner", "Inner")).push();
+    let inside = Server::start(inner.served(), Manners::default()).await;
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    let to = |url: &str| {
+        *world.git.manners.redirect.lock().unwrap() = Some(format!("{url}/info/refs?service=git-upload-pack"))
+    };
+    to(&inside.url());
+    let auth = json!({ "type": "token", "token": "s3cret" });
+    let id = world.add(json!({ "auth": auth })).await;
+    let there = world.repository(&id).await;
+    assert_eq!(there["status"], "failed", "{there}");
+    assert_eq!(inside.manners.requests.load(Ordering::SeqCst), 0, "nobody asked inside");
+    assert!(world.git.manners.credentials.load(Ordering::SeqCst) > 0, "control: it was told its own");
+    *world.git.manners.redirect.lock().unwrap() = None;
+    assert_eq!(world.sync(&id).await["status"], "synced");
+}
+
+#[actix_web::test]
+async fn a_redirect_to_an_allowed_place_is_followed_without_the_credentials_of_the_first() {
+    let other = Repo::new();
+    other.write("a.yaml", manifest("moved", "Moved")).push();
+    let there = Server::start(other.served(), Manners::default()).await;
+    let world = World::with(Manners::default(), &[&format!("--catalog-allow={}", there.root())]).await;
+    world.repo.push();
+    *world.git.manners.redirect.lock().unwrap() = Some(format!("{}/info/refs?service=git-upload-pack", there.url()));
+    let id = world.add(json!({ "auth": { "type": "token", "token": "s3cret" } })).await;
+    assert_eq!(world.repository(&id).await["status"], "synced");
+    assert_eq!(world.names("").await, ["moved"]);
+    assert!(world.git.manners.credentials.load(Ordering::SeqCst) > 0, "the first was told");
+    assert_eq!(there.manners.credentials.load(Ordering::SeqCst), 0);
+}
