@@ -116,7 +116,7 @@ impl Engine for TestEngine {
 /// A program that listens on a port of its own.
 #[derive(Debug)]
 pub struct Program {
-    address: SocketAddr,
+    pub address: SocketAddr,
     task: tokio::task::JoinHandle<Option<()>>,
 }
 
