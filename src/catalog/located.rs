@@ -257,15 +257,14 @@ mod tests {
         let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         assert!(read(&deep(10)).is_ok());
         assert!(read(&deep(10_000)).is_err());
-        let blocks: String = (0..200).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
-        assert!(read(&blocks).is_err());
+        let blocks: Vec<String> = (0..200).map(|level| format!("{}a:", " ".repeat(level))).collect();
+        assert!(read(&blocks.join("\n")).is_err());
         let bomb = |levels: usize| {
-            let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-            for level in 1..levels {
-                let below = vec![format!("*a{}", level - 1); 9].join(", ");
-                text += &format!("a{level}: &a{level} [{below}]\n");
-            }
-            text
+            let line = |level: usize| {
+                let below = vec![if level == 0 { "x".to_owned() } else { format!("*a{}", level - 1) }; 9];
+                format!("a{level}: &a{level} [{}]", below.join(", "))
+            };
+            (0..levels).map(line).collect::<Vec<_>>().join("\n")
         };
         assert!(read(&bomb(2)).is_ok());
         assert!(read(&bomb(9)).is_err());

@@ -43,7 +43,7 @@ async fn a_tree_with_a_name_that_leads_elsewhere_is_refused_as_a_whole() {
     let blob = world.repo.git(&["rev-parse", "HEAD:a.yaml"]);
     for name in ["..", ".git"] {
         let raw: Vec<u8> = [
-            format!("100644 a.yaml\0").into_bytes(),
+            b"100644 a.yaml\0".to_vec(),
             hex(&blob),
             format!("40000 {name}\0").into_bytes(),
             hex(&tree_of(&world.repo)),
@@ -76,10 +76,11 @@ fn hex(text: &str) -> Vec<u8> {
 #[actix_web::test]
 async fn files_that_would_keep_the_server_busy_are_refused_one_by_one() {
     let world = World::new().await;
-    let bomb: String = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
-        let below = vec![format!("*a{}", level - 1); 9].join(", ");
-        text + &format!("a{level}: &a{level} [{below}]\n")
-    });
+    let line = |level: usize| {
+        let below = vec![if level == 0 { "x".to_owned() } else { format!("*a{}", level - 1) }; 9];
+        format!("a{level}: &a{level} [{}]", below.join(", "))
+    };
+    let bomb = (0..12).map(line).collect::<Vec<_>>().join("\n");
     let huge = manifest("huge", "Huge") + &"# filler\n".repeat(100_000);
     world.repo.write("a.yaml", manifest("a", "Alpha"));
     world.repo.write("deep.yaml", "[".repeat(50_000)).write("bomb.yaml", bomb).write("huge.yaml", huge);

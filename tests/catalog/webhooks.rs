@@ -36,7 +36,7 @@ impl Hooks {
 
     fn sign(&self, body: &Value) -> String {
         let mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).unwrap().chain_update(body.to_string());
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(mac.finalize().into_bytes())
     }
 
     async fn send(&self, headers: &[(&str, &str)], body: &Value) -> Answer {

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a worker process is told by its environment where its database is")]
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -67,7 +67,7 @@ impl Handler for Poison {
     }
 }
 
-fn connector(folder: &PathBuf) -> Connector {
+fn connector(folder: &Path) -> Connector {
     let mut config = tokio_postgres::Config::new();
     config.host_path(folder).user("postgres").dbname(DATABASE);
     Connector::local(config).expect("a connector")
@@ -97,7 +97,7 @@ async fn worker_process() {
 struct Worker(Child);
 
 impl Worker {
-    fn start(folder: &PathBuf) -> Self {
+    fn start(folder: &Path) -> Self {
         let program = std::env::current_exe().expect("this program");
         let child = Command::new(program)
             .args(["--ignored", "--exact", "jobs::worker_process"])

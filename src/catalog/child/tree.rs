@@ -23,7 +23,7 @@ pub fn tell(repository: &Repository, commit: &Commit<'_>, request: &Request) -> 
     let manifests = walk.manifests;
     let total = manifests.len() as u64;
     for (index, (path, blob)) in manifests.into_iter().enumerate() {
-        if index % 50 == 0 {
+        if index.is_multiple_of(50) {
             progress(index as u64, total, "reading manifests");
         }
         tell_file(repository, request, path, blob)?;
