@@ -77,7 +77,9 @@ impl Document {
             .filter(|(path, _)| *path == from || path.starts_with(&below))
             .map(|(path, place)| (format!("{to}{}", &path[from.len()..]), *place))
             .collect();
-        self.places.extend(known);
+        for (path, place) in known {
+            self.places.entry(path).or_insert(place);
+        }
     }
 }
 

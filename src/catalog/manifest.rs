@@ -1,5 +1,7 @@
 //! Manifests: which templates a file holds, and everything that is wrong with it, each with its place and advice.
 
+use std::sync::LazyLock;
+
 use kube::CustomResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -107,7 +109,7 @@ pub fn read(path: &str, content: &[u8]) -> Reading {
             continue;
         }
         let notes = older::translate(&mut document);
-        let notes = notes.into_iter().chain(ignored(&document.value));
+        let notes = notes.into_iter().chain(ignored(&mut document.value));
         let notes = notes
             .map(|(field, message)| at(document.place(&field), Level::Warning, format!("{field}: {message}")))
             .collect();
@@ -159,13 +161,17 @@ fn check(document: &Document) -> Result<(String, TemplateSpec), Vec<(String, Str
     serde_json::from_value(spec).map(|spec| (name, spec)).map_err(|error| vec![("spec".into(), error.to_string())])
 }
 
-/// Fields of the spec that nobody knows.
-fn ignored(document: &Value) -> Vec<(String, String)> {
-    let schema = serde_json::to_value(Template::crd()).unwrap_or_default();
-    let known = schema.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
-    let Some(Value::Object(spec)) = document.get("spec") else { return Vec::new() };
-    let unknown = spec.keys().filter(|field| known.is_some_and(|known| known.get(field.as_str()).is_none()));
-    unknown.map(|field| (format!("spec.{field}"), "is not known and has no effect".to_owned())).collect()
+/// Takes fields out of the spec that nobody knows, as an API server does, and names them.
+fn ignored(document: &mut Value) -> Vec<(String, String)> {
+    static KNOWN: LazyLock<Value> = LazyLock::new(|| {
+        let definition = serde_json::to_value(Template::crd()).unwrap_or_default();
+        let fields = definition.pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
+        fields.cloned().unwrap_or_default()
+    });
+    let Some(Value::Object(spec)) = document.get_mut("spec") else { return Vec::new() };
+    let unknown: Vec<String> = spec.keys().filter(|field| KNOWN.get(field.as_str()).is_none()).cloned().collect();
+    spec.retain(|field, _| !unknown.contains(field));
+    unknown.into_iter().map(|field| (format!("spec.{field}"), "is not known and has no effect".to_owned())).collect()
 }
 
 /// The lines of a document, without the marks around it.

@@ -103,7 +103,8 @@ impl Wire {
             request = request.basic_auth(user, Some(password));
         }
         let host = url.host_str().unwrap_or_default();
-        self.0.runtime.block_on(request.send()).map_err(|error| {
+        // Made within the runtime too: it sets timers.
+        self.0.runtime.block_on(async { request.send().await }).map_err(|error| {
             let why = innermost(&error);
             self.fail(format!("{host} cannot be reached: {why}"), !why.contains("inner network"))
         })
@@ -144,12 +145,14 @@ impl Wire {
                 false,
             ));
         }
+        if status.is_redirection() {
+            return Err(self.fail(format!("{host} redirects in the middle of a fetch"), false));
+        }
         let (message, again) = match status.as_u16() {
             401 | 403 if self.0.credentials.is_some() => (format!("{host} refuses the credentials ({status})"), false),
             401 | 403 => (format!("{host} wants credentials ({status}): give the repository some"), false),
             404 => (format!("{host} has no such repository, or hides it from these credentials ({status})"), false),
-            300..400 => (format!("{host} redirects in the middle of a fetch"), false),
-            429 | 500..600 => (format!("{host} answers {status}: try again later"), true),
+            429 | 500..=599 => (format!("{host} answers {status}: try again later"), true),
             _ => (format!("{host} answers {status}"), false),
         };
         Err(self.fail(message, again))
@@ -242,7 +245,7 @@ impl Read for Stream {
                 Some(answer) => answer,
                 None => self.ask()?,
             };
-            let chunk = self.wire.0.runtime.block_on(answer.chunk());
+            let chunk = self.wire.0.runtime.block_on(async { answer.chunk().await });
             self.answer = Some(answer);
             match chunk {
                 Ok(Some(chunk)) => {
