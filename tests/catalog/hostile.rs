@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::{
     git::{Manners, Repo, Server},
@@ -99,8 +100,8 @@ async fn files_that_would_keep_the_server_busy_are_refused_one_by_one() {
 #[actix_web::test]
 async fn a_repository_beyond_the_limit_is_given_up() {
     let world = World::with(Manners::default(), &["--sync-max-bytes=65536"]).await;
-    let noise: Vec<u8> =
-        (0..300_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    // What cannot be compressed.
+    let noise: Vec<u8> = (0..10_000_u32).flat_map(|number| Sha256::digest(number.to_le_bytes())).collect();
     world.repo.write("a.yaml", manifest("a", "Alpha")).write("noise.bin", noise).push();
     let id = world.add(json!({})).await;
     let there = world.repository(&id).await;

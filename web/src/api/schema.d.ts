@@ -147,6 +147,216 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/catalog/install": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Installs a template of the catalog, so that people can launch it. */
+        post: operations["install_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/repositories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The repositories of the catalog. */
+        get: operations["list_repositories"];
+        put?: never;
+        /** Adds a repository, and has it synced. */
+        post: operations["create_repository"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/repositories/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One repository. */
+        get: operations["get_repository"];
+        put?: never;
+        post?: never;
+        /** Removes a repository and its templates from the catalog. What was installed from it stays. */
+        delete: operations["delete_repository"];
+        options?: never;
+        head?: never;
+        /** Changes a repository's settings, and has it synced. */
+        patch: operations["change_repository"];
+        trace?: never;
+    };
+    "/api/v1/catalog/repositories/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest webhooks that came for a repository, the latest first. */
+        get: operations["repository_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/repositories/{id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a repository synced. One that waits to be synced is not synced twice. */
+        post: operations["sync_repository"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/repositories/{id}/syncs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest syncs of a repository that found something new or failed, the latest first. */
+        get: operations["repository_syncs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/repositories/{id}/webhook-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new webhook secret for a repository; the one before is good no longer. */
+        post: operations["renew_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has every repository synced. */
+        post: operations["sync_catalog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Looks through the catalog. `search` finds the beginnings of words, the best first. Sorts by `name`, `installs`,
+         *     `updated`, `category`.
+         */
+        get: operations["list_catalog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/templates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A template of the catalog. */
+        get: operations["get_catalog_template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/templates/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is otherwise between two versions of a template. */
+        get: operations["catalog_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/templates/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a template, the latest first. */
+        get: operations["catalog_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -501,6 +711,40 @@ export interface paths {
         patch: operations["change_template"];
         trace?: never;
     };
+    "/api/v1/templates/{id}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings an installed template back to a version, or the one it had before. */
+        post: operations["roll_template_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/upgrade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings an installed template to a version, or the latest. Sessions that run keep what they started with. */
+        post: operations["upgrade_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -837,6 +1081,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/webhooks/repository/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a push of GitHub, GitLab, Gitea, Forgejo or Bitbucket, or anything signed as theirs are, and has the repository
+         *     synced. A program with an API token of scope `catalog:sync` says `{"repository_url", "branch"}` instead.
+         */
+        post: operations["receive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -936,6 +1200,142 @@ export interface components {
              */
             number: number;
         };
+<<<<<<< HEAD
+=======
+        /** @description A page of the audit. */
+        AuditList: {
+            /** @description The entries. */
+            items: components["schemas"]["AuditEntry"][];
+            /** @description Always `AuditList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Entries on this page. */
+            size: number;
+            /**
+             * Format: int64
+             * @description Entries on all pages, counted to 10,000.
+             */
+            total: number;
+            /** @description `atLeast` where there are more than were counted. */
+            totalIs?: string | null;
+        };
+        /** @description A template of the catalog with its latest version. */
+        CatalogDetail: components["schemas"]["CatalogTemplate"] & {
+            /** @description Its latest version in full. */
+            latest: components["schemas"]["CatalogVersion"];
+        };
+        /** @description A page of the catalog. */
+        CatalogPage: {
+            /** @description What could be chosen. Each is counted as if nothing of its own kind had been. */
+            facets: components["schemas"]["Facets"];
+            /** @description The templates. */
+            items: components["schemas"]["CatalogTemplate"][];
+            /** @description Always `CatalogTemplateList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Templates on this page. */
+            size: number;
+            /**
+             * Format: int64
+             * @description Templates on all pages.
+             */
+            total: number;
+        };
+        /** @description A template of the catalog. */
+        CatalogTemplate: {
+            /**
+             * Format: date-time
+             * @description When it was found first.
+             */
+            addedAt: string;
+            /** @description The heading it is found under. */
+            category: string;
+            /** @description The commit of that version. */
+            commit: string;
+            /** @description What it is for. */
+            description: string;
+            /** @description What people see. */
+            displayName: string;
+            /** @description URL of a picture. */
+            icon?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Where it is installed in the cluster, and at which version. */
+            installed: components["schemas"]["Installed"][];
+            /**
+             * Format: int64
+             * @description How often it was installed.
+             */
+            installs: number;
+            /** @description Its name in the repository, and in the cluster unless another is chosen. */
+            name: string;
+            /** @description The file, from the repository's root. */
+            path: string;
+            /**
+             * Format: date-time
+             * @description Since when it is not in its repository any more.
+             */
+            removedAt?: string | null;
+            /**
+             * Format: uuid
+             * @description The id of its repository.
+             */
+            repository: string;
+            /** @description The name of its repository. */
+            repositoryName: string;
+            /** @description Words to find it by. */
+            tags: string[];
+            /**
+             * Format: date-time
+             * @description When it changed last.
+             */
+            updatedAt: string;
+            /**
+             * Format: uuid
+             * @description Its latest version.
+             */
+            version: string;
+        };
+        /** @description A version of a template of the catalog. */
+        CatalogVersion: {
+            /** @description The commit in which it was read. */
+            commit: string;
+            /**
+             * Format: date-time
+             * @description When it was read.
+             */
+            createdAt: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description The document as it stands in the file. */
+            manifest: string;
+            /** @description What somebody should know of it. */
+            notes: components["schemas"]["Problem"][];
+            /**
+             * Format: int32
+             * @description From 1, in the order in which they were read.
+             */
+            number: number;
+            /** @description The file, from the repository's root. */
+            path: string;
+            /** @description What it means in the current spelling: a template's spec. */
+            spec: Record<string, unknown>;
+        };
+>>>>>>> e9eb7f0 (Write again what is generated: the catalog; noise that cannot be compressed)
         /** @description A connection that was opened. */
         Connection: {
             /**
@@ -1089,8 +1489,52 @@ export interface components {
             /** @description For the new person: they sign in with it and set a password. Shown this once. */
             signInLink: components["schemas"]["SignInLink"];
         };
+        /** @description A webhook with a good signature, and what became of it. */
+        DeliveryView: {
+            /** @description The sender's id of it. */
+            delivery: string;
+            /** @description The sender's word for what happened. */
+            event: string;
+            /**
+             * Format: uuid
+             * @description Its id here.
+             */
+            id: string;
+            /** @description The sync that it led to. */
+            job?: string | null;
+            /** @description `github`, `gitlab`, `gitea`, `bitbucket` or `generic`. */
+            provider: string;
+            /** @description Why it was ignored or refused. */
+            reason?: string | null;
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            receivedAt: string;
+            /** @description What was pushed, such as `refs/heads/main`. */
+            reference?: string | null;
+            /** @description `accepted`, `ignored`, `pong` or `replayed`. */
+            result: string;
+        };
         /** @description The desired state of a session. */
         DesiredState: "running" | "hibernated" | "terminated";
+        /** @description What is otherwise in one version than in another. */
+        Diff: {
+            /** @description Fields of the spec that are otherwise. */
+            fields: components["schemas"]["FieldChange"][];
+            /**
+             * Format: uuid
+             * @description The version before.
+             */
+            from: string;
+            /**
+             * Format: uuid
+             * @description The version after.
+             */
+            to: string;
+            /** @description The manifests' difference, as `diff -u` writes it; empty where they are the same. */
+            unified: string;
+        };
         /** @description A variable of the program's environment: a value, or a reference to one. */
         EnvVar: {
             /** @description Its name. */
@@ -1115,6 +1559,36 @@ export interface components {
          * @enum {string}
          */
         EventType: "Normal" | "Warning";
+        /** @description A value that a browse can be narrowed to. */
+        FacetValue: {
+            /**
+             * Format: int64
+             * @description How many templates it would leave.
+             */
+            count: number;
+            /** @description What people call it. */
+            label: string;
+            /** @description As it is asked for. */
+            value: string;
+        };
+        /** @description What a browse can be narrowed to, the most first. */
+        Facets: {
+            /** @description Categories. */
+            category: components["schemas"]["FacetValue"][];
+            /** @description Repositories. */
+            repository: components["schemas"]["FacetValue"][];
+            /** @description Tags, the first hundred. */
+            tag: components["schemas"]["FacetValue"][];
+        };
+        /** @description A field of the spec that is otherwise. */
+        FieldChange: {
+            /** @description What it is; null: nothing. */
+            after: Record<string, unknown>;
+            /** @description What it was; null: nothing. */
+            before: Record<string, unknown>;
+            /** @description Its name, such as `spec.baseImage`. */
+            field: string;
+        };
         /** @description The process lives. */
         Health: {
             /** @description Always `ok`: who cannot say so does not answer. */
@@ -1148,6 +1622,25 @@ export interface components {
             since?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
             /** @description When it will be hibernated; absent: never. */
             stopsAt?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Time"];
+        };
+        /** @description What is to be installed. */
+        Installation: {
+            /** @description The id of the catalog template. */
+            catalogTemplateId: string;
+            /** @description Its name in the cluster; absent: its own. */
+            name?: string | null;
+            /** @description The id of a version; absent: the latest. */
+            version?: string | null;
+        };
+        /** @description A template of the cluster that came from the catalog. */
+        Installed: {
+            /** @description Its name in the cluster. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description The version that is installed.
+             */
+            version: string;
         };
         /** @description A job as callers see it. */
         Job: {
@@ -1228,6 +1721,11 @@ export interface components {
             key: string;
             name: string;
         };
+        /**
+         * @description What a problem means.
+         * @enum {string}
+         */
+        Level: "error" | "warning" | "skipped";
         /** @description The story so far. */
         Lifecycle: {
             /** @description When the session was seen first. */
@@ -1387,6 +1885,24 @@ export interface components {
              */
             new: string;
         };
+        /** @description A repository that is to be. */
+        NewRepository: {
+            auth?: components["schemas"]["RepositoryAuth"] | null;
+            /** @description The branch to read. Without branch, tag and commit: the repository's main one. */
+            branch?: string | null;
+            /** @description The commit to read: 40 hex digits. */
+            commit?: string | null;
+            /** @description Time between two syncs, such as `30m`; absent: the server's setting; `0s`: only when asked to. */
+            interval?: string | null;
+            /** @description What people call it. */
+            name: string;
+            /** @description The folder to read; empty: all. */
+            path?: string;
+            /** @description The tag to read. */
+            tag?: string | null;
+            /** @description Where it is, such as `https://github.com/team/templates`. */
+            url: string;
+        };
         /** @description What a new session is asked to be. Everything but the template has a default. */
         NewSession: {
             /** @description What people see; 1 to 60 characters. */
@@ -1505,6 +2021,89 @@ export interface components {
             total: number;
         };
         /** @description A page of a list, as it goes out. */
+        Page_CatalogVersion: {
+            /** @description The items. */
+            items: {
+                /** @description The commit in which it was read. */
+                commit: string;
+                /**
+                 * Format: date-time
+                 * @description When it was read.
+                 */
+                createdAt: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description The document as it stands in the file. */
+                manifest: string;
+                /** @description What somebody should know of it. */
+                notes: components["schemas"]["Problem"][];
+                /**
+                 * Format: int32
+                 * @description From 1, in the order in which they were read.
+                 */
+                number: number;
+                /** @description The file, from the repository's root. */
+                path: string;
+                /** @description What it means in the current spelling: a template's spec. */
+                spec: Record<string, unknown>;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_DeliveryView: {
+            /** @description The items. */
+            items: {
+                /** @description The sender's id of it. */
+                delivery: string;
+                /** @description The sender's word for what happened. */
+                event: string;
+                /**
+                 * Format: uuid
+                 * @description Its id here.
+                 */
+                id: string;
+                /** @description The sync that it led to. */
+                job?: string | null;
+                /** @description `github`, `gitlab`, `gitea`, `bitbucket` or `generic`. */
+                provider: string;
+                /** @description Why it was ignored or refused. */
+                reason?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it came.
+                 */
+                receivedAt: string;
+                /** @description What was pushed, such as `refs/heads/main`. */
+                reference?: string | null;
+                /** @description `accepted`, `ignored`, `pong` or `replayed`. */
+                result: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
         Page_OpenConnection: {
             /** @description The items. */
             items: {
@@ -1529,6 +2128,77 @@ export interface components {
                 user: string;
                 /** @description What the client calls itself. */
                 userAgent: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_RepositoryView: {
+            /** @description The items. */
+            items: {
+                /** @description How it is signed in to. */
+                auth: components["schemas"]["RepositorySignIn"];
+                /** @description The branch that is read. Without branch, tag and commit: the repository's main one. */
+                branch?: string | null;
+                /** @description The commit that is read. */
+                commit?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was added.
+                 */
+                createdAt: string;
+                /** @description By whom. */
+                createdBy: string;
+                /** @description Whether a webhook secret was made. */
+                hasWebhookSecret: boolean;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description Time between two syncs; null: the server's setting; `0s`: only when asked to. */
+                interval?: string | null;
+                /** @description Why the latest sync failed. */
+                lastError?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was synced last.
+                 */
+                lastSyncAt?: string | null;
+                /** @description What people call it. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it is synced next without being asked to.
+                 */
+                nextSyncAt?: string | null;
+                /** @description The folder that is read; empty: all. */
+                path: string;
+                /**
+                 * @description `pending`, `syncing`, `synced` or `failed`.
+                 * @example synced
+                 */
+                status: string;
+                /** @description The commit that its templates were read from. */
+                syncedCommit?: string | null;
+                /** @description The tag that is read. */
+                tag?: string | null;
+                /**
+                 * Format: int32
+                 * @description How many templates it has.
+                 */
+                templateCount: number;
+                /** @description Where it is. */
+                url: string;
             }[];
             /** @description Such as `SessionList`. */
             kind: string;
@@ -1577,6 +2247,63 @@ export interface components {
                 /** @description The session's name. */
                 session: string;
                 usage?: components["schemas"]["Usage"] | null;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_SyncView: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Templates that are new.
+                 */
+                added: number;
+                /**
+                 * Format: date-time
+                 * @description When it began.
+                 */
+                beganAt: string;
+                /**
+                 * Format: int32
+                 * @description Templates that are otherwise.
+                 */
+                changed: number;
+                /** @description The commit that was read. */
+                commit?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                endedAt: string;
+                /** @description Why it failed. */
+                error?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description The job that it was. */
+                job: string;
+                /** @description What is wrong with files, each with its place. */
+                problems: components["schemas"]["Problem"][];
+                /**
+                 * Format: int32
+                 * @description Templates that are gone.
+                 */
+                removed: number;
+                /** @description `synced` or `failed`. */
+                result: string;
             }[];
             /** @description Such as `SessionList`. */
             kind: string;
@@ -1654,27 +2381,24 @@ export interface components {
             /** @description JSON pointer with `*` for every element; the program is busy if any value found equals `busy_value`. */
             pointer: string;
         };
-        /** @description An error as the caller sees it. */
+        /** @description Something about a file that somebody should know of. */
         Problem: {
-            /** @description A stable word for programs. */
-            code: string;
-            /** @description What happened this time and what mends it. */
-            detail: string;
-            /** @description Which fields are wrong, where fields are. */
-            errors?: components["schemas"]["ProblemField"][];
-            /** @description The path that was asked for. */
-            instance?: string | null;
-            /** @description The request's `X-Request-Id`, by which the log knows it. */
-            requestId?: string | null;
             /**
-             * Format: int32
-             * @description The HTTP status.
+             * Format: int64
+             * @description From 1, in characters.
              */
-            status: number;
-            /** @description The kind of problem in a few words, the same for every problem of that `code`. */
-            title: string;
-            /** @description `/problems/{code}`, described in `docs/problems.md`. */
-            type: string;
+            column: number;
+            /** @description The file, from the repository's root. */
+            file: string;
+            /** @description What it means for the template. */
+            level: components["schemas"]["Level"];
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            line: number;
+            /** @description What is wrong and how to mend it. */
+            message: string;
         };
         /** @description One wrong field. */
         ProblemField: {
@@ -1710,6 +2434,93 @@ export interface components {
          * @enum {string}
          */
         Remedy: "retry" | "changeSize" | "stopOther" | "askAdmin" | "openLogs";
+        /** @description How to sign in to a repository. */
+        RepositoryAuth: {
+            /** @enum {string} */
+            type: "none";
+        } | {
+            /**
+             * Format: password
+             * @description The token; kept sealed and shown to nobody.
+             */
+            token: string;
+            /** @enum {string} */
+            type: "token";
+        } | {
+            /**
+             * Format: password
+             * @description The password; kept sealed and shown to nobody.
+             */
+            password: string;
+            /** @enum {string} */
+            type: "basic";
+            /** @description The user's name. */
+            username: string;
+        };
+        /** @description How a repository is signed in to, without any secret. */
+        RepositorySignIn: {
+            /** @description `none`, `token` or `basic`. */
+            type: string;
+            /** @description The user's name. */
+            username?: string | null;
+        };
+        /** @description A git repository that templates are read from. */
+        RepositoryView: {
+            /** @description How it is signed in to. */
+            auth: components["schemas"]["RepositorySignIn"];
+            /** @description The branch that is read. Without branch, tag and commit: the repository's main one. */
+            branch?: string | null;
+            /** @description The commit that is read. */
+            commit?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was added.
+             */
+            createdAt: string;
+            /** @description By whom. */
+            createdBy: string;
+            /** @description Whether a webhook secret was made. */
+            hasWebhookSecret: boolean;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Time between two syncs; null: the server's setting; `0s`: only when asked to. */
+            interval?: string | null;
+            /** @description Why the latest sync failed. */
+            lastError?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was synced last.
+             */
+            lastSyncAt?: string | null;
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it is synced next without being asked to.
+             */
+            nextSyncAt?: string | null;
+            /** @description The folder that is read; empty: all. */
+            path: string;
+            /**
+             * @description `pending`, `syncing`, `synced` or `failed`.
+             * @example synced
+             */
+            status: string;
+            /** @description The commit that its templates were read from. */
+            syncedCommit?: string | null;
+            /** @description The tag that is read. */
+            tag?: string | null;
+            /**
+             * Format: int32
+             * @description How many templates it has.
+             */
+            templateCount: number;
+            /** @description Where it is. */
+            url: string;
+        };
         /** @description A program that must be there. */
         Requirement: {
             /** @description The command that brings it, such as `apt-get install xterm`. */
@@ -1934,11 +2745,61 @@ export interface components {
              */
             for: string;
         };
+        /** @description Jobs that were asked for together. */
+        StartedJobs: {
+            /** @description The jobs. */
+            items: components["schemas"]["Job"][];
+            /** @description Always `JobList`. */
+            kind: string;
+        };
         /**
          * @description Where a job is in its life.
          * @enum {string}
          */
         Status: "PENDING" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "DEAD";
+        /** @description A sync that found something new, or failed. */
+        SyncView: {
+            /**
+             * Format: int32
+             * @description Templates that are new.
+             */
+            added: number;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            beganAt: string;
+            /**
+             * Format: int32
+             * @description Templates that are otherwise.
+             */
+            changed: number;
+            /** @description The commit that was read. */
+            commit?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endedAt: string;
+            /** @description Why it failed. */
+            error?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description The job that it was. */
+            job: string;
+            /** @description What is wrong with files, each with its place. */
+            problems: components["schemas"]["Problem"][];
+            /**
+             * Format: int32
+             * @description Templates that are gone.
+             */
+            removed: number;
+            /** @description `synced` or `failed`. */
+            result: string;
+        };
         /** @description The server, as everybody may know it. */
         System: {
             /** @description Below it every session has an origin of its own; with the port, where there is one. */
@@ -2065,6 +2926,11 @@ export interface components {
             expiresAt: string;
             /** @description To be sent as `?ticket=`, once. */
             ticket: components["schemas"]["Told"];
+        };
+        /** @description To which version a template is to be brought. */
+        ToVersion: {
+            /** @description The id of a version. */
+            version?: string | null;
         };
         /** @description Serialises as the secret, and shows nothing of it in logs. */
         Told: string;
@@ -2204,6 +3070,20 @@ export interface components {
              * @default 8080
              */
             port: number;
+        };
+        /** @description A webhook that leads to no sync. */
+        WebhookHeard: {
+            /** @description Why it is ignored. */
+            reason?: string | null;
+            /** @description `pong` or `ignored`. */
+            result: string;
+        };
+        /** @description A webhook secret. */
+        WebhookSecret: {
+            /** @description To be given to the host of the repository; told this once. */
+            secret: components["schemas"]["Told"];
+            /** @description The URL that webhooks go to. */
+            url: string;
         };
         /** @description What runs a session. */
         WorkloadStatus: {
@@ -2714,6 +3594,747 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Installation"];
+            };
+        };
+        responses: {
+            /** @description Installed */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_repositories: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RepositoryView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_repository: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRepository"];
+            };
+        };
+        responses: {
+            /** @description Added; its first sync is on its way */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepositoryView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_repository: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The repository */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepositoryView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_repository: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_repository: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description A JSON merge patch; credentials that are not given stay */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRepository"];
+            };
+        };
+        responses: {
+            /** @description The repository as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepositoryView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repository_deliveries: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_repository: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repository_syncs: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SyncView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renew_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secret, told this once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_catalog: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The jobs */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedJobs"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_catalog: {
+        parameters: {
+            query?: {
+                /** @description The category, exactly. */
+                category?: string;
+                /** @description A tag. */
+                tag?: string;
+                /** @description The id of a repository. */
+                repository?: string;
+                /** @description Only those that are installed (`true`), or are not (`false`). */
+                installed?: boolean;
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogPage"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_catalog_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The template with its latest version */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogDetail"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    catalog_diff: {
+        parameters: {
+            query: {
+                /** @description The id of the version before. */
+                from: string;
+                /** @description The id of the version after; absent: the latest. */
+                to?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The difference */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diff"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    catalog_versions: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CatalogVersion"];
+                };
             };
             /** @description The request is refused; `code` says why */
             "4XX": {
@@ -4161,6 +5782,106 @@ export interface operations {
             };
         };
     };
+    roll_template_back: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToVersion"];
+            };
+        };
+        responses: {
+            /** @description The template as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upgrade_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToVersion"];
+            };
+        };
+        responses: {
+            /** @description The template as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_tokens: {
         parameters: {
             query?: {
@@ -5158,6 +6879,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Version"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, unknown>;
+            };
+        };
+        responses: {
+            /** @description A ping, or nothing that is read here */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookHeard"];
+                };
+            };
+            /** @description A sync is on its way */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
                 };
             };
             /** @description The request is refused; `code` says why */
