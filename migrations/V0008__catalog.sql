@@ -8,13 +8,15 @@ CREATE TABLE catalog_repositories (
     reference_kind text NOT NULL CHECK (reference_kind IN ('default', 'branch', 'tag', 'commit')),
     reference text,
     folder text NOT NULL,
-    auth_kind text NOT NULL CHECK (auth_kind IN ('none', 'token', 'basic')),
+    auth_kind text NOT NULL CHECK (auth_kind IN ('none', 'token', 'basic', 'ssh')),
     auth_user text,
     credential bytea,
+    host_keys text,
     webhook_secret bytea,
     interval_s bigint,
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'syncing', 'synced', 'failed')),
     commit text,
+    rules integer NOT NULL DEFAULT 0,
     template_count integer NOT NULL DEFAULT 0,
     last_error text,
     last_sync_at timestamptz,
@@ -28,10 +30,12 @@ CREATE INDEX catalog_repositories_url_key ON catalog_repositories (url_key);
 CREATE INDEX catalog_repositories_due ON catalog_repositories (next_sync_at) WHERE next_sync_at IS NOT NULL;
 COMMENT ON TABLE catalog_repositories IS 'Git repositories that templates are read from';
 COMMENT ON COLUMN catalog_repositories.url_key IS 'Host and path without scheme, user and .git: by which webhooks name it';
-COMMENT ON COLUMN catalog_repositories.credential IS 'Token or password, sealed with SECRET_KEY';
+COMMENT ON COLUMN catalog_repositories.credential IS 'Token, password or private key, sealed with SECRET_KEY';
+COMMENT ON COLUMN catalog_repositories.host_keys IS 'Of an SSH host, one a line: it is known by them';
 COMMENT ON COLUMN catalog_repositories.webhook_secret IS 'Sealed with SECRET_KEY; null: none was made yet';
 COMMENT ON COLUMN catalog_repositories.interval_s IS 'Seconds between syncs; 0: only when asked to; null: the server''s setting';
 COMMENT ON COLUMN catalog_repositories.commit IS 'What the templates were read from last; null: nothing yet';
+COMMENT ON COLUMN catalog_repositories.rules IS 'By which rules the templates were read; under others all are read again';
 COMMENT ON COLUMN catalog_repositories.last_sync_at IS 'End of the latest sync that went well';
 COMMENT ON COLUMN catalog_repositories.version IS 'Grows with each change of the settings; the ETag';
 
@@ -107,6 +111,7 @@ COMMENT ON TABLE catalog_syncs IS 'Syncs that found something new or failed; the
 CREATE TABLE catalog_installs (
     id uuid PRIMARY KEY,
     template_name text NOT NULL,
+    template_uid text NOT NULL,
     catalog_template uuid NOT NULL,
     version uuid NOT NULL,
     commit text NOT NULL,
@@ -115,8 +120,9 @@ CREATE TABLE catalog_installs (
     by text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX catalog_installs_by_name ON catalog_installs (template_name, at DESC);
+CREATE INDEX catalog_installs_of_template ON catalog_installs (template_uid, id DESC);
 COMMENT ON TABLE catalog_installs IS 'Which versions a template of the cluster had: what a rollback goes back to';
+COMMENT ON COLUMN catalog_installs.template_uid IS 'metadata.uid: one of the same name that comes later is another';
 
 CREATE TABLE catalog_deliveries (
     id uuid PRIMARY KEY,

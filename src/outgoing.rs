@@ -6,9 +6,9 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use url::Url;
+use url::{Host, Url};
 
-use crate::domain::outgoing::{Exceptions, check_target, inner_network, is_public};
+use crate::domain::outgoing::{Exceptions, check_target, host, inner_network, is_public, port};
 
 /// Longest time for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -50,6 +50,25 @@ impl Dialler {
     pub fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
         check_target(url, &self.exceptions)?;
         Ok(if self.exceptions.cover(url) { &self.anywhere } else { &self.public })
+    }
+
+    /// The one address to dial for `url`, for those who dial themselves: the first of its host's that is allowed.
+    ///
+    /// # Errors
+    /// A sentence that says why there is none, and whether there may be one later.
+    pub async fn address(&self, url: &Url) -> Result<SocketAddr, (String, bool)> {
+        check_target(url, &self.exceptions).map_err(|why| (why, false))?;
+        let host = host(url).map_err(|why| (why, false))?;
+        let found: Vec<SocketAddr> = match &host {
+            Host::Ipv4(address) => vec![(*address, port(url)).into()],
+            Host::Ipv6(address) => vec![(*address, port(url)).into()],
+            Host::Domain(name) => tokio::net::lookup_host((name.as_str(), port(url)))
+                .await
+                .map_err(|error| (format!("{name} cannot be reached: {error}"), true))?
+                .collect(),
+        };
+        let allowed = |address: &&SocketAddr| self.exceptions.cover(url) || is_public(address.ip());
+        found.iter().find(allowed).copied().ok_or_else(|| (inner_network(&host.to_string()), false))
     }
 }
 
@@ -101,5 +120,9 @@ mod tests {
         // A name that only turns out to be inner when it is resolved.
         let refused = Public.resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(refused.to_string().contains("inner network"), "{refused}");
+        let ssh: Url = "ssh://git@127.0.0.1:2222/x".parse().unwrap();
+        assert!(strict.address(&ssh).await.is_err());
+        let kind = Dialler::new(Exceptions::parse(["ssh://127.0.0.1:2222/"]).unwrap()).unwrap();
+        assert_eq!(kind.address(&ssh).await.unwrap(), "127.0.0.1:2222".parse().unwrap());
     }
 }

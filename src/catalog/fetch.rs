@@ -5,12 +5,17 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -33,8 +38,8 @@ pub struct Request {
     pub folder: String,
     /// The bare repository that keeps what was fetched; made where there is none.
     pub cache: PathBuf,
-    /// User and password, where the repository wants some.
-    pub credentials: Option<(String, String)>,
+    /// How to sign in.
+    pub sign_in: SignIn,
     /// Prefixes of URLs that may lie anywhere.
     pub exceptions: Vec<String>,
     /// The commit that was read last: if it is still the one, nothing is fetched.
@@ -43,6 +48,39 @@ pub struct Request {
     pub known: BTreeSet<String>,
     /// What it may cost.
     pub limits: Limits,
+}
+
+/// How to sign in to a repository.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(tag = "by", rename_all = "lowercase")]
+pub enum SignIn {
+    /// It is public.
+    #[default]
+    Nothing,
+    /// With a user and a password or token.
+    Password {
+        /// The user's name.
+        user: String,
+        /// The password or token.
+        secret: String,
+    },
+    /// With a key, to a host that is known by its own.
+    Key {
+        /// The private key, as OpenSSH keeps it in a file.
+        private_key: String,
+        /// The host's public keys, one a line: type and key.
+        host_keys: String,
+    },
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Password { .. } => "Password",
+            Self::Key { .. } => "Key",
+        })
+    }
 }
 
 /// What a fetch may cost.
@@ -54,13 +92,15 @@ pub struct Limits {
     pub entries: usize,
     /// Most bytes of a manifest.
     pub file_bytes: usize,
+    /// Most bytes of all manifests together that are not known.
+    pub manifest_bytes: usize,
     /// Most levels of folders.
     pub depth: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 256 * 1024 * 1024, entries: 50_000, file_bytes: 256 * 1024, depth: 32 }
+        Self { bytes: 256 * 1024 * 1024, entries: 50_000, file_bytes: 256 * 1024, manifest_bytes: 32 * 1024 * 1024, depth: 32 }
     }
 }
 
@@ -160,25 +200,32 @@ pub async fn fetch(
     within: Duration,
     progress: impl Fn(u64, u64, &str),
 ) -> Result<Fetched, FetchError> {
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .arg(super::CHILD)
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
         .process_group(0)
         .spawn()
         .map_err(|error| FetchError::again(format!("the process that fetches cannot be started: {error}")))?;
-    let done = tokio::time::timeout(within, converse(&mut child, request, progress)).await;
-    let done = done.unwrap_or_else(|_| {
+    let mut process = Process(child);
+    let done = tokio::time::timeout(within, converse(&mut process.0, request, progress)).await;
+    done.unwrap_or_else(|_| {
         Err(FetchError::again(format!("the repository did not answer within {} s", within.as_secs())))
-    });
-    if done.is_err() {
-        // Kills and waits, so that nothing is left of it.
-        let _ = child.kill().await;
+    })
+}
+
+/// The process, and those that it started: dropped before its end, all of them are killed.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let Some(group) = self.0.id().and_then(|id| i32::try_from(id).ok()) else { return };
+        if let Err(error) = killpg(Pid::from_raw(group), Signal::SIGKILL) {
+            tracing::warn!(process.id = group, error = %error, "a process that fetches could not be killed");
+        }
     }
-    done
 }
 
 async fn converse(
@@ -190,9 +237,10 @@ async fn converse(
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(FetchError::again("the process that fetches cannot be spoken to"));
     };
-    let text = serde_json::to_vec(request).map_err(|error| broken(error.into()))?;
+    let mut text = serde_json::to_vec(request).map_err(|error| broken(error.into()))?;
+    text.push(b'\n');
+    // It stays open: its end tells the process that the server is gone.
     input.write_all(&text).await.map_err(broken)?;
-    drop(input);
     let mut output = BufReader::new(output);
     let mut fetched = Fetched::default();
     let mut line = Vec::new();

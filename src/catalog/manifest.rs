@@ -17,6 +17,9 @@ use crate::{
     objects::{Object, ObjectError},
 };
 
+/// Grows with each change of what is made of a manifest, so that what was read before is read again.
+pub const RULES: i32 = 1;
+
 /// Something about a file that somebody should know of.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Problem {

@@ -21,5 +21,6 @@ pub mod people;
 pub mod phase;
 pub mod quantity;
 pub mod session;
+pub mod ssh;
 pub mod template;
 pub mod time;

@@ -6,6 +6,8 @@ use url::{Host, Url};
 
 /// Most bytes of a URL.
 const URL_BYTES: usize = 2_000;
+/// Where SSH listens.
+const SSH_PORT: u16 = 22;
 
 /// Prefixes of URLs that an administrator lets through, whatever their address and although they are plain HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Exceptions {
         self.0.iter().any(|prefix| {
             prefix.scheme() == url.scheme()
                 && prefix.host() == url.host()
-                && prefix.port_or_known_default() == url.port_or_known_default()
+                && port(prefix) == port(url)
                 && is_within(prefix.path(), url.path())
         })
     }
@@ -53,8 +55,16 @@ fn is_within(prefix: &str, path: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Checks a URL that the server is to fetch from: `https`, with a host that is not an address of an inner network, and
-/// no secret in it. What `exceptions` cover may be plain `http` and lie anywhere.
+/// The port that `url` leads to; 0 where its scheme has none.
+#[must_use]
+pub fn port(url: &Url) -> u16 {
+    let usual = if url.scheme() == "ssh" { SSH_PORT } else { 0 };
+    url.port_or_known_default().unwrap_or(usual)
+}
+
+/// Checks a URL that the server is to fetch from: `https` or `ssh`, with a host that is not an address of an inner
+/// network, and no secret in it. What `exceptions` cover may be plain `http` and lie anywhere. The short spelling of an
+/// SSH URL, `git@host:path`, is taken for `ssh://git@host/path`.
 ///
 /// # Errors
 /// A sentence that says what to write instead.
@@ -62,15 +72,63 @@ pub fn check(text: &str, exceptions: &Exceptions) -> Result<Url, String> {
     if text.len() > URL_BYTES || text.chars().any(|char| char.is_control() || char.is_whitespace()) {
         return Err(format!("a URL has at most {URL_BYTES} bytes, none of them a space or a control character"));
     }
-    let url = Url::parse(text).map_err(|_| "write it as https://host/path".to_owned())?;
-    if !url.username().is_empty() || url.password().is_some() {
+    let text = written_out(text);
+    let url = Url::parse(&text).map_err(|_| "write it as https://host/path or ssh://git@host/path".to_owned())?;
+    let is_ssh = url.scheme() == "ssh";
+    if url.password().is_some() || (!is_ssh && !url.username().is_empty()) {
         return Err("a URL is no place for a name or a secret: leave them away and give them as credentials".into());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("leave away what follows “?” or “#”".into());
     }
+    if is_ssh {
+        ssh_user(&url)?;
+        ssh_path(&url)?;
+    }
     check_target(&url, exceptions)?;
     Ok(url)
+}
+
+/// `git@host:path` as a URL; whatever else as it is.
+fn written_out(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.split_once(':') {
+        Some((who, path)) if who.contains('@') && !who.contains('/') && !path.is_empty() => {
+            format!("ssh://{who}/{}", path.trim_start_matches('/')).into()
+        }
+        _ => text.into(),
+    }
+}
+
+/// The user's name in an SSH URL; `git` where it has none.
+///
+/// # Errors
+/// A sentence about a name that is none.
+pub fn ssh_user(url: &Url) -> Result<&str, String> {
+    let user = url.username();
+    let plain = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+    if user.starts_with('-') || !user.chars().all(plain) {
+        return Err("the user's name in an SSH URL has letters, digits, “.”, “_” and “-”".into());
+    }
+    Ok(if user.is_empty() { "git" } else { user })
+}
+
+/// The path of the repository in an SSH URL, as git on that host is to be given it.
+///
+/// # Errors
+/// A sentence about a path that is none.
+pub fn ssh_path(url: &Url) -> Result<String, String> {
+    let path = percent_decoded(url.path());
+    if path.trim_matches('/').is_empty() || path.chars().any(char::is_control) {
+        return Err("an SSH URL names a path: write ssh://git@host/path".into());
+    }
+    // Git's own spelling for a folder of that user's.
+    Ok(path.strip_prefix('/').filter(|rest| rest.starts_with('~')).map_or(path.clone(), str::to_owned))
+}
+
+fn percent_decoded(text: &str) -> String {
+    // What a form's name cannot hold as it is, a path can.
+    let name = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    url::form_urlencoded::parse(name.as_bytes()).next().map(|(path, _)| path.into_owned()).unwrap_or_default()
 }
 
 /// Checks where `url` leads, as far as it can be told without asking for the addresses of its host.
@@ -78,21 +136,37 @@ pub fn check(text: &str, exceptions: &Exceptions) -> Result<Url, String> {
 /// # Errors
 /// A sentence that says what is not allowed.
 pub fn check_target(url: &Url, exceptions: &Exceptions) -> Result<(), String> {
-    if exceptions.cover(url) && matches!(url.scheme(), "http" | "https") {
+    if !matches!(url.scheme(), "http" | "https" | "ssh") {
+        return Err(format!("“{}:” is not fetched from: use https or ssh", url.scheme()));
+    }
+    let host = host(url)?;
+    if exceptions.cover(url) {
         return Ok(());
     }
-    match url.scheme() {
-        "https" => {}
-        "http" => return Err("plain http can be read and changed on its way: use https, or have an administrator add it to CATALOG_ALLOW".into()),
-        other => return Err(format!("“{other}:” is not fetched from: use https")),
+    if url.scheme() == "http" {
+        let why = "plain http can be read and changed on its way: use https, or have an administrator add it to \
+                   CATALOG_ALLOW";
+        return Err(why.into());
     }
-    let inner = match url.host() {
-        None => return Err("it names no host".into()),
-        Some(Host::Domain(name)) => is_local_name(name),
-        Some(Host::Ipv4(address)) => !is_public(address.into()),
-        Some(Host::Ipv6(address)) => !is_public(address.into()),
+    let inner = match &host {
+        Host::Domain(name) => is_local_name(name),
+        Host::Ipv4(address) => !is_public((*address).into()),
+        Host::Ipv6(address) => !is_public((*address).into()),
     };
     if inner { Err(inner_network(url.host_str().unwrap_or_default())) } else { Ok(()) }
+}
+
+/// The host of a URL. The `url` crate reads addresses only in URLs of the web, so those of others are read here.
+///
+/// # Errors
+/// A sentence about a host that is none, or is written in a way that hides what it is.
+pub fn host(url: &Url) -> Result<Host<String>, String> {
+    let text = url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host")?;
+    let host = Host::parse(text).map_err(|_| format!("“{text}” is no host"))?;
+    if host.to_string() != text.to_ascii_lowercase() {
+        return Err(format!("write the host as {host}"));
+    }
+    Ok(host)
 }
 
 /// Said of an address of an inner network.
@@ -211,8 +285,16 @@ mod tests {
             "file:///etc/passwd",
             "ext::sh -c x",
             "/etc",
-            "ssh://git@example.com/x",
             "git://example.com/x",
+            "ssh://git:secret@example.com/x",
+            "ssh://-oProxyCommand=x@example.com/x",
+            "ssh://git@example.com/",
+            "ssh://git@127.0.0.1/x",
+            "ssh://git@2130706433/x",
+            "ssh://git@%6cocalhost/x",
+            "ssh://git@[::1]/x",
+            "ssh://git@-x/x%0a",
+            "git@localhost:x",
             "https://localhost/x",
             "https://a.localhost./x",
             "https://127.0.0.1/x",
@@ -227,6 +309,18 @@ mod tests {
         for url in refused {
             assert!(check(url, &none).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn an_ssh_url_says_user_host_and_path_in_either_spelling() {
+        let none = Exceptions::default();
+        let parts = |text: &str| {
+            let url = check(text, &none).unwrap();
+            (ssh_user(&url).unwrap().to_owned(), port(&url), ssh_path(&url).unwrap())
+        };
+        assert_eq!(parts("git@example.com:team/x.git"), ("git".into(), 22, "/team/x.git".into()));
+        assert_eq!(parts("ssh://bot@example.com:2222/a%20b+c&d=e.git"), ("bot".into(), 2222, "/a b+c&d=e.git".into()));
+        assert_eq!(parts("ssh://example.com/~bot/x"), ("git".into(), 22, "~bot/x".into()));
     }
 
     #[test]

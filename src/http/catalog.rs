@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{body::Body, etag, guard::Guarded, list::ListQuery, params::Params};
+use super::{body::Body, etag, guard::Guarded, list::{ListQuery, Page}, params::Params};
 use crate::{
     App, Error,
     auth::permission::needs::{CatalogRead, TemplatesWrite},
@@ -140,16 +140,9 @@ impl From<Vec<Facet>> for Facets {
 /// A page of the catalog.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CatalogPage {
-    /// Always `CatalogTemplateList`.
-    kind: &'static str,
-    /// The page, from 1.
-    page: u32,
-    /// Templates on this page.
-    size: usize,
-    /// Templates on all pages.
-    total: i64,
     /// The templates.
-    items: Vec<CatalogTemplate>,
+    #[serde(flatten)]
+    page: Page<CatalogTemplate>,
     /// What could be chosen. Each is counted as if nothing of its own kind had been.
     facets: Facets,
 }
@@ -178,14 +171,8 @@ pub async fn list_catalog(
     };
     let found = browse::list(&app, query).await?;
     let items: Vec<_> = found.items.into_iter().map(|entry| CatalogTemplate::of(entry, &found.installed)).collect();
-    Ok(HttpResponse::Ok().json(CatalogPage {
-        kind: "CatalogTemplateList",
-        page: list.page,
-        size: items.len(),
-        total: found.total,
-        items,
-        facets: found.facets.into(),
-    }))
+    let page = Page::new("CatalogTemplateList", list.page, usize::try_from(found.total).unwrap_or_default(), items);
+    Ok(HttpResponse::Ok().json(CatalogPage { page, facets: found.facets.into() }))
 }
 
 /// A version of a template of the catalog.
@@ -245,7 +232,7 @@ pub async fn get_catalog_template(
 /// The versions of a template, the latest first.
 #[utoipa::path(get, path = "/api/v1/catalog/templates/{id}/versions", tag = "catalog",
     params(("id" = String, Path, description = "Its id"), ListQuery),
-    responses((status = 200, description = "A page of them", body = super::list::Page<CatalogVersion>)))]
+    responses((status = 200, description = "A page of them", body = Page<CatalogVersion>)))]
 pub async fn catalog_versions(
     _: Guarded<CatalogRead>,
     app: web::Data<App>,

@@ -34,12 +34,15 @@ const COLUMNS: &[Column<RepositoryView>] = &[
 /// How a repository is signed in to, without any secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RepositorySignIn {
-    /// `none`, `token` or `basic`.
+    /// `none`, `token`, `basic` or `ssh`.
     #[serde(rename = "type")]
     kind: String,
     /// The user's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
+    /// The keys that an SSH host is known by, one a line.
+    #[serde(rename = "hostKey", skip_serializing_if = "Option::is_none")]
+    host_key: Option<String>,
 }
 
 /// A git repository that templates are read from.
@@ -108,7 +111,11 @@ impl From<Repository> for RepositoryView {
             tag,
             commit,
             path: repository.folder,
-            auth: RepositorySignIn { kind: repository.auth_kind, username: repository.auth_user },
+            auth: RepositorySignIn {
+                kind: repository.auth_kind,
+                username: repository.auth_user,
+                host_key: repository.host_keys,
+            },
             interval: interval.map(duration::short),
             status: repository.status,
             synced_commit: repository.commit,
@@ -145,6 +152,16 @@ pub enum RepositoryAuth {
         #[schema(value_type = String, format = Password)]
         password: SecretString,
     },
+    /// A key, for URLs such as `ssh://git@host/path`.
+    #[serde(rename_all = "camelCase")]
+    Ssh {
+        /// The private key as `ssh-keygen` writes it, without a passphrase; kept sealed and shown to nobody.
+        #[schema(value_type = String, format = Password)]
+        private_key: SecretString,
+        /// The keys of the host, one a line, as `ssh-keyscan` prints them: a host with others is told nothing.
+        #[schema(example = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…")]
+        host_key: String,
+    },
 }
 
 /// A repository that is to be.
@@ -153,7 +170,7 @@ pub enum RepositoryAuth {
 pub struct NewRepository {
     /// What people call it.
     name: String,
-    /// Where it is, such as `https://github.com/team/templates`.
+    /// Where it is, such as `https://github.com/team/templates` or `ssh://git@github.com/team/templates`.
     url: String,
     /// The branch to read. Without branch, tag and commit: the repository's main one.
     branch: Option<String>,
@@ -181,6 +198,7 @@ impl NewRepository {
                 RepositoryAuth::None => Credentials::None,
                 RepositoryAuth::Token { token } => Credentials::Token(token),
                 RepositoryAuth::Basic { username, password } => Credentials::Basic(username, password),
+                RepositoryAuth::Ssh { private_key, host_key } => Credentials::Ssh(private_key, host_key),
             }),
             name: self.name,
             url: self.url,
@@ -297,23 +315,14 @@ pub async fn sync_repository(
     Ok(accepted(repositories::sync(&app, &caller, &id).await?))
 }
 
-/// Jobs that were asked for together.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct StartedJobs {
-    /// Always `JobList`.
-    kind: &'static str,
-    /// The jobs.
-    items: Vec<Job>,
-}
-
 /// Has every repository synced.
 #[utoipa::path(post, path = "/api/v1/catalog/sync", tag = "catalog",
-    responses((status = 202, description = "The jobs", body = StartedJobs)))]
+    responses((status = 202, description = "The jobs", body = Page<Job>)))]
 pub async fn sync_catalog(caller: Guarded<CatalogSync>, app: web::Data<App>) -> Result<HttpResponse, Error> {
     let items = repositories::sync_all(&app, &caller).await?;
     Ok(HttpResponse::Accepted()
         .insert_header((actix_web::http::header::LOCATION, "/api/v1/jobs?type=catalog.sync"))
-        .json(StartedJobs { kind: "JobList", items }))
+        .json(Page::new("JobList", 1, items.len(), items)))
 }
 
 /// A sync that found something new, or failed.

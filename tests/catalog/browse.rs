@@ -91,6 +91,31 @@ async fn a_template_is_installed_upgraded_compared_and_rolled_back_by_version() 
 }
 
 #[actix_web::test]
+async fn an_installation_that_was_interrupted_is_counted_when_it_is_asked_for_again() {
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    let id = world.add(json!({})).await;
+    let body = json!({ "catalogTemplateId": world.template("a").await });
+    let installs =
+        async || world.admin.get("/api/v1/catalog/templates").await.json()["items"][0]["installs"].as_i64().unwrap();
+    assert_eq!(world.admin.post("/api/v1/catalog/install", body.clone()).await.status, 201);
+    // As a server left it that was killed between the object and its record.
+    let db = world.app.app.pool.get().await.unwrap();
+    db.batch_execute("DELETE FROM catalog_installs; UPDATE catalog_templates SET installs = 0").await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(world.admin.post("/api/v1/catalog/install", body.clone()).await.status, 201);
+        assert_eq!(installs().await, 1);
+    }
+    world.repo.write("a.yaml", manifest("a", "Alpha 2")).push();
+    world.sync(&id).await;
+    assert_eq!(world.admin.post("/api/v1/templates/a/upgrade", json!({})).await.status, 200);
+    db.batch_execute("DELETE FROM catalog_installs WHERE action = 'upgrade'").await.unwrap();
+    let back = world.admin.post("/api/v1/templates/a/rollback", json!({})).await;
+    assert_eq!((back.status, &back.json()["spec"]["displayName"]), (200, &"Alpha".into()), "{back:?}");
+    assert_eq!(installs().await, 1);
+}
+
+#[actix_web::test]
 async fn a_name_that_something_else_has_is_not_taken_over() {
     let world = World::new().await;
     world.repo.write("a.yaml", manifest("a", "Alpha")).push();

@@ -12,6 +12,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::program::{Client, Head, Program};
@@ -74,6 +75,11 @@ impl Repo {
     }
 }
 
+/// 320,000 bytes that cannot be compressed.
+pub fn noise() -> Vec<u8> {
+    (0..10_000_u32).flat_map(|number| Sha256::digest(number.to_le_bytes())).collect()
+}
+
 /// Git without the settings of whoever runs the tests.
 fn command() -> std::process::Command {
     let mut command = std::process::Command::new("git");
@@ -93,6 +99,8 @@ pub struct Manners {
     pub password: Option<(String, String)>,
     /// It answers nothing.
     pub hangs: Arc<AtomicBool>,
+    /// It says what there is, and hangs when it is asked for it.
+    pub hangs_later: Arc<AtomicBool>,
     /// Where it redirects to.
     pub redirect: Arc<Mutex<Option<String>>>,
     /// How many requests it had.
@@ -138,7 +146,8 @@ async fn serve(mut client: Client, folder: PathBuf, manners: Manners) {
         if !head.one("authorization").is_empty() {
             manners.credentials.fetch_add(1, Ordering::SeqCst);
         }
-        if manners.hangs.load(Ordering::SeqCst) {
+        let later = manners.hangs_later.load(Ordering::SeqCst) && head.text.starts_with("POST");
+        if later || manners.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         let redirect = manners.redirect.lock().unwrap().clone();

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::{
-    git::{Manners, Repo, Server},
+    git::{Manners, Repo, Server, noise},
     world::{World, manifest},
 };
 
@@ -98,11 +98,27 @@ async fn files_that_would_keep_the_server_busy_are_refused_one_by_one() {
 }
 
 #[actix_web::test]
+async fn one_large_file_under_many_names_is_refused_as_a_whole() {
+    let world = World::new().await;
+    let large = manifest("large", "Large") + &"# filler\n".repeat(25_000);
+    for number in 0..160 {
+        world.repo.write(&format!("{number}.yaml"), &large);
+    }
+    world.repo.push();
+    let id = world.add(json!({})).await;
+    let there = world.repository(&id).await;
+    assert!(there["lastError"].as_str().unwrap().contains("32 MiB together"), "{there}");
+    for number in 1..160 {
+        world.repo.remove(&format!("{number}.yaml"));
+    }
+    world.repo.push();
+    assert_eq!(world.sync(&id).await["templateCount"], 1, "the same without it");
+}
+
+#[actix_web::test]
 async fn a_repository_beyond_the_limit_is_given_up() {
     let world = World::with(Manners::default(), &["--sync-max-bytes=65536"]).await;
-    // What cannot be compressed.
-    let noise: Vec<u8> = (0..10_000_u32).flat_map(|number| Sha256::digest(number.to_le_bytes())).collect();
-    world.repo.write("a.yaml", manifest("a", "Alpha")).write("noise.bin", noise).push();
+    world.repo.write("a.yaml", manifest("a", "Alpha")).write("noise.bin", noise()).push();
     let id = world.add(json!({})).await;
     let there = world.repository(&id).await;
     assert!(there["lastError"].as_str().unwrap().contains("the limit"), "{there}");
@@ -171,4 +187,52 @@ async fn a_redirect_to_an_allowed_place_is_followed_without_the_credentials_of_t
     assert_eq!(world.names("").await, ["moved"]);
     assert!(world.git.manners.credentials.load(Ordering::SeqCst) > 0, "the first was told");
     assert_eq!(there.manners.credentials.load(Ordering::SeqCst), 0);
+}
+
+#[actix_web::test]
+async fn a_redirect_to_another_scheme_is_refused() {
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    let file = format!("file://{}", world.repo.served().join("catalog.git").display());
+    *world.git.manners.redirect.lock().unwrap() = Some(file);
+    let id = world.add(json!({})).await;
+    let there = world.repository(&id).await;
+    assert!(there["lastError"].as_str().unwrap().contains("not fetched from"), "{there}");
+    *world.git.manners.redirect.lock().unwrap() = None;
+    assert_eq!(world.sync(&id).await["status"], "synced");
+}
+
+#[actix_web::test]
+async fn a_public_name_that_turns_out_to_mean_this_machine_is_not_dialled() {
+    // The process that fetches sees a list of hosts of the test's own.
+    let rebound = "exec /usr/bin/bwrap --dev-bind / / --ro-bind \"$HERE/hosts\" /etc/hosts \"$PROGRAM\" \"$@\"";
+    let inner = Repo::new();
+    inner.write("a.yaml", manifest("inner", "Inner")).push();
+    let inside = Server::start(inner.served(), Manners::default()).await;
+    let port = inside.address().port();
+    let allowed = format!("--catalog-allow=http://rebind.example:{port}/");
+    let world = World::fetching_by(rebound, Manners::default(), &[&allowed]).await;
+    std::fs::write(world.here().join("hosts"), "127.0.0.1 rebind.example\n").unwrap();
+    for scheme in ["https", "ssh"] {
+        let auth = if scheme == "ssh" { ssh_auth() } else { json!({ "type": "none" }) };
+        let url = format!("{scheme}://rebind.example:{port}/catalog.git");
+        let made = world.try_add(&url, json!({ "name": scheme, "auth": auth })).await;
+        assert_eq!(made.status, 201, "nobody can tell from the name: {made:?}");
+        let there = world.until_synced(made.json()["id"].as_str().unwrap()).await;
+        assert!(there["lastError"].as_str().unwrap().contains("inner network"), "{there}");
+    }
+    assert_eq!(inside.manners.requests.load(Ordering::SeqCst), 0, "nobody asked inside");
+    let made = world.try_add(&format!("http://rebind.example:{port}/catalog.git"), json!({ "name": "allowed" })).await;
+    let there = world.until_synced(made.json()["id"].as_str().unwrap()).await;
+    assert_eq!(there["status"], "synced", "control: where the administrator allows it, the name leads there: {there}");
+}
+
+/// A key and a host's key that are well-formed and open nothing.
+fn ssh_auth() -> serde_json::Value {
+    let content = STANDARD.encode([b"openssh-key-v1\0".as_slice(), &4_u32.to_be_bytes(), b"none"].concat());
+    json!({
+        "type": "ssh",
+        "privateKey": format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{content}\n-----END OPENSSH PRIVATE KEY-----"),
+        "hostKey": format!("ssh-ed25519 {}", STANDARD.encode([&11_u32.to_be_bytes(), b"ssh-ed25519".as_slice()].concat())),
+    })
 }

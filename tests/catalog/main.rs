@@ -4,10 +4,15 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/server.rs"]
+#[allow(dead_code, clippy::disallowed_methods, reason = "other areas need more of it, and a server has settings of its own")]
+mod server;
 
 mod browse;
 mod git;
 mod hostile;
+mod kill;
+mod ssh;
 mod syncs;
 mod webhooks;
 mod world;

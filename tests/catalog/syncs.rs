@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use serde_json::json;
 
 use crate::{
-    git::Manners,
+    git::{Manners, noise},
     world::{World, manifest},
 };
 
@@ -163,6 +163,89 @@ async fn a_server_that_hangs_is_given_up_within_the_limit() {
     assert!(hung["lastError"].as_str().unwrap().contains("did not answer within 1 s"), "{hung}");
     world.git.manners.hangs.store(false, Ordering::SeqCst);
     assert_eq!(world.sync(&id).await["status"], "synced");
+}
+
+#[actix_web::test]
+async fn a_server_that_hangs_in_the_middle_leaves_the_catalog_as_it_was() {
+    let world = World::with(Manners::default(), &["--sync-timeout=1s"]).await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    let id = world.add(json!({})).await;
+    world.repo.write("b.yaml", manifest("b", "Beta")).remove("a.yaml").push();
+    world.git.manners.hangs_later.store(true, Ordering::SeqCst);
+    let hung = world.sync(&id).await;
+    assert!(hung["lastError"].as_str().unwrap().contains("did not answer within 1 s"), "{hung}");
+    assert_eq!(world.names("").await, ["a"]);
+    world.git.manners.hangs_later.store(false, Ordering::SeqCst);
+    assert_eq!(world.sync(&id).await["status"], "synced");
+    assert_eq!(world.names("").await, ["b"]);
+}
+
+#[actix_web::test]
+async fn a_branch_that_is_deleted_is_told_and_takes_nothing_along() {
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    world.repo.git(&["push", "--quiet", "../served/catalog.git", "HEAD:refs/heads/side"]);
+    let id = world.add(json!({ "branch": "side" })).await;
+    assert_eq!(world.names("").await, ["a"]);
+    world.repo.git(&["push", "--quiet", "../served/catalog.git", ":refs/heads/side"]);
+    let gone = world.sync(&id).await;
+    assert_eq!((&gone["status"], &gone["lastError"]), (&"failed".into(), &"there is no branch “side”".into()));
+    assert_eq!(world.names("").await, ["a"], "what was there stays");
+    world.repo.write("b.yaml", manifest("b", "Beta")).push();
+    world.repo.git(&["push", "--quiet", "../served/catalog.git", "HEAD:refs/heads/side"]);
+    assert_eq!(world.sync(&id).await["status"], "synced");
+    assert_eq!(world.names("").await, ["a", "b"]);
+}
+
+#[actix_web::test]
+async fn a_history_without_any_commit_of_the_one_before_is_read_as_well() {
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).write("b.yaml", manifest("b", "Beta")).push();
+    let id = world.add(json!({})).await;
+    let template = world.template("a").await;
+    world.repo.git(&["checkout", "--quiet", "--orphan", "anew"]);
+    world.repo.remove("b.yaml").write("a.yaml", manifest("a", "Anew"));
+    let commit = world.repo.push();
+    let there = world.sync(&id).await;
+    assert_eq!((&there["status"], &there["syncedCommit"]), (&"synced".into(), &commit.as_str().into()), "{there}");
+    assert_eq!(world.names("").await, ["a"]);
+    let versions = world.admin.get(&format!("/api/v1/catalog/templates/{template}/versions")).await.json();
+    assert_eq!(versions["total"], 2, "it is the same template");
+}
+
+#[actix_web::test]
+async fn a_full_disk_is_told_and_leaves_the_catalog_as_it_was() {
+    // The process that fetches finds the place of the caches full, for as long as there is a file “full”.
+    let full = "[ -e \"$HERE/full\" ] || exec \"$PROGRAM\" \"$@\"\n\
+                exec /usr/bin/bwrap --dev-bind / / --size 65536 --tmpfs \"$HERE/git\" \"$PROGRAM\" \"$@\"";
+    let world = World::fetching_by(full, Manners::default(), &[]).await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    let id = world.add(json!({})).await;
+    world.repo.write("noise.bin", noise()).write("b.yaml", manifest("b", "Beta")).push();
+    std::fs::write(world.here().join("full"), "").unwrap();
+    let there = world.sync(&id).await;
+    assert_eq!(there["status"], "failed", "{there}");
+    assert!(there["lastError"].as_str().unwrap().contains("No space left"), "{there}");
+    assert_eq!(world.names("").await, ["a"]);
+    std::fs::remove_file(world.here().join("full")).unwrap();
+    assert_eq!(world.sync(&id).await["status"], "synced");
+    assert_eq!(world.names("").await, ["a", "b"]);
+}
+
+#[actix_web::test]
+async fn templates_that_were_read_by_older_rules_are_read_again_although_nothing_is_new() {
+    let world = World::new().await;
+    world.repo.write("a.yaml", manifest("a", "Alpha")).push();
+    let id = world.add(json!({})).await;
+    let db = world.app.app.pool.get().await.unwrap();
+    // As an older release left it: other rules, and other problems found by them.
+    db.batch_execute("UPDATE catalog_repositories SET rules = 0").await.unwrap();
+    db.batch_execute("UPDATE catalog_files SET names = '{}'; UPDATE catalog_templates SET removed_at = now()").await.unwrap();
+    world.sync(&id).await;
+    assert_eq!(world.names("").await, ["a"]);
+    db.batch_execute("UPDATE catalog_templates SET removed_at = now()").await.unwrap();
+    world.sync(&id).await;
+    assert_eq!(world.names("").await, [""; 0], "control: by the same rules nothing is read");
 }
 
 #[actix_web::test]

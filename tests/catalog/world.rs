@@ -1,6 +1,12 @@
 //! A server with a catalog, a worker that syncs, and a repository to sync from.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use streamspace::{auth::Role, jobs, services::catalog::sync::Syncs, store::Listener, telemetry::task::Tasks};
@@ -22,7 +28,7 @@ pub struct World {
     pub admin: Client,
     pub repo: Repo,
     pub git: Server,
-    _caches: tempfile::TempDir,
+    folder: tempfile::TempDir,
     _tasks: Tasks,
 }
 
@@ -33,12 +39,25 @@ pub fn manifest(name: &str, display: &str) -> String {
     )
 }
 
+fn script(here: &Path, lines: &str) -> PathBuf {
+    let (path, program) = (here.join("fetch"), env!("CARGO_BIN_EXE_streamspace"));
+    fs::write(&path, format!("#!/bin/sh\nPROGRAM={program}\nHERE={}\n{lines}\n", here.display())).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
 impl World {
     pub async fn new() -> Self {
         Self::with(Manners::default(), &[]).await
     }
 
     pub async fn with(manners: Manners, arguments: &[&str]) -> Self {
+        Self::fetching_by("exec \"$PROGRAM\" \"$@\"", manners, arguments).await
+    }
+
+    /// A world whose fetches are begun by these lines of a shell script, which know `$PROGRAM` and a folder `$HERE`, the
+    /// place of the caches.
+    pub async fn fetching_by(lines: &str, manners: Manners, arguments: &[&str]) -> Self {
         let repo = Repo::new();
         let git = Server::start(repo.served(), manners).await;
         // Given twice, only the last would count.
@@ -50,9 +69,9 @@ impl World {
         let app = TestApp::with(&arguments).await;
         let mut tasks = Tasks::new(CancellationToken::new());
         let listener = Listener::start(app.connector(), &mut tasks);
-        let caches = tempfile::tempdir().unwrap();
-        let program = env!("CARGO_BIN_EXE_streamspace").into();
-        let syncs = Syncs { app: app.app.clone(), program, caches: caches.path().join("git") };
+        let folder = tempfile::tempdir().unwrap();
+        let program = script(folder.path(), lines);
+        let syncs = Syncs { app: app.app.clone(), program, caches: folder.path().join("git") };
         let options = jobs::Options {
             first_pause: Duration::from_millis(20),
             poll_every: Duration::from_millis(100),
@@ -61,7 +80,12 @@ impl World {
         let clock = Arc::clone(&app.app.clock);
         jobs::start(app.app.pool.clone(), &listener, clock, vec![Arc::new(syncs)], options, &mut tasks);
         let admin = app.person("ada", &[Role::Admin]).await;
-        Self { app, admin, repo, git, _caches: caches, _tasks: tasks }
+        Self { app, admin, repo, git, folder, _tasks: tasks }
+    }
+
+    /// The folder `$HERE`.
+    pub fn here(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Adds the repository; answers its id once its first sync has ended.

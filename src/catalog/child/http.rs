@@ -3,10 +3,7 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::{Buf, Bytes};
@@ -15,8 +12,11 @@ use reqwest::{Response, StatusCode, header};
 use tokio::runtime::Runtime;
 use url::Url;
 
-use super::Failure;
-use crate::{catalog::fetch::Request, domain::outgoing::Exceptions, outgoing::Dialler};
+use super::meter::Meter;
+use crate::{
+    catalog::fetch::{Request, SignIn},
+    outgoing::Dialler,
+};
 
 /// Most redirects that are followed, and only at the beginning.
 const REDIRECTS: usize = 3;
@@ -30,14 +30,12 @@ pub struct Wire(Arc<Inner>);
 struct Inner {
     runtime: Runtime,
     dialler: Dialler,
+    meter: Arc<Meter>,
     credentials: Option<(String, String)>,
     /// Where the repository really is, after redirects.
     base: Mutex<Url>,
     /// The origin that the credentials are for.
     origin: url::Origin,
-    left: AtomicU64,
-    limit: u64,
-    failure: Mutex<Option<Failure>>,
 }
 
 impl fmt::Debug for Wire {
@@ -47,36 +45,23 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub fn new(request: &Request) -> Result<Self, Failure> {
-        let ours = |error: String| (error, false);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| (format!("cannot start: {error}"), true))?;
-        let exceptions = Exceptions::parse(&request.exceptions).map_err(ours)?;
-        let dialler = Dialler::new(exceptions).map_err(|error| ours(error.to_string()))?;
-        let base = Url::parse(&request.url).map_err(|error| ours(error.to_string()))?;
-        dialler.client(&base).map_err(ours)?;
-        let bytes = request.limits.bytes;
-        Ok(Self(Arc::new(Inner {
+    pub fn new(request: &Request, url: Url, dialler: Dialler, runtime: Runtime, meter: &Arc<Meter>) -> Self {
+        let credentials = match &request.sign_in {
+            SignIn::Password { user, secret } => Some((user.clone(), secret.clone())),
+            SignIn::Nothing | SignIn::Key { .. } => None,
+        };
+        Self(Arc::new(Inner {
             runtime,
             dialler,
-            credentials: request.credentials.clone(),
-            origin: base.origin(),
-            base: Mutex::new(base),
-            left: AtomicU64::new(bytes),
-            limit: bytes,
-            failure: Mutex::new(None),
-        })))
-    }
-
-    /// What went wrong first.
-    pub fn failure(&self) -> Option<Failure> {
-        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            meter: Arc::clone(meter),
+            credentials,
+            origin: url.origin(),
+            base: Mutex::new(url),
+        }))
     }
 
     fn fail(&self, message: String, again: bool) -> io::Error {
-        let error = io::Error::other(message.clone());
-        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((message, again));
-        error
+        self.0.meter.fail(message, again)
     }
 
     fn base(&self) -> Url {
@@ -157,18 +142,6 @@ impl Wire {
         };
         Err(self.fail(message, again))
     }
-
-    /// Counts what came from the network.
-    fn count(&self, bytes: usize) -> io::Result<()> {
-        let taken =
-            self.0.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes as u64));
-        taken.map(drop).map_err(|_| {
-            self.fail(
-                format!("the repository has more than {} MiB, which is the limit", self.0.limit / 1024 / 1024),
-                false,
-            )
-        })
-    }
 }
 
 /// What an error comes down to: the outer ones repeat the URL.
@@ -180,12 +153,12 @@ fn innermost(error: &reqwest::Error) -> String {
     source.to_string()
 }
 
-/// Has libgit2 use `wire` for every URL of the web.
+/// Has libgit2 use `wire` for every URL of the web. For a process with one thread that has made no remote yet.
 #[allow(unsafe_code, reason = "libgit2 keeps its transports in a global table")]
 pub fn register(wire: &Wire) -> Result<(), git2::Error> {
     for scheme in ["http", "https"] {
         let wire = wire.clone();
-        // SAFETY: this process has one thread at this point and has made no remote yet.
+        // SAFETY: nobody else makes a transport meanwhile, as the callers have it.
         unsafe {
             transport::register(scheme, move |remote| Transport::smart(remote, true, Subtransport(wire.clone())))?;
         }
@@ -249,7 +222,7 @@ impl Read for Stream {
             self.answer = Some(answer);
             match chunk {
                 Ok(Some(chunk)) => {
-                    self.wire.count(chunk.len())?;
+                    self.wire.0.meter.count(chunk.len())?;
                     self.rest = chunk;
                 }
                 Ok(None) => return Ok(0),

@@ -1,21 +1,29 @@
 //! The process that fetches a repository and reads its objects: `streamspace git-fetch`.
 
 mod http;
+mod meter;
+mod ssh;
 mod tree;
 
 pub use tree::is_manifest;
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, BufRead, Write},
     path::Path,
+    sync::Arc,
 };
 
 use git2::{AutotagOption, Direction, ErrorCode, FetchOptions, Oid, Remote, RemoteHead, Repository};
 use nix::sys::resource::{Resource, setrlimit};
+use url::Url;
 
+use self::{http::Wire, meter::Meter, ssh::Login};
 use super::fetch::{Request, Said};
-use crate::domain::catalog::Reference;
+use crate::{
+    domain::{catalog::Reference, outgoing::Exceptions},
+    outgoing::Dialler,
+};
 
 /// Most bytes of memory, beyond what is fetched.
 const MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
@@ -33,7 +41,7 @@ pub(crate) type Failure = (String, bool);
 /// Where either is broken.
 pub fn run() -> io::Result<()> {
     let mut text = String::new();
-    io::stdin().lock().read_to_string(&mut text)?;
+    io::stdin().lock().read_line(&mut text)?;
     let request: Request = serde_json::from_str(&text)?;
     // What is refused here would be refused by the system too late to be told.
     let limits = [
@@ -62,25 +70,55 @@ pub(crate) fn say(said: &Said) -> io::Result<()> {
 }
 
 fn work(request: &Request) -> Result<Said, Failure> {
-    let wire = http::Wire::new(request)?;
-    http::register(&wire).map_err(|error| (error.message().to_owned(), false))?;
-    match attempt(request, &wire) {
+    let meter = Arc::new(Meter::new(request.limits.bytes));
+    open_way(request, &meter)?;
+    end_with_server().map_err(|error| (format!("cannot start: {error}"), true))?;
+    match attempt(request, &meter) {
         // A cache that was cut off in the middle of something is begun anew.
-        Err((_, true)) if wire.failure().is_none() && request.cache.exists() => {
+        Err((_, true)) if meter.failure().is_none() && request.cache.exists() => {
             fs::remove_dir_all(&request.cache).map_err(|error| disk(&error))?;
-            attempt(request, &wire)
+            attempt(request, &meter)
         }
         other => other,
     }
+}
+
+/// Ends this process when nobody holds the other end of its standard input any more: the server is gone, however it
+/// went.
+fn end_with_server() -> io::Result<()> {
+    let watch = || {
+        // Nothing more is ever said there.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        std::process::exit(1)
+    };
+    std::thread::Builder::new().name("server".into()).spawn(watch).map(drop)
+}
+
+/// Has libgit2 use our own way to the repository.
+fn open_way(request: &Request, meter: &Arc<Meter>) -> Result<(), Failure> {
+    let ours = |error: String| (error, false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| (format!("cannot start: {error}"), true))?;
+    let exceptions = Exceptions::parse(&request.exceptions).map_err(ours)?;
+    let dialler = Dialler::new(exceptions).map_err(|error| ours(error.to_string()))?;
+    let url = Url::parse(&request.url).map_err(|error| ours(error.to_string()))?;
+    let registered = if url.scheme() == "ssh" {
+        let address = runtime.block_on(dialler.address(&url))?;
+        ssh::register(Login::new(request, &url, address, meter)?)
+    } else {
+        dialler.client(&url).map_err(ours)?;
+        http::register(&Wire::new(request, url, dialler, runtime, meter))
+    };
+    registered.map_err(|error| (error.message().to_owned(), false))
 }
 
 fn disk(error: &io::Error) -> Failure {
     (format!("the cache on disk cannot be written: {error}"), true)
 }
 
-fn attempt(request: &Request, wire: &http::Wire) -> Result<Said, Failure> {
+fn attempt(request: &Request, meter: &Meter) -> Result<Said, Failure> {
     // What went wrong on the wire says more than what libgit2 makes of it.
-    let told = |error: git2::Error| wire.failure().unwrap_or_else(|| (format!("git: {}", error.message()), true));
+    let told = |error: git2::Error| meter.failure().unwrap_or_else(|| (format!("git: {}", error.message()), true));
     let repository = open(&request.cache).map_err(told)?;
     let mut remote = repository.remote_anonymous(&request.url).map_err(told)?;
     remote.connect(Direction::Fetch).map_err(told)?;

@@ -20,38 +20,40 @@ pub fn tell(repository: &Repository, commit: &Commit<'_>, request: &Request) -> 
     }
     let mut walk = Walk { repository, limits: request.limits, entries: 0, manifests: Vec::new() };
     walk.folder(&tree, &request.folder, 0)?;
-    let manifests = walk.manifests;
+    let (manifests, mut left) = (walk.manifests, request.limits.manifest_bytes);
     let total = manifests.len() as u64;
     for (index, (path, blob)) in manifests.into_iter().enumerate() {
-        if index.is_multiple_of(50) {
+        if index % 50 == 0 {
             progress(index as u64, total, "reading manifests");
         }
-        tell_file(repository, request, path, blob)?;
+        let said = file(repository, request, path, blob)?;
+        if let Said::File { content: Some(content), .. } = &said {
+            // A small repository may hold the same large file under many names.
+            left = left.checked_sub(content.len() / 4 * 3).ok_or_else(|| {
+                let most = request.limits.manifest_bytes / 1024 / 1024;
+                (format!("its manifests have more than {most} MiB together, which is the limit"), false)
+            })?;
+        }
+        say(&said).map_err(|error| (error.to_string(), true))?;
     }
     Ok(())
 }
 
-fn tell_file(repository: &Repository, request: &Request, path: String, blob: Oid) -> Result<(), Failure> {
-    let known = request.known.contains(&format!("{blob} {path}"));
-    let said = if known {
-        Said::File { path, blob: blob.to_string(), content: None }
-    } else {
-        // The header says how large it is before it is unpacked.
-        let size = repository.odb().and_then(|odb| odb.read_header(blob)).map(|(size, _)| size);
-        match size {
-            Ok(size) if size > request.limits.file_bytes => {
-                let reason = format!("it has {size} bytes: a manifest has {} at most", request.limits.file_bytes);
-                Said::Left { path, reason }
-            }
-            _ => match repository.find_blob(blob) {
-                Ok(content) => {
-                    Said::File { path, blob: blob.to_string(), content: Some(STANDARD.encode(content.content())) }
-                }
-                Err(error) => return Err((format!("the repository is damaged at {path}: {}", error.message()), false)),
-            },
-        }
-    };
-    say(&said).map_err(|error| (error.to_string(), true))
+/// What is said of a manifest.
+fn file(repository: &Repository, request: &Request, path: String, blob: Oid) -> Result<Said, Failure> {
+    if request.known.contains(&format!("{blob} {path}")) {
+        return Ok(Said::File { path, blob: blob.to_string(), content: None });
+    }
+    // The header says how large it is before it is unpacked.
+    let size = repository.odb().and_then(|odb| odb.read_header(blob)).map(|(size, _)| size);
+    if let Some(size) = size.ok().filter(|size| *size > request.limits.file_bytes) {
+        let reason = format!("it has {size} bytes: a manifest has {} at most", request.limits.file_bytes);
+        return Ok(Said::Left { path, reason });
+    }
+    match repository.find_blob(blob) {
+        Ok(content) => Ok(Said::File { path, blob: blob.to_string(), content: Some(STANDARD.encode(content.content())) }),
+        Err(error) => Err((format!("the repository is damaged at {path}: {}", error.message()), false)),
+    }
 }
 
 struct Walk<'a> {

@@ -52,7 +52,11 @@ pub async fn install(
         Err(error @ ObjectError::AlreadyExists { .. }) => {
             let there = app.templates.store().get(&name).await?;
             match there.filter(|there| id_in(there, keys::CATALOG_TEMPLATE) == Some(entry.id)) {
-                Some(there) if id_in(&there, keys::CATALOG_VERSION) == Some(version.id) => Ok(Arc::new(there)),
+                Some(there) if id_in(&there, keys::CATALOG_VERSION) == Some(version.id) => {
+                    // Whoever made it may have been interrupted before this.
+                    record(app, caller, &there, &version, "install").await?;
+                    Ok(Arc::new(there))
+                }
                 Some(_) => Err(Error::Conflict(format!("{name} is installed at another version: upgrade it instead"))),
                 None => Err(error.into()),
             }
@@ -75,7 +79,8 @@ pub async fn rollback(app: &App, caller: &Caller, name: &str, wanted: Option<&st
         (Some(wanted), _) => Some(wanted.to_owned()),
         (None, Some(current)) => {
             let db = app.pool.get().await?;
-            templates::installed_before(&db, name, entry.id, current).await?.map(|id| id.to_string())
+            let uid = old.uid().unwrap_or_default();
+            templates::installed_before(&db, &uid, entry.id, current).await?.map(|id| id.to_string())
         }
         (None, None) => None,
     };
@@ -103,6 +108,8 @@ async fn to_version(
     action: &'static str,
 ) -> Result<Arc<Template>, Error> {
     if id_in(&old, keys::CATALOG_VERSION) == Some(version.id) {
+        // Whoever brought it there may have been interrupted before this.
+        record(app, caller, &old, version, action).await?;
         return Ok(Arc::new(old));
     }
     // With the version that was read, so that a change meanwhile is not lost.
@@ -140,6 +147,7 @@ fn id_in(template: &Template, key: &str) -> Option<Uuid> {
     template.annotations().get(key).and_then(|id| Uuid::parse_str(id).ok())
 }
 
+/// Writes down what was done and by whom, once.
 async fn record(
     app: &App,
     caller: &Caller,
@@ -147,11 +155,13 @@ async fn record(
     version: &Version,
     action: &'static str,
 ) -> Result<(), Error> {
-    let name = template.name_any();
+    let (name, uid) = (template.name_any(), template.uid().unwrap_or_default());
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
-    let install = Install { name: &name, version, action, by: &caller.user };
-    templates::installed(&transaction, &install).await?;
+    let install = Install { name: &name, uid: &uid, version, action, by: &caller.user };
+    if !templates::installed(&transaction, &install).await? {
+        return Ok(());
+    }
     let word = match action {
         "install" => "template.install",
         "upgrade" => "template.upgrade",

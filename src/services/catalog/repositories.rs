@@ -14,11 +14,12 @@ use crate::{
         Caller, encode_secret,
         secret::{Place, random},
     },
+    catalog::fetch::SignIn,
     domain::{
         catalog::{self, Reference},
         fields::FieldError,
         jobs::Job,
-        outgoing,
+        outgoing, ssh,
     },
     services::audit::{self, Entry},
     store::catalog::{deliveries, repositories, syncs},
@@ -36,6 +37,8 @@ pub enum Credentials {
     Token(SecretString),
     /// A user and a password.
     Basic(String, SecretString),
+    /// A private key, and the keys that the host is known by.
+    Ssh(SecretString, String),
 }
 
 /// What a repository is to be.
@@ -179,15 +182,20 @@ fn credential_place(row: &str) -> Place<'_> {
     Place { table: "catalog_repositories", column: "credential", row }
 }
 
-/// User and password for a repository, opened.
-pub fn open_credentials(app: &App, repository: &Repository) -> Result<Option<(String, SecretString)>, Error> {
-    let Some(sealed) = &repository.credential else { return Ok(None) };
+/// How to sign in to a repository, with its secret opened.
+pub fn open_credentials(app: &App, repository: &Repository) -> Result<SignIn, Error> {
+    let Some(sealed) = &repository.credential else { return Ok(SignIn::Nothing) };
     let row = repository.id.to_string();
     let open =
         app.auth.secrets.open(credential_place(&row), sealed).map_err(|error| Error::Conflict(error.to_string()))?;
     let secret = String::from_utf8(open.expose_secret().to_vec()).map_err(Error::internal)?;
-    let user = repository.auth_user.clone().unwrap_or_else(|| TOKEN_USER.to_owned());
-    Ok(Some((user, secret.into())))
+    Ok(match repository.host_keys.clone() {
+        Some(host_keys) => SignIn::Key { private_key: secret, host_keys },
+        None => {
+            let user = repository.auth_user.clone().unwrap_or_else(|| TOKEN_USER.to_owned());
+            SignIn::Password { user, secret }
+        }
+    })
 }
 
 fn blank(id: Uuid, by: &str) -> Repository {
@@ -200,10 +208,12 @@ fn blank(id: Uuid, by: &str) -> Repository {
         auth_kind: "none".into(),
         auth_user: None,
         credential: None,
+        host_keys: None,
         webhook_secret: None,
         interval_s: None,
         status: "pending".into(),
         commit: None,
+        rules: 0,
         template_count: 0,
         last_error: None,
         last_sync_at: None,
@@ -234,7 +244,7 @@ fn compose(app: &App, old: Repository, wish: Wish) -> Result<(Repository, String
         wrong.push(error);
     }
     // A secret is for the host it was given for.
-    let moved = origin(&old.url) != origin(&url);
+    let moved = place(&old.url) != place(&url);
     if old.credential.is_some() && moved && wish.credentials.is_none() {
         wrong.push(FieldError::new("auth", "the repository is on another host now: give its credentials again"));
     }
@@ -252,22 +262,43 @@ fn compose(app: &App, old: Repository, wish: Wish) -> Result<(Repository, String
     if let Some(credentials) = wish.credentials {
         seal(app, &mut new, credentials)?;
     }
+    check_way(&new).map_err(|error| Error::Invalid(vec![error]))?;
     Ok((new, key.unwrap_or_default()))
 }
 
-fn origin(url: &str) -> Option<url::Origin> {
-    url::Url::parse(url).ok().map(|url| url.origin())
+/// Scheme, host and port of a URL.
+fn place(url: &str) -> Option<(String, String, u16)> {
+    let url = url::Url::parse(url).ok()?;
+    Some((url.scheme().to_owned(), url.host_str()?.to_owned(), outgoing::port(&url)))
+}
+
+/// Whether one can sign in to that URL in that way.
+fn check_way(repository: &Repository) -> Result<(), FieldError> {
+    match (repository.url.starts_with("ssh:"), repository.auth_kind == "ssh") {
+        (true, false) => Err(FieldError::new(
+            "auth",
+            "over SSH a key signs in: give {\"type\": \"ssh\", \"privateKey\": …, \"hostKey\": …}",
+        )),
+        (false, true) => Err(FieldError::new("auth", "a key signs in over SSH only: write the URL as ssh://git@host/path")),
+        _ => Ok(()),
+    }
 }
 
 fn seal(app: &App, repository: &mut Repository, credentials: Credentials) -> Result<(), Error> {
-    let (kind, user, secret) = match credentials {
-        Credentials::None => ("none", None, None),
-        Credentials::Token(token) => ("token", None, Some(token)),
-        Credentials::Basic(user, password) => ("basic", Some(user), Some(password)),
+    let wrong = |error| Error::Invalid(vec![error]);
+    let (kind, user, secret, host_keys) = match credentials {
+        Credentials::None => ("none", None, None, None),
+        Credentials::Token(token) => ("token", None, Some(token), None),
+        Credentials::Basic(user, password) => ("basic", Some(user), Some(password), None),
+        Credentials::Ssh(key, host) => {
+            let key = ssh::private_key(key.expose_secret()).map_err(wrong)?;
+            ("ssh", None, Some(key.into()), Some(ssh::host_keys(&host).map_err(wrong)?))
+        }
     };
     let row = repository.id.to_string();
     let sealed = secret.map(|secret| app.auth.secrets.seal(credential_place(&row), secret.expose_secret().as_bytes()));
     repository.credential = sealed.transpose().map_err(Error::internal)?;
+    repository.host_keys = host_keys;
     kind.clone_into(&mut repository.auth_kind);
     repository.auth_user = user;
     Ok(())

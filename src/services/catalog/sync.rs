@@ -9,7 +9,6 @@ use std::{
 use async_trait::async_trait;
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,7 +19,7 @@ use crate::{
     auth::Caller,
     catalog::{
         fetch::{self, FetchError, Fetched, Limits, Request},
-        manifest::{self, Found, Level, Problem},
+        manifest::{self, Found, Level, Problem, RULES},
     },
     domain::jobs::Job,
     jobs::{self, Done, Failure, Handler, New, Run},
@@ -121,7 +120,11 @@ impl Syncs {
     }
 
     async fn sync(&self, run: &Run, repository: &Repository, began: Timestamp) -> Result<Done, Failure> {
-        let known = syncs::files(&self.app.pool.get().await.map_err(Error::from)?, repository.id).await?;
+        let known = if repository.rules == RULES {
+            syncs::files(&self.app.pool.get().await.map_err(Error::from)?, repository.id).await?
+        } else {
+            BTreeMap::new()
+        };
         let fetched = self.fetch(run, repository, &known).await?;
         if fetched.unchanged {
             run.info(format!("nothing is new since {}", fetched.commit));
@@ -147,15 +150,14 @@ impl Syncs {
         }
         std::fs::create_dir_all(&self.caches)
             .map_err(|error| Failure::Again(format!("no folder for the cache: {error}")))?;
-        let credentials = open_credentials(&self.app, repository)?;
         let request = Request {
             url: repository.url.clone(),
             reference: repository.reference.clone(),
             folder: repository.folder.clone(),
             cache: self.cache(repository.id),
-            credentials: credentials.map(|(user, secret)| (user, secret.expose_secret().to_owned())),
+            sign_in: open_credentials(&self.app, repository)?,
             exceptions: exceptions.texts(),
-            head: repository.commit.clone(),
+            head: repository.commit.clone().filter(|_| repository.rules == RULES),
             known: known.iter().map(|(path, known)| format!("{} {path}", known.blob)).collect(),
             limits: Limits { bytes: settings.sync_max_bytes, ..Limits::default() },
         };
@@ -169,7 +171,7 @@ impl Syncs {
     async fn unchanged(&self, run: &Run, repository: &Repository, commit: &str) -> Result<Done, Failure> {
         let mut client = self.app.pool.get().await.map_err(Error::from)?;
         let transaction = client.transaction().await.map_err(Error::from)?;
-        repositories::synced(&transaction, repository.id, commit).await?;
+        repositories::synced(&transaction, repository.id, commit, RULES).await?;
         run.complete(&transaction, json!({ "commit": commit, "unchanged": true })).await?;
         transaction.commit().await.map_err(Error::from)?;
         Ok(Done::Written)
@@ -192,7 +194,7 @@ impl Syncs {
         let Read { files, found, problems } = read;
         let counts = write(&transaction, repository.id, commit, &files, &found).await?;
         syncs::replace_files(&transaction, repository.id, &files).await?;
-        repositories::synced(&transaction, repository.id, commit).await?;
+        repositories::synced(&transaction, repository.id, commit, RULES).await?;
         let sync = Sync {
             commit: Some(commit.to_owned()),
             added: counts.added,

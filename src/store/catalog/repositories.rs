@@ -9,7 +9,7 @@ use crate::{Error, domain::catalog::Reference};
 
 /// The columns of [`Repository`].
 const COLUMNS: &str = "r.id, r.name, r.url, r.reference_kind, r.reference, r.folder, r.auth_kind, r.auth_user, \
-    r.credential, r.webhook_secret, r.interval_s, r.status, r.commit, r.template_count, r.last_error, r.last_sync_at, \
+    r.credential, r.host_keys, r.webhook_secret, r.interval_s, r.status, r.commit, r.rules, r.template_count, r.last_error, r.last_sync_at, \
     r.next_sync_at, r.version, r.created_at, r.created_by";
 
 /// A repository.
@@ -25,12 +25,14 @@ pub struct Repository {
     pub reference: Reference,
     /// Which folder; empty: all.
     pub folder: String,
-    /// `none`, `token` or `basic`.
+    /// `none`, `token`, `basic` or `ssh`.
     pub auth_kind: String,
     /// The user's name for it.
     pub auth_user: Option<String>,
-    /// Token or password, sealed.
+    /// Token, password or private key, sealed.
     pub credential: Option<Vec<u8>>,
+    /// The keys of an SSH host, one a line.
+    pub host_keys: Option<String>,
     /// Sealed; none: none was made yet.
     pub webhook_secret: Option<Vec<u8>>,
     /// Seconds between syncs; 0: none; `None`: the server's setting.
@@ -39,6 +41,8 @@ pub struct Repository {
     pub status: String,
     /// What the templates were read from.
     pub commit: Option<String>,
+    /// By which rules: the number that the reader of manifests had then.
+    pub rules: i32,
     /// Templates that are in it now.
     pub template_count: i32,
     /// Why the latest sync failed.
@@ -65,10 +69,12 @@ fn repository(row: &Row) -> Result<Repository, Error> {
         auth_kind: row.try_get("auth_kind")?,
         auth_user: row.try_get("auth_user")?,
         credential: row.try_get("credential")?,
+        host_keys: row.try_get("host_keys")?,
         webhook_secret: row.try_get("webhook_secret")?,
         interval_s: row.try_get("interval_s")?,
         status: row.try_get("status")?,
         commit: row.try_get("commit")?,
+        rules: row.try_get("rules")?,
         template_count: row.try_get("template_count")?,
         last_error: row.try_get("last_error")?,
         last_sync_at: row.try_get("last_sync_at")?,
@@ -94,12 +100,12 @@ pub async fn insert(db: &impl GenericClient, new: &Repository, url_key: &str) ->
     let statement = db
         .prepare_cached(&format!(
             "INSERT INTO catalog_repositories AS r (id, name, url, url_key, reference_kind, reference, folder, auth_kind,
-                 auth_user, credential, interval_s, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING {COLUMNS}"
+                 auth_user, credential, host_keys, interval_s, created_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {COLUMNS}"
         ))
         .await?;
     let (kind, reference) = new.reference.parts();
-    let values: [&(dyn ToSql + Sync); 12] = [
+    let values: [&(dyn ToSql + Sync); 13] = [
         &new.id,
         &new.name,
         &new.url,
@@ -110,6 +116,7 @@ pub async fn insert(db: &impl GenericClient, new: &Repository, url_key: &str) ->
         &new.auth_kind,
         &new.auth_user,
         &new.credential,
+        &new.host_keys,
         &new.interval_s,
         &new.created_by,
     ];
@@ -122,15 +129,16 @@ pub async fn replace(db: &impl GenericClient, new: &Repository, url_key: &str) -
     let statement = db
         .prepare_cached(&format!(
             "UPDATE catalog_repositories r SET name = $2, url = $3, url_key = $4, reference_kind = $5, reference = $6,
-                 folder = $7, auth_kind = $8, auth_user = $9, credential = $10, interval_s = $11, version = version + 1,
+                 folder = $7, auth_kind = $8, auth_user = $9, credential = $10, host_keys = $11, interval_s = $12,
+                 version = version + 1,
                  next_sync_at = clock_timestamp(),
                  commit = CASE WHEN (url, reference_kind, coalesce(reference, ''), folder) = ($3, $5, coalesce($6, ''), $7)
                                THEN commit END
-             WHERE id = $1 AND version = $12 RETURNING {COLUMNS}"
+             WHERE id = $1 AND version = $13 RETURNING {COLUMNS}"
         ))
         .await?;
     let (kind, reference) = new.reference.parts();
-    let values: [&(dyn ToSql + Sync); 12] = [
+    let values: [&(dyn ToSql + Sync); 13] = [
         &new.id,
         &new.name,
         &new.url,
@@ -141,6 +149,7 @@ pub async fn replace(db: &impl GenericClient, new: &Repository, url_key: &str) -
         &new.auth_kind,
         &new.auth_user,
         &new.credential,
+        &new.host_keys,
         &new.interval_s,
         &new.version,
     ];
@@ -186,17 +195,17 @@ pub async fn begin(db: &impl GenericClient, id: Uuid) -> Result<(), Error> {
     Ok(())
 }
 
-/// A sync went well: what was read, and how many templates there are now.
-pub async fn synced(db: &impl GenericClient, id: Uuid, commit: &str) -> Result<(), Error> {
+/// A sync went well: what was read by which rules, and how many templates there are now.
+pub async fn synced(db: &impl GenericClient, id: Uuid, commit: &str, rules: i32) -> Result<(), Error> {
     let statement = db
         .prepare_cached(
-            "UPDATE catalog_repositories SET status = 'synced', commit = $2, last_error = NULL,
+            "UPDATE catalog_repositories SET status = 'synced', commit = $2, rules = $3, last_error = NULL,
                  last_sync_at = clock_timestamp(),
                  template_count = (SELECT count(*) FROM catalog_templates WHERE repository = $1 AND removed_at IS NULL)
              WHERE id = $1",
         )
         .await?;
-    db.execute(&statement, &[&id, &commit]).await?;
+    db.execute(&statement, &[&id, &commit, &rules]).await?;
     Ok(())
 }
 

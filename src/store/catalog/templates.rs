@@ -346,6 +346,8 @@ pub async fn gone(db: &impl GenericClient, ids: &[Uuid]) -> Result<(), Error> {
 pub struct Install<'a> {
     /// The name of the template in the cluster.
     pub name: &'a str,
+    /// Its `metadata.uid`.
+    pub uid: &'a str,
     /// What it is now.
     pub version: &'a Version,
     /// `install`, `upgrade` or `rollback`.
@@ -354,18 +356,23 @@ pub struct Install<'a> {
     pub by: &'a str,
 }
 
-/// Writes an installation down; a first one counts.
-pub async fn installed(db: &impl GenericClient, install: &Install<'_>) -> Result<(), Error> {
+/// Writes down what was done; a first installation counts. False: it was written down before, so that whoever was
+/// interrupted after the deed can write it down once more.
+pub async fn installed(db: &impl GenericClient, install: &Install<'_>) -> Result<bool, Error> {
     let statement = db
         .prepare_cached(
-            "INSERT INTO catalog_installs (id, template_name, catalog_template, version, commit, path, action, by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO catalog_installs (id, template_name, template_uid, catalog_template, version, commit, path,
+                                           action, by)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+             WHERE $5 IS DISTINCT FROM (SELECT version FROM catalog_installs WHERE template_uid = $3
+                                        ORDER BY id DESC LIMIT 1)",
         )
         .await?;
     let version = install.version;
-    let values: [&(dyn ToSql + Sync); 8] = [
+    let values: [&(dyn ToSql + Sync); 9] = [
         &Uuid::now_v7(),
         &install.name,
+        &install.uid,
         &version.template,
         &version.id,
         &version.commit,
@@ -373,33 +380,34 @@ pub async fn installed(db: &impl GenericClient, install: &Install<'_>) -> Result
         &install.action,
         &install.by,
     ];
-    db.execute(&statement, &values).await?;
-    if install.action == "install" {
+    let written = db.execute(&statement, &values).await? == 1;
+    if written && install.action == "install" {
         let count = db.prepare_cached("UPDATE catalog_templates SET installs = installs + 1 WHERE id = $1").await?;
         db.execute(&count, &[&version.template]).await?;
     }
-    Ok(())
+    Ok(written)
 }
 
-/// The version that a template of the cluster had before `current`, as far as it was installed from the catalog
+/// The version that the template of the cluster with that uid had before `current`, as far as it was one of the catalog
 /// template `template`.
 pub async fn installed_before(
     db: &impl GenericClient,
-    name: &str,
+    uid: &str,
     template: Uuid,
     current: Uuid,
 ) -> Result<Option<Uuid>, Error> {
     let statement = db
         .prepare_cached(
-            "SELECT version FROM catalog_installs WHERE template_name = $1 AND catalog_template = $2
-               AND id < (SELECT id FROM catalog_installs
-                         WHERE template_name = $1 AND catalog_template = $2 AND version = $3 AND action <> 'rollback'
-                         ORDER BY id DESC LIMIT 1)
-               AND version <> $3
+            "WITH known AS (SELECT id, version, action FROM catalog_installs
+                            WHERE template_uid = $1 AND catalog_template = $2)
+             SELECT version FROM known
+             WHERE version <> $3
+               AND id < coalesce((SELECT id FROM known WHERE version = $3 AND action <> 'rollback'
+                                  ORDER BY id DESC LIMIT 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
              ORDER BY id DESC LIMIT 1",
         )
         .await?;
-    Ok(db.query_opt(&statement, &[&name, &template, &current]).await?.map(|row| row.get(0)))
+    Ok(db.query_opt(&statement, &[&uid, &template, &current]).await?.map(|row| row.get(0)))
 }
 
 #[cfg(test)]
