@@ -57,7 +57,7 @@ pub enum Error {
         /// Seconds until the next is welcome.
         retry_after_s: u64,
     },
-    /// A program is missing on the host.
+    /// A program is missing on the host, or a grant of an administrator.
     #[error("{0}")]
     CannotRunHere(String),
     /// The database did not answer. A statement that it refuses is [`Error::Internal`].

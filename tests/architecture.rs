@@ -51,11 +51,7 @@ const CORNERS: &[(&str, &[&str], &str)] = &[
     ("actix_ws", WEB, "HTTP ends in http/ and gateway/"),
     ("actix_http", WEB, "HTTP ends in http/ and gateway/"),
     ("refinery", &["store/"], "migrations run in one place"),
-    (
-        "serde_saphyr",
-        &["services/templates.rs", "http/openapi.rs", "catalog/", "config/", "cli/"],
-        "YAML is read where it comes in",
-    ),
+    ("serde_saphyr", &["http/openapi.rs", "catalog/", "config/", "cli/"], "YAML is read where it comes in"),
 ];
 
 /// Where actix may be named.

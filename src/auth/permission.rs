@@ -78,6 +78,8 @@ permissions! {
     CatalogSync = "catalog:sync": Operator Admin;
     /// Add, change and remove repositories.
     CatalogWrite = "catalog:write": Admin;
+    /// Let templates be root inside their containers.
+    CatalogGrant = "catalog:grant": Admin;
     /// See jobs: those that one asked for, or all with `JobsReadAll`.
     JobsRead = "jobs:read": User Operator Auditor Admin;
     /// See everybody's jobs and the platform's own.

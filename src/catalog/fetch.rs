@@ -4,7 +4,7 @@
 //! its standard input, knows nothing else of the server, and is bound in memory, disk, time and network.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
     process::Stdio,
@@ -83,6 +83,33 @@ impl fmt::Debug for SignIn {
     }
 }
 
+/// Whether a file of that name or path may hold templates.
+#[must_use]
+pub fn is_manifest(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.')
+}
+
+/// Which of `others` (Markdown) are READMEs of `manifests`: those that have a manifest's name, and those called README
+/// whose folder holds one manifest.
+#[must_use]
+pub fn readmes<'a>(manifests: &[&str], others: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let parts = |path: &'a str| path.rsplit_once('/').unwrap_or(("", path));
+    let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for manifest in manifests {
+        let (folder, name) = manifest.rsplit_once('/').unwrap_or(("", manifest));
+        folders.entry(folder).or_default().push(name.rsplit_once('.').map_or(name, |(stem, _)| stem));
+    }
+    let is_readme = |path: &&'a str| {
+        let (folder, name) = parts(path);
+        let stem = name.strip_suffix(".md");
+        let around = folders.get(folder).map(Vec::as_slice).unwrap_or_default();
+        let of_folder = matches!(name, "README.md" | "readme.md" | "Readme.md") && around.len() == 1;
+        of_folder || stem.is_some_and(|stem| around.contains(&stem))
+    };
+    others.into_iter().filter(is_readme).collect()
+}
+
 /// What a fetch may cost.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub struct Limits {
@@ -100,7 +127,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 256 * 1024 * 1024, entries: 50_000, file_bytes: 256 * 1024, manifest_bytes: 32 * 1024 * 1024, depth: 32 }
+        Self {
+            bytes: 256 * 1024 * 1024,
+            entries: 50_000,
+            file_bytes: 256 * 1024,
+            manifest_bytes: 32 * 1024 * 1024,
+            depth: 32,
+        }
     }
 }
 
@@ -283,5 +316,24 @@ async fn read_line(output: &mut BufReader<ChildStdout>, line: &mut Vec<u8>) -> s
         if end.is_some() {
             return Ok(true);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_readme_belongs_to_the_manifest_of_its_name_or_the_only_one_beside_it() {
+        let manifests = ["one/tool.yaml", "many/a.yaml", "many/b.yml", "root.yaml"];
+        let others = ["one/README.md", "many/README.md", "many/b.md", "many/c.md", "README.md", "docs/README.md"];
+        let found: Vec<&str> = readmes(&manifests, others).into_iter().collect();
+        assert_eq!(found, ["README.md", "many/b.md", "one/README.md"]);
+    }
+
+    #[test]
+    fn manifests_are_known_by_their_ending() {
+        assert!(is_manifest("a/b.yaml") && is_manifest("B.YML"));
+        assert!(!is_manifest(".hidden.yaml") && !is_manifest("a/.pre-commit.yml") && !is_manifest("yaml"));
     }
 }

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod located;
 pub mod manifest;
 mod older;
+pub mod readme;
 pub mod webhook;
 
 /// The subcommand that is the process for a fetch.

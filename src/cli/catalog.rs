@@ -9,7 +9,7 @@ use clap::Subcommand;
 
 use super::CliError;
 use crate::catalog::{
-    child::is_manifest,
+    fetch::is_manifest,
     manifest::{self, Level, Problem},
 };
 

@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Http},
     domain::host::{Finding, Standing},
     engine::local::{self as engine, Options},
-    services::templates,
+    services::catalog::builtin,
     store::{self, Claim},
 };
 
@@ -222,7 +222,7 @@ fn names(http: &Http) -> Finding {
 
 /// One finding for each shipped template.
 fn shipped(options: &Options) -> Result<Vec<Finding>, CliError> {
-    let all = templates::shipped()?;
+    let all = builtin::shipped()?;
     let finding = |template: &crate::crd::Template| {
         let subject = format!("template {}", template.name_any());
         let requires = template.spec.local.as_ref().map(|local| local.requires.as_slice()).unwrap_or_default();

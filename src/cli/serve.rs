@@ -27,7 +27,8 @@ use crate::{
     live::Hub,
     objects::{Cached, ObjectStore, postgres::PostgresStore},
     services::{
-        self, accounts, audit_chain, disabled, idempotency::Keys, intents, presence::Presence, sockets, templates,
+        self, accounts, audit_chain, catalog::builtin, disabled, idempotency::Keys, intents, presence::Presence,
+        sockets,
     },
     store::{
         self, Claim, Database, Listener,
@@ -109,7 +110,7 @@ async fn with_database(
     metrics::upkeep(metrics::registry()?, &mut tasks);
     tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
     tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
-    templates::install_shipped(&app).await?;
+    builtin::bring(&app).await?;
     let Doors { policy, tls, sockets } = doors;
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);

@@ -26,7 +26,8 @@ pub fn host_keys(text: &str) -> Result<String, FieldError> {
         return Err(wrong("give one key of the host a line, as `ssh-keyscan HOST` prints them"));
     }
     let keys: Option<Vec<String>> = lines.into_iter().map(host_key).collect();
-    let keys = keys.ok_or_else(|| wrong("is no key of a host: write `ssh-ed25519 AAAA…`, as `ssh-keyscan HOST` prints it"))?;
+    let keys =
+        keys.ok_or_else(|| wrong("is no key of a host: write `ssh-ed25519 AAAA…`, as `ssh-keyscan HOST` prints it"))?;
     Ok(keys.join("\n"))
 }
 
@@ -54,7 +55,9 @@ pub fn private_key(text: &str) -> Result<String, FieldError> {
         return wrong("give a private key as ssh-keygen writes it into a file, from “-----BEGIN” to its end");
     }
     if text.contains("ENCRYPTED") || is_sealed(&text) {
-        return wrong("has a passphrase, which nobody would be there to type: make a key without one for this repository");
+        return wrong(
+            "has a passphrase, which nobody would be there to type: make a key without one for this repository",
+        );
     }
     Ok(text + "\n")
 }
@@ -77,7 +80,9 @@ mod tests {
         assert_eq!(host_keys(HOST).unwrap(), HOST);
         assert_eq!(host_keys(&format!("# h:22 SSH-2.0\nh.example,192.0.2.1 {HOST} comment\n\n")).unwrap(), HOST);
         let renamed = HOST.replacen("ssh-ed25519", "ssh-rsa", 1);
-        for text in ["", "h.example", "ssh-ed25519 !!!!", "ssh-dss AAAA", &renamed, &format!("@cert-authority * {HOST}")] {
+        for text in
+            ["", "h.example", "ssh-ed25519 !!!!", "ssh-dss AAAA", &renamed, &format!("@cert-authority * {HOST}")]
+        {
             assert_eq!(host_keys(text).unwrap_err().field, "auth.hostKey", "{text}");
         }
     }
@@ -85,7 +90,10 @@ mod tests {
     fn key(cipher: &str) -> String {
         let length = u32::try_from(cipher.len()).unwrap().to_be_bytes();
         let content = [MAGIC, &length, cipher.as_bytes(), b"more"].concat();
-        format!("-----BEGIN OPENSSH PRIVATE KEY-----\r\n{}\r\n-----END OPENSSH PRIVATE KEY-----", STANDARD.encode(content))
+        format!(
+            "-----BEGIN OPENSSH PRIVATE KEY-----\r\n{}\r\n-----END OPENSSH PRIVATE KEY-----",
+            STANDARD.encode(content)
+        )
     }
 
     #[test]

@@ -7,6 +7,10 @@ use super::{duration, fields::FieldError, parameters, quantity};
 /// Where a home appears where the template says nothing.
 pub const DEFAULT_HOME_PATH: &str = "/home/user";
 
+/// Said of a template that wants more than it was granted.
+pub const NOT_GRANTED: &str = "The template wants to be root inside its container (security: baseline), which no \
+    administrator has granted to it or to its repository.";
+
 /// How a person sees the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {

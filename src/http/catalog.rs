@@ -10,14 +10,20 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{body::Body, etag, guard::Guarded, list::{ListQuery, Page}, params::Params};
+use super::{
+    body::Body,
+    etag,
+    guard::Guarded,
+    list::{ListQuery, Page},
+    params::Params,
+};
 use crate::{
     App, Error,
     auth::permission::needs::{CatalogRead, TemplatesWrite},
     crd::Template,
     services::catalog::{
         browse::{self, Diff, Entry, Facet, Installed, Query, SORTS, Version},
-        install,
+        builtin, install,
     },
 };
 
@@ -63,6 +69,8 @@ pub struct CatalogTemplate {
     version: Uuid,
     /// The commit of that version.
     commit: String,
+    /// Whether it comes with the server, but is started by no test of this project.
+    unverified: bool,
     /// How often it was installed.
     installs: i64,
     /// Where it is installed in the cluster, and at which version.
@@ -80,6 +88,7 @@ impl CatalogTemplate {
     fn of(entry: Entry, installed: &BTreeMap<Uuid, Vec<Installed>>) -> Self {
         Self {
             installed: installed.get(&entry.id).cloned().unwrap_or_default(),
+            unverified: builtin::is_unverified(&entry),
             id: entry.id,
             name: entry.name,
             display_name: entry.display_name,
@@ -214,6 +223,8 @@ pub struct CatalogDetail {
     template: CatalogTemplate,
     /// Its latest version in full.
     latest: CatalogVersion,
+    /// Its README as HTML that is safe to show: no scripts, no pictures, nothing that is fetched from elsewhere.
+    readme: Option<String>,
 }
 
 /// A template of the catalog.
@@ -225,8 +236,9 @@ pub async fn get_catalog_template(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
     let (entry, version) = browse::get(&app, &id).await?;
+    let readme = browse::readme(&app, &entry).await?;
     let template = CatalogTemplate::of(entry, &browse::installed(&app));
-    Ok(HttpResponse::Ok().json(CatalogDetail { template, latest: version.into() }))
+    Ok(HttpResponse::Ok().json(CatalogDetail { template, latest: version.into(), readme }))
 }
 
 /// The versions of a template, the latest first.

@@ -11,6 +11,7 @@ pub mod connections;
 pub mod context;
 pub mod cookie;
 pub mod etag;
+pub mod grants;
 pub mod guard;
 pub mod health;
 pub mod jobs;

@@ -20,7 +20,10 @@ use crate::{
     App, Error,
     auth::permission::needs::{CatalogRepositories, CatalogSync, CatalogWrite},
     domain::{catalog::Reference, duration, jobs::Job, merge},
-    services::catalog::repositories::{self, Credentials, Delivery, Repository, Sync, Wish},
+    services::catalog::{
+        builtin,
+        repositories::{self, Credentials, Delivery, Repository, Sync, Wish},
+    },
 };
 
 /// What a list of repositories can be sorted by.
@@ -53,8 +56,10 @@ pub struct RepositoryView {
     id: Uuid,
     /// What people call it.
     name: String,
-    /// Where it is.
+    /// Where it is; `builtin:…` comes with the server, and cannot be changed.
     url: String,
+    /// Whether it comes with the server.
+    built_in: bool,
     /// The branch that is read. Without branch, tag and commit: the repository's main one.
     #[serde(skip_serializing_if = "Option::is_none")]
     branch: Option<String>,
@@ -106,6 +111,7 @@ impl From<Repository> for RepositoryView {
         Self {
             id: repository.id,
             name: repository.name,
+            built_in: repository.id == builtin::ID,
             url: repository.url,
             branch,
             tag,

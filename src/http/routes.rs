@@ -4,7 +4,7 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, catalog, connections, health, jobs, openapi,
+    audit, auth, catalog, connections, grants, health, jobs, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
@@ -115,6 +115,8 @@ routes! {
     "/api/v1/catalog/templates/{id}" { GET catalog::get_catalog_template; }
     "/api/v1/catalog/templates/{id}/versions" { GET catalog::catalog_versions; }
     "/api/v1/catalog/templates/{id}/diff" { GET catalog::catalog_diff; }
+    "/api/v1/catalog/grants" { GET grants::list_grants; POST grants::create_grant; }
+    "/api/v1/catalog/grants/{id}" { DELETE grants::delete_grant; }
     "/api/v1/catalog/install" { POST catalog::install_template; }
     "/webhooks/repository/sync" { POST webhooks::receive [Unrepeatable]; }
     "/api/v1/jobs" { GET jobs::list_jobs; }

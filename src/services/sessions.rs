@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::intents;
+use super::{catalog::grants, intents};
 use crate::{
     App, Error,
     auth::{Caller, Permission},
@@ -200,6 +200,7 @@ pub async fn create(
     let spec = compose(owner, new);
     session::resolve(&spec, &template.spec, &app.config.sessions.ceilings())
         .map_err(|errors| Error::Invalid(flat(errors)))?;
+    grants::require(app, &template).await?;
     runs_here(app, &template).await?;
     let wish = intents::Wish::new(&caller.user, key);
     let session = object(app, spec, &wish);

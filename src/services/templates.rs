@@ -12,7 +12,7 @@ use crate::{
     App, Error,
     auth::{Caller, Permission},
     crd::{GROUP, Template, TemplateSpec, VERSION},
-    domain::{keys, names, template},
+    domain::{names, template},
     objects::Precondition,
 };
 
@@ -197,75 +197,9 @@ fn parse(spec: Value) -> Result<TemplateSpec, Error> {
     if errors.is_empty() { Ok(spec) } else { Err(Error::Invalid(errors)) }
 }
 
-/// The templates that come with the server, as they are in `templates-catalog/`.
-#[derive(rust_embed::Embed)]
-#[folder = "templates-catalog/"]
-struct Shipped;
-
-/// The templates that come with the program.
-///
-/// # Errors
-/// One cannot be read: a defect that a test finds.
-pub fn shipped() -> Result<Vec<Template>, Error> {
-    let files: Vec<_> = Shipped::iter().filter(|path| path.ends_with(".yaml")).collect();
-    files
-        .iter()
-        .filter_map(|path| Some((path, Shipped::get(path)?)))
-        .map(|(path, file)| {
-            serde_saphyr::from_slice(&file.data)
-                .map_err(|error| Error::internal(format!("templates-catalog/{path}: {error}")))
-        })
-        .collect()
-}
-
-/// Brings the shipped templates into the store: made where missing, replaced where they differ, removed where they
-/// are shipped no more. What an administrator made under such a name is left alone.
-pub async fn install_shipped(app: &App) -> Result<(), Error> {
-    let store = app.templates.store();
-    let shipped = shipped()?;
-    for mut wanted in shipped.clone() {
-        wanted.labels_mut().insert(keys::SHIPPED_LABEL.into(), "true".into());
-        wanted.metadata.namespace = Some(app.config.sessions.namespace().to_owned());
-        match store.get(&wanted.name_any()).await? {
-            None => drop(store.create(&wanted).await?),
-            Some(old) if !is_shipped(&old) || old.spec == wanted.spec => {}
-            Some(mut old) => {
-                old.spec = wanted.spec;
-                store.replace(&old).await?;
-            }
-        }
-    }
-    let ours =
-        kube::core::Selector::from_iter([kube::core::Expression::Equal(keys::SHIPPED_LABEL.into(), "true".into())]);
-    for old in store.list(&ours).await?.items {
-        if !shipped.iter().any(|wanted| wanted.name_any() == old.name_any()) {
-            store.delete(&old.name_any(), &Precondition { uid: old.uid(), resource_version: None }).await?;
-        }
-    }
-    Ok(())
-}
-
-fn is_shipped(template: &Template) -> bool {
-    template.labels().get(keys::SHIPPED_LABEL).is_some_and(|value| value == "true")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::fields::FieldError;
-
-    #[test]
-    fn every_shipped_template_is_valid_and_runs_without_an_image() {
-        let all = shipped().unwrap();
-        for template in &all {
-            assert_eq!(template::check(&template.spec), Vec::<FieldError>::new(), "{}", template.name_any());
-            assert!(template::is_local(&template.spec), "{}", template.name_any());
-        }
-        let names: Vec<String> = all.iter().map(ResourceExt::name_any).collect();
-        for name in ["terminal", "desktop", "browser", "jupyterlab"] {
-            assert!(names.contains(&name.to_owned()), "{names:?}");
-        }
-    }
 
     #[test]
     fn a_flat_request_and_the_object_mean_the_same() {

@@ -90,6 +90,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/catalog/templates/{id}", "UOAX"),
     ("GET", "/api/v1/catalog/templates/{id}/versions", "UOAX"),
     ("GET", "/api/v1/catalog/templates/{id}/diff", "UOAX"),
+    ("GET", "/api/v1/catalog/grants", "OAX"),
+    ("POST", "/api/v1/catalog/grants", "X"),
+    ("DELETE", "/api/v1/catalog/grants/{id}", "X"),
     ("POST", "/api/v1/catalog/install", "X"),
     // Whoever signs it, or shows a token; tests/catalog tries which.
     ("POST", "/webhooks/repository/sync", "*"),

@@ -131,3 +131,24 @@ async fn a_name_that_something_else_has_is_not_taken_over() {
     assert_eq!(alice.get("/api/v1/catalog/templates").await.status, 200, "everybody may look");
     assert_eq!(alice.post("/api/v1/catalog/install", body).await.status, 403);
 }
+
+#[actix_web::test]
+async fn a_readme_beside_a_template_is_shown_without_what_could_do_harm() {
+    let world = World::new().await;
+    world.repo.write("one/a.yaml", manifest("a", "Alpha"));
+    world.repo.write("one/README.md", "# Alpha\n\n<script>alert(1)</script> for *everybody*\n");
+    world.repo.write("many/b.yaml", manifest("b", "Beta")).write("many/c.yaml", manifest("c", "Gamma"));
+    world.repo.write("many/README.md", "of both").write("many/c.md", "of c").write("docs/other.md", "of nobody").push();
+    let id = world.add(json!({})).await;
+    let readme = async |name: &str| {
+        let path = format!("/api/v1/catalog/templates/{}", world.template(name).await);
+        world.admin.get(&path).await.json()["readme"].clone()
+    };
+    let shown = readme("a").await;
+    assert!(shown.as_str().unwrap().contains("<h1>Alpha</h1>") && !shown.to_string().contains("script"), "{shown}");
+    assert_eq!((readme("b").await, readme("c").await), (json!(null), json!("<p>of c</p>\n")));
+    world.repo.remove("one/README.md").write("many/c.md", "of c, again").push();
+    world.sync(&id).await;
+    assert_eq!((readme("a").await, readme("c").await), (json!(null), json!("<p>of c, again</p>\n")));
+    assert_eq!(world.latest(&id).await["problems"], json!([]));
+}

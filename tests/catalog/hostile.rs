@@ -84,7 +84,13 @@ async fn files_that_would_keep_the_server_busy_are_refused_one_by_one() {
     let bomb = (0..12).map(line).collect::<Vec<_>>().join("\n");
     let huge = manifest("huge", "Huge") + &"# filler\n".repeat(100_000);
     world.repo.write("a.yaml", manifest("a", "Alpha"));
-    world.repo.write("deep.yaml", "[".repeat(50_000)).write("bomb.yaml", bomb).write("huge.yaml", huge);
+    world.repo.write("raw.yaml", manifest("raw", "R\0")).write("escaped.yaml", manifest("escaped", r#""E\0""#));
+    world
+        .repo
+        .write("a.md", "A\0")
+        .write("deep.yaml", "[".repeat(50_000))
+        .write("bomb.yaml", bomb)
+        .write("huge.yaml", huge);
     world.repo.push();
     let id = world.add(json!({})).await;
     assert_eq!(world.names("").await, ["a"]);
@@ -92,9 +98,15 @@ async fn files_that_would_keep_the_server_busy_are_refused_one_by_one() {
     for file in ["deep.yaml", "bomb.yaml"] {
         assert!(said_of(&world, &id, file).await.contains("YAML"), "{file}");
     }
-    world.repo.write("huge.yaml", manifest("huge", "Huge")).remove("deep.yaml").remove("bomb.yaml").push();
+    for file in ["raw.yaml", "escaped.yaml"] {
+        assert!(said_of(&world, &id, file).await.contains("NUL"), "{file}");
+    }
+    world.repo.remove("deep.yaml").remove("bomb.yaml").remove("raw.yaml").remove("escaped.yaml");
+    world.repo.write("huge.yaml", manifest("huge", "Huge")).push();
     world.sync(&id).await;
     assert_eq!(world.names("").await, ["a", "huge"]);
+    let readme = world.admin.get(&format!("/api/v1/catalog/templates/{}", world.template("a").await)).await.json();
+    assert_eq!(readme["readme"], "<p>A\u{fffd}</p>\n");
 }
 
 #[actix_web::test]
@@ -135,7 +147,7 @@ async fn urls_that_lead_inside_are_refused_when_they_are_given() {
         "file:///etc",
         "/etc",
         "ext::sh -c id",
-        "ssh://git@example.com/x",
+        "ssh://git@127.0.0.1/x",
         "git://example.com/x",
         "http://example.com/x",
         "https://127.0.0.1/x",

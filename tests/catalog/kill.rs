@@ -19,13 +19,13 @@ async fn killed_while(first: bool) {
     hangs.store(true, Ordering::SeqCst);
     let name = if first { "sync-asked" } else { "sync-fetching" };
     let mut server = Server::start_with(name, &[("CATALOG_ALLOW", &git.root())]).await;
-    let made = server
-        .call("POST", "/api/v1/catalog/repositories", Some(json!({ "name": "c", "url": git.url() })))
-        .await;
+    let made =
+        server.call("POST", "/api/v1/catalog/repositories", Some(json!({ "name": "c", "url": git.url() }))).await;
     assert_eq!(made.status, 201, "{made:?}");
     let path = format!("/api/v1/catalog/repositories/{}", made.body["id"].as_str().unwrap());
     let questions = if first { 1 } else { 2 };
-    until("it is in the middle", async || (git.manners.requests.load(Ordering::SeqCst) >= questions).then_some(())).await;
+    until("it is in the middle", async || (git.manners.requests.load(Ordering::SeqCst) >= questions).then_some(()))
+        .await;
     assert_eq!(server.call("GET", &path, None).await.body["status"], "syncing");
     server.kill();
     hangs.store(false, Ordering::SeqCst);

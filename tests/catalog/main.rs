@@ -2,14 +2,20 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+#[path = "../support/server.rs"]
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "other areas need more of it, and a server has settings of its own"
+)]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../support/server.rs"]
-#[allow(dead_code, clippy::disallowed_methods, reason = "other areas need more of it, and a server has settings of its own")]
-mod server;
 
 mod browse;
+mod builtin;
 mod git;
+mod grants;
 mod hostile;
 mod kill;
 mod ssh;

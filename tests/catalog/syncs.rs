@@ -240,7 +240,9 @@ async fn templates_that_were_read_by_older_rules_are_read_again_although_nothing
     let db = world.app.app.pool.get().await.unwrap();
     // As an older release left it: other rules, and other problems found by them.
     db.batch_execute("UPDATE catalog_repositories SET rules = 0").await.unwrap();
-    db.batch_execute("UPDATE catalog_files SET names = '{}'; UPDATE catalog_templates SET removed_at = now()").await.unwrap();
+    db.batch_execute("UPDATE catalog_files SET names = '{}'; UPDATE catalog_templates SET removed_at = now()")
+        .await
+        .unwrap();
     world.sync(&id).await;
     assert_eq!(world.names("").await, ["a"]);
     db.batch_execute("UPDATE catalog_templates SET removed_at = now()").await.unwrap();

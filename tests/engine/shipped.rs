@@ -140,7 +140,9 @@ fn every_shipped_template_is_started_by_a_test() {
     started.sort_unstable();
     let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates-catalog");
     let mut shipped = Vec::new();
-    for category in catalog.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+    let categories = catalog.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    // What lies there is marked as what nobody starts here.
+    for category in categories.filter(|path| path.is_dir() && !path.ends_with("unverified")) {
         for file in category.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
             shipped.push(file.strip_prefix(&catalog).unwrap().to_str().unwrap().to_owned());
         }

@@ -132,8 +132,7 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("streamspace-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-        let mut server =
-            Self { folder, port: free_port(), management: free_port(), child: None, http, settings };
+        let mut server = Self { folder, port: free_port(), management: free_port(), child: None, http, settings };
         server.run().await;
         server
     }

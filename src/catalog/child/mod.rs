@@ -5,8 +5,6 @@ mod meter;
 mod ssh;
 mod tree;
 
-pub use tree::is_manifest;
-
 use std::{
     fs,
     io::{self, BufRead, Write},

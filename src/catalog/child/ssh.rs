@@ -196,7 +196,8 @@ impl Stream {
 
 /// What `ssh` or git on the other host said, as a sentence for the person, and whether another attempt may go better.
 fn explained(host: &str, said: &str) -> (String, bool) {
-    let last: String = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().chars().take(200).collect();
+    let last: String =
+        said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().chars().take(200).collect();
     if said.contains("Host key verification failed") {
         return (format!("{host} has another host key than the one that is pinned: nothing was told to it"), false);
     }
@@ -254,7 +255,9 @@ mod tests {
     #[test]
     fn what_ssh_says_is_told_in_words_that_help() {
         let told = |said: &str| explained("h", said);
-        assert!(told("No ED25519 host key is known for repository\nHost key verification failed.\r\n").0.contains("pinned"));
+        assert!(
+            told("No ED25519 host key is known for repository\nHost key verification failed.\r\n").0.contains("pinned")
+        );
         assert_eq!(told("git@h: Permission denied (publickey).\n"), ("h refuses the key".into(), false));
         let (message, again) = told("ssh: connect to host 192.0.2.1 port 22: Connection refused\n");
         assert!(message.ends_with("Connection refused") && again, "{message}");

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
 use super::{Failure, progress, say};
-use crate::catalog::fetch::{Limits, Request, Said};
+use crate::catalog::fetch::{Limits, Request, Said, is_manifest, readmes};
 
 /// File modes of git's trees.
 const LINK: i32 = 0o120_000;
@@ -18,11 +18,11 @@ pub fn tell(repository: &Repository, commit: &Commit<'_>, request: &Request) -> 
         let below = below.ok_or_else(|| (format!("there is no folder “{}” in it", request.folder), false))?;
         tree = repository.find_tree(below).map_err(unreadable)?;
     }
-    let mut walk = Walk { repository, limits: request.limits, entries: 0, manifests: Vec::new() };
+    let mut walk = Walk { repository, limits: request.limits, entries: 0, manifests: Vec::new(), texts: Vec::new() };
     walk.folder(&tree, &request.folder, 0)?;
-    let (manifests, mut left) = (walk.manifests, request.limits.manifest_bytes);
-    let total = manifests.len() as u64;
-    for (index, (path, blob)) in manifests.into_iter().enumerate() {
+    let (files, mut left) = (walk.files(), request.limits.manifest_bytes);
+    let total = files.len() as u64;
+    for (index, (path, blob)) in files.into_iter().enumerate() {
         if index % 50 == 0 {
             progress(index as u64, total, "reading manifests");
         }
@@ -51,7 +51,9 @@ fn file(repository: &Repository, request: &Request, path: String, blob: Oid) -> 
         return Ok(Said::Left { path, reason });
     }
     match repository.find_blob(blob) {
-        Ok(content) => Ok(Said::File { path, blob: blob.to_string(), content: Some(STANDARD.encode(content.content())) }),
+        Ok(content) => {
+            Ok(Said::File { path, blob: blob.to_string(), content: Some(STANDARD.encode(content.content())) })
+        }
         Err(error) => Err((format!("the repository is damaged at {path}: {}", error.message()), false)),
     }
 }
@@ -61,9 +63,19 @@ struct Walk<'a> {
     limits: Limits,
     entries: usize,
     manifests: Vec<(String, Oid)>,
+    /// Markdown, of which some belongs to manifests.
+    texts: Vec<(String, Oid)>,
 }
 
 impl Walk<'_> {
+    /// The files whose content counts.
+    fn files(self) -> Vec<(String, Oid)> {
+        let paths: Vec<&str> = self.manifests.iter().map(|(path, _)| path.as_str()).collect();
+        let readmes = readmes(&paths, self.texts.iter().map(|(path, _)| path.as_str()));
+        let readmes = self.texts.iter().filter(|(path, _)| readmes.contains(path.as_str())).cloned();
+        self.manifests.iter().cloned().chain(readmes).collect()
+    }
+
     fn folder(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> Result<(), Failure> {
         if depth > self.limits.depth {
             return Err((format!("its folders are nested more than {} deep", self.limits.depth), false));
@@ -97,6 +109,7 @@ impl Walk<'_> {
                     }
                 }
                 Some(ObjectType::Blob) if is_manifest(name) => self.manifests.push((below, entry.id())),
+                Some(ObjectType::Blob) if below.ends_with(".md") => self.texts.push((below, entry.id())),
                 _ => {}
             }
         }
@@ -106,10 +119,4 @@ impl Walk<'_> {
 
 fn left(path: &str, reason: &str) -> Result<(), Failure> {
     say(&Said::Left { path: path.to_owned(), reason: reason.to_owned() }).map_err(|error| (error.to_string(), true))
-}
-
-/// Whether a file of that name may hold templates.
-pub fn is_manifest(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.')
 }

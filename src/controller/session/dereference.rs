@@ -6,7 +6,7 @@ use super::{Context, Found, ReconcileError};
 use crate::{
     Error,
     controller::lock,
-    crd::{DesiredState, Phase, Session, Template},
+    crd::{DesiredState, Phase, Security, Session, Template},
     domain::{activity::Live, keys},
     engine::{SessionId, Stage, WorkloadState},
     store,
@@ -22,6 +22,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
     let workload = any.filter(|_| !foreign);
     let missing = missing(context, session, template.as_deref(), workload.as_ref()).await?;
     let reachable = reachable(context, session, template.as_deref(), workload.as_ref()).await;
+    let granted = granted(context, template.as_deref()).await?;
     Ok(Found {
         live: live(context, session).await?,
         user_refused: user_refused(context, session).await?,
@@ -32,6 +33,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         foreign,
         reachable,
         missing,
+        granted,
         stopped_because: session.annotations().get(keys::STOPPED_BECAUSE).cloned(),
         ceilings: app.config.sessions.ceilings(),
         terminated_ttl: app.config.sessions.terminated_ttl,
@@ -73,6 +75,15 @@ async fn reachable(
         }
         _ => false,
     }
+}
+
+/// An object that kubectl made may name any template.
+async fn granted(context: &Context, template: Option<&Template>) -> Result<bool, ReconcileError> {
+    let Some(template) = template.filter(|template| template.spec.security == Security::Baseline) else {
+        return Ok(true);
+    };
+    let client = context.app.pool.get().await.map_err(Error::from)?;
+    Ok(store::catalog::grants::allow(&client, template).await?)
 }
 
 async fn live(context: &Context, session: &Session) -> Result<Live, ReconcileError> {

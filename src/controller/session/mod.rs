@@ -46,6 +46,8 @@ struct Found {
     user_refused: Option<String>,
     /// Programs that the template needs and the host lacks.
     missing: Vec<Requirement>,
+    /// Whether the template may run as it wants to.
+    granted: bool,
     /// Why the platform itself changed the wanted state.
     stopped_because: Option<String>,
     ceilings: Ceilings,

@@ -44,6 +44,7 @@ fn found() -> Found {
         reachable: false,
         user_refused: None,
         missing: vec![],
+        granted: true,
         stopped_because: None,
         ceilings: Ceilings::default(),
         terminated_ttl: Duration::from_hours(168),
@@ -108,6 +109,21 @@ fn a_new_session_starts_its_first_run_at_once() {
     let Some(EngineCall::Ensure(workload)) = wanted.call else { panic!("{wanted:?}") };
     assert_eq!((workload.run, workload.command.as_slice()), (1, ["sleep".to_owned(), "1".to_owned()].as_slice()));
     assert_eq!(workload.home, crate::engine::Home::Persistent("home-alice".into()));
+}
+
+#[test]
+fn a_template_that_was_not_granted_what_it_wants_starts_nothing_until_it_is() {
+    let (mut session, mut found) = (session(""), found());
+    found.granted = false;
+    assert_eq!(step(&mut session, &found).call, None);
+    assert_eq!(
+        (phase(&session), status(&session).doctor.as_ref().unwrap().reason),
+        (Phase::Failed, Reason::PolicyRefused)
+    );
+    found.granted = true;
+    session.metadata.annotations = Some([(keys::RESTARTED_AT.to_owned(), "once more".to_owned())].into());
+    step(&mut session, &found);
+    assert_eq!(phase(&session), Phase::Starting);
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
         let list: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         return refuse(Reason::ValidationFailed, format!("The template is not valid: {}.", list.join("; ")));
     }
+    if !found.granted {
+        return refuse(Reason::PolicyRefused, template::NOT_GRANTED.into());
+    }
     if let Some(missing) = found.missing.first() {
         return refuse(
             Reason::ProgramMissing,

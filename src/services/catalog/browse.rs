@@ -9,7 +9,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use crate::store::catalog::templates::{Entry, Facet, Query, SORTS, Version};
-use crate::{App, Error, domain::keys, store::catalog::templates};
+use crate::{
+    App, Error,
+    catalog::readme,
+    domain::keys,
+    store::catalog::{syncs, templates},
+};
 
 /// A template of the cluster that came from the catalog.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -62,6 +67,12 @@ pub async fn get(app: &App, id: &str) -> Result<(Entry, Version), Error> {
     let entry = templates::get(&db, uuid).await?.ok_or_else(missing)?;
     let version = templates::version_of(&db, entry.version).await?.ok_or_else(missing)?;
     Ok((entry, version))
+}
+
+/// The README of a template as HTML that is safe to show.
+pub async fn readme(app: &App, entry: &Entry) -> Result<Option<String>, Error> {
+    let markdown = syncs::readme(&app.pool.get().await?, entry.repository, &entry.path).await?;
+    Ok(markdown.map(|markdown| readme::html(&markdown)))
 }
 
 /// The versions of a template, the latest first.

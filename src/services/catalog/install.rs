@@ -5,7 +5,10 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use uuid::Uuid;
 
-use super::browse::{self, Entry, Version};
+use super::{
+    browse::{self, Entry, Version},
+    builtin,
+};
 use crate::{
     App, Error,
     auth::Caller,
@@ -43,7 +46,7 @@ pub async fn install(
     }
     let mut new = Template::new(&name, spec(&version)?);
     new.metadata.namespace = Some(app.config.sessions.namespace().to_owned());
-    mark(app, &mut new, &entry, &version).await?;
+    mark_version(app, &mut new, &entry, &version).await?;
     match app.templates.create(&new).await {
         Ok(made) => {
             record(app, caller, &made, &version, "install").await?;
@@ -92,6 +95,9 @@ pub async fn rollback(app: &App, caller: &Caller, name: &str, wanted: Option<&st
 /// An installed template and where it came from.
 async fn from_catalog(app: &App, name: &str) -> Result<(Template, Entry), Error> {
     let template = app.templates.store().get(name).await?.ok_or_else(|| Error::not_found("template", name))?;
+    if builtin::is_shipped(&template) {
+        return Err(Error::Conflict(format!("{name} comes with the server, which keeps it at its own version")));
+    }
     let from = id_in(&template, keys::CATALOG_TEMPLATE);
     let from = from.ok_or_else(|| Error::Conflict(format!("{name} was not installed from the catalog")))?;
     let entry = templates::get(&app.pool.get().await?, from).await?;
@@ -115,7 +121,7 @@ async fn to_version(
     // With the version that was read, so that a change meanwhile is not lost.
     let mut new = old;
     new.spec = spec(version)?;
-    mark(app, &mut new, entry, version).await?;
+    mark_version(app, &mut new, entry, version).await?;
     let changed = app.templates.replace(&new).await?;
     record(app, caller, &changed, version, action).await?;
     Ok(changed)
@@ -129,17 +135,39 @@ fn spec(version: &Version) -> Result<TemplateSpec, Error> {
     if wrong.is_empty() { Ok(spec) } else { Err(Error::Invalid(wrong)) }
 }
 
+/// Where a template of the cluster comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The repository's URL.
+    pub repository: &'a str,
+    /// The catalog template.
+    pub template: Uuid,
+    /// The version of it.
+    pub version: Uuid,
+    /// The commit of that.
+    pub commit: &'a str,
+    /// The file.
+    pub path: &'a str,
+}
+
 /// Writes on the template where it comes from.
-async fn mark(app: &App, template: &mut Template, entry: &Entry, version: &Version) -> Result<(), Error> {
-    let repository = repositories::get(&app.pool.get().await?, entry.repository).await?;
+pub fn mark(template: &mut Template, origin: &Origin<'_>) {
     let notes = [
-        (keys::CATALOG_TEMPLATE, entry.id.to_string()),
-        (keys::CATALOG_VERSION, version.id.to_string()),
-        (keys::CATALOG_REPOSITORY, repository.map(|repository| repository.url).unwrap_or_default()),
-        (keys::CATALOG_COMMIT, version.commit.clone()),
-        (keys::CATALOG_PATH, version.path.clone()),
+        (keys::CATALOG_TEMPLATE, origin.template.to_string()),
+        (keys::CATALOG_VERSION, origin.version.to_string()),
+        (keys::CATALOG_REPOSITORY, origin.repository.to_owned()),
+        (keys::CATALOG_COMMIT, origin.commit.to_owned()),
+        (keys::CATALOG_PATH, origin.path.to_owned()),
     ];
     template.annotations_mut().extend(notes.map(|(key, value)| (key.to_owned(), value)));
+}
+
+/// Writes on the template that it is that version of a template of the catalog.
+async fn mark_version(app: &App, template: &mut Template, entry: &Entry, version: &Version) -> Result<(), Error> {
+    let repository = repositories::get(&app.pool.get().await?, entry.repository).await?;
+    let url = repository.map(|repository| repository.url).unwrap_or_default();
+    let Version { id, commit, path, .. } = version;
+    mark(template, &Origin { repository: &url, template: entry.id, version: *id, commit, path });
     Ok(())
 }
 

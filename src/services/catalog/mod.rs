@@ -2,7 +2,10 @@
 
 pub use crate::catalog::{manifest::Problem, webhook::Webhook};
 
+mod apply;
 pub mod browse;
+pub mod builtin;
+pub mod grants;
 pub mod install;
 pub mod repositories;
 pub mod schedule;

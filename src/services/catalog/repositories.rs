@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::sync;
+use super::{builtin, sync};
 pub use crate::store::catalog::{deliveries::Delivery, repositories::Repository, syncs::Sync};
 use crate::{
     App, Error,
@@ -95,6 +95,7 @@ pub async fn change(
     if if_match.is_some_and(|version| version != old.version) {
         return Err(Error::Stale);
     }
+    builtin::refuse(old.id)?;
     let (new, key) = compose(app, old.clone(), wish)?;
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
@@ -110,6 +111,7 @@ pub async fn change(
 /// Removes a repository and its templates from the catalog. What was installed stays.
 pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<(), Error> {
     let old = get(app, id).await?;
+    builtin::refuse(old.id)?;
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
     if !repositories::delete(&transaction, old.id).await? {
@@ -159,6 +161,7 @@ pub async fn deliveries(app: &App, id: &str) -> Result<Vec<Delivery>, Error> {
 /// Makes a new webhook secret; the one before is good no longer. It is told this once.
 pub async fn renew_webhook_secret(app: &App, caller: &Caller, id: &str) -> Result<SecretString, Error> {
     let repository = get(app, id).await?;
+    builtin::refuse(repository.id)?;
     let secret = encode_secret(&random());
     let sealed =
         app.auth.secrets.seal(webhook_place(&repository.id.to_string()), secret.as_bytes()).map_err(Error::internal)?;
@@ -279,7 +282,9 @@ fn check_way(repository: &Repository) -> Result<(), FieldError> {
             "auth",
             "over SSH a key signs in: give {\"type\": \"ssh\", \"privateKey\": …, \"hostKey\": …}",
         )),
-        (false, true) => Err(FieldError::new("auth", "a key signs in over SSH only: write the URL as ssh://git@host/path")),
+        (false, true) => {
+            Err(FieldError::new("auth", "a key signs in over SSH only: write the URL as ssh://git@host/path"))
+        }
         _ => Ok(()),
     }
 }

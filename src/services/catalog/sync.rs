@@ -1,39 +1,36 @@
 //! Syncs: a repository's templates are brought in step with the catalog, all of them or none.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::repositories::open_credentials;
+use super::{
+    apply::{Read, apply, read},
+    builtin,
+    repositories::open_credentials,
+};
 use crate::{
     App, Error,
     auth::Caller,
     catalog::{
         fetch::{self, FetchError, Fetched, Limits, Request},
-        manifest::{self, Found, Level, Problem, RULES},
+        manifest::{Level, RULES},
     },
     domain::jobs::Job,
     jobs::{self, Done, Failure, Handler, New, Run},
     store::catalog::{
         repositories::{self, Repository},
         syncs::{self, Known, Sync},
-        templates::{self, Change, Entry},
     },
 };
 
 /// The type of job.
 const KIND: &str = "catalog.sync";
-/// Most problems that are kept of a sync.
-const PROBLEMS_MAX: usize = 1_000;
 
 /// What a sync is given.
 #[derive(Debug, Deserialize, Serialize)]
@@ -85,6 +82,10 @@ impl Handler for Syncs {
 
     async fn run(&self, run: &Run) -> Result<Done, Failure> {
         let id = run.payload::<Payload>()?.repository;
+        if id == builtin::ID {
+            builtin::bring(&self.app).await?;
+            return Ok(Done::With(json!({ "builtIn": true })));
+        }
         let db = self.app.pool.get().await.map_err(Error::from)?;
         let Some(repository) = repositories::get(&db, id).await? else {
             self.forget(id);
@@ -133,7 +134,7 @@ impl Syncs {
         run.progress(0, Some(fetched.files.len() as u64), "reading manifests");
         let commit = fetched.commit.clone();
         let read = tokio::task::spawn_blocking(move || read(fetched, &known)).await.map_err(Error::internal)?;
-        self.apply(run, repository, &commit, read, began).await
+        self.keep(run, repository, &commit, read, began).await
     }
 
     async fn fetch(
@@ -178,7 +179,7 @@ impl Syncs {
     }
 
     /// Writes everything that was read in one transaction, with the end of the job.
-    async fn apply(
+    async fn keep(
         &self,
         run: &Run,
         repository: &Repository,
@@ -191,10 +192,8 @@ impl Syncs {
         if !repositories::lock(&transaction, repository.id).await? {
             return Err(Failure::Final("the repository was removed meanwhile".into()));
         }
-        let Read { files, found, problems } = read;
-        let counts = write(&transaction, repository.id, commit, &files, &found).await?;
-        syncs::replace_files(&transaction, repository.id, &files).await?;
-        repositories::synced(&transaction, repository.id, commit, RULES).await?;
+        let counts = apply(&transaction, repository.id, commit, &read).await?;
+        let problems = read.problems;
         let sync = Sync {
             commit: Some(commit.to_owned()),
             added: counts.added,
@@ -255,197 +254,5 @@ fn blank(repository: Uuid, run: &Run, result: &str, began: Timestamp) -> Sync {
         problems: json!([]),
         began_at: began,
         ended_at: began,
-    }
-}
-
-/// What was read of a repository.
-struct Read {
-    /// Every manifest, by path.
-    files: BTreeMap<String, Known>,
-    /// The templates of those that were read now, with their file.
-    found: Vec<(String, Found)>,
-    /// What is wrong with any of them, and what is left out.
-    problems: Vec<Problem>,
-}
-
-/// Reads what came; what is known is taken as it was.
-fn read(fetched: Fetched, known: &BTreeMap<String, Known>) -> Read {
-    let mut files: BTreeMap<String, Known> = BTreeMap::new();
-    let mut found: Vec<(String, Found)> = Vec::new();
-    for file in fetched.files {
-        let before = known.get(&file.path);
-        let Some(content) = file.content else {
-            files.extend(before.map(|known| (file.path, known.clone())));
-            continue;
-        };
-        let reading = manifest::read(&file.path, &content);
-        let mut names: Vec<String> = reading.found.iter().map(|found| found.name.clone()).collect();
-        if reading.is_broken() {
-            // What came from it last stays as it was.
-            names.extend(before.into_iter().flat_map(|known| known.names.clone()));
-        }
-        let notes = reading.found.iter().flat_map(|found| found.notes.clone());
-        let problems: Vec<Problem> = reading.problems.iter().cloned().chain(notes).collect();
-        let problems = serde_json::to_value(&problems).unwrap_or_default();
-        found.extend(reading.found.into_iter().map(|found| (file.path.clone(), found)));
-        files.insert(file.path, Known { blob: file.blob, names, problems });
-    }
-    only_one_of_a_name(&mut files, &mut found);
-    let mut problems: Vec<Problem> = fetched.left.into_iter().map(|(file, reason)| left(file, reason)).collect();
-    for known in files.values() {
-        problems.extend(serde_json::from_value::<Vec<Problem>>(known.problems.clone()).unwrap_or_default());
-    }
-    problems.truncate(PROBLEMS_MAX);
-    Read { files, found, problems }
-}
-
-fn left(file: String, reason: String) -> Problem {
-    Problem { file, line: 1, column: 1, level: Level::Skipped, message: reason }
-}
-
-/// Of several templates of one name in a repository the first file's is taken. The others are read again each time,
-/// since theirs is the next one's turn when the first goes.
-fn only_one_of_a_name(files: &mut BTreeMap<String, Known>, found: &mut Vec<(String, Found)>) {
-    let mut first: BTreeMap<String, String> = BTreeMap::new();
-    for (path, known) in files.iter() {
-        for name in &known.names {
-            first.entry(name.clone()).or_insert_with(|| path.clone());
-        }
-    }
-    found.retain(|(path, found)| {
-        let other = first.get(&found.name).filter(|other| *other != path);
-        let Some(other) = other else { return true };
-        if let Some(known) = files.get_mut(path) {
-            let message = format!("{other} has a template named {} too: give this one another name", found.name);
-            let problem = Problem { file: path.clone(), line: 1, column: 1, level: Level::Error, message };
-            if let (Value::Array(problems), Ok(problem)) = (&mut known.problems, serde_json::to_value(problem)) {
-                problems.push(problem);
-            }
-            known.names.retain(|name| *name != found.name);
-            known.blob = String::new();
-        }
-        false
-    });
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    added: i32,
-    changed: i32,
-    removed: i32,
-}
-
-/// Writes the templates that are new, changed, moved or gone.
-async fn write(
-    db: &impl GenericClient,
-    repository: Uuid,
-    commit: &str,
-    files: &BTreeMap<String, Known>,
-    found: &[(String, Found)],
-) -> Result<Counts, Error> {
-    let before: BTreeMap<String, Entry> =
-        templates::of_repository(db, repository).await?.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    let mut counts = Counts::default();
-    for (path, found) in found {
-        let old = before.get(&found.name);
-        if let Some(old) = old {
-            let same =
-                templates::version_of(db, old.version).await?.is_some_and(|version| version.manifest == found.text);
-            if same {
-                templates::found_again(db, old.id, path).await?;
-                counts.added += i32::from(old.removed_at.is_some());
-                continue;
-            }
-        }
-        write_one(db, repository, commit, path, found).await?;
-        if old.is_some_and(|old| old.removed_at.is_none()) {
-            counts.changed += 1;
-        } else {
-            counts.added += 1;
-        }
-    }
-    let there: BTreeSet<&String> = files.values().flat_map(|known| &known.names).collect();
-    let gone: Vec<Uuid> = before
-        .values()
-        .filter(|entry| entry.removed_at.is_none() && !there.contains(&entry.name))
-        .map(|entry| entry.id)
-        .collect();
-    templates::gone(db, &gone).await?;
-    counts.removed = i32::try_from(gone.len()).unwrap_or(i32::MAX);
-    Ok(counts)
-}
-
-async fn write_one(
-    db: &impl GenericClient,
-    repository: Uuid,
-    commit: &str,
-    path: &str,
-    found: &Found,
-) -> Result<(), Error> {
-    let spec = serde_json::to_value(&found.spec).map_err(Error::internal)?;
-    let notes = serde_json::to_value(&found.notes).map_err(Error::internal)?;
-    let change = Change {
-        repository,
-        name: &found.name,
-        path,
-        commit,
-        manifest: &found.text,
-        spec: &spec,
-        notes: &notes,
-        display_name: &found.spec.display_name,
-        description: &found.spec.description,
-        category: &found.spec.category,
-        tags: &found.spec.tags,
-        icon: found.spec.icon.as_deref(),
-    };
-    templates::write(db, &change).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::fetch::File;
-
-    fn manifest(name: &str) -> Option<Vec<u8>> {
-        let text = format!(
-            "apiVersion: stream.streamspace.io/v1alpha1\nkind: Template\nmetadata: {{ name: {name} }}\nspec: {{ displayName: T, baseImage: i, webapp: {{ port: 80 }} }}\n"
-        );
-        Some(text.into_bytes())
-    }
-
-    fn fetched(files: Vec<(&str, &str, Option<Vec<u8>>)>) -> Fetched {
-        let files =
-            files.into_iter().map(|(path, blob, content)| File { path: path.into(), blob: blob.into(), content });
-        Fetched { commit: "c".into(), files: files.collect(), ..Fetched::default() }
-    }
-
-    #[test]
-    fn a_broken_file_keeps_the_templates_that_came_from_it_last() {
-        let known = Known { blob: "1".into(), names: vec!["a".into()], problems: json!([]) };
-        let read =
-            read(fetched(vec![("a.yaml", "2", Some(b"a: [".to_vec()))]), &BTreeMap::from([("a.yaml".into(), known)]));
-        assert_eq!(read.files["a.yaml"].names, ["a"]);
-        assert_eq!((read.found.len(), read.problems.len()), (0, 1));
-    }
-
-    #[test]
-    fn what_is_known_is_not_read_again_and_its_problems_stay() {
-        let problem = left("a.yaml".into(), "x".into());
-        let known = Known { blob: "1".into(), names: vec!["a".into()], problems: json!([problem]) };
-        let read = read(fetched(vec![("a.yaml", "1", None)]), &BTreeMap::from([("a.yaml".into(), known)]));
-        assert_eq!((read.files["a.yaml"].names.len(), read.found.len(), read.problems), (1, 0, vec![problem]));
-    }
-
-    #[test]
-    fn of_two_templates_of_one_name_the_first_is_taken_and_the_other_is_told() {
-        let read =
-            read(fetched(vec![("b.yaml", "2", manifest("x")), ("a.yaml", "1", manifest("x"))]), &BTreeMap::new());
-        assert_eq!(read.found.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["a.yaml"]);
-        assert!(
-            read.problems[0].file == "b.yaml" && read.problems[0].message.contains("a.yaml"),
-            "{:?}",
-            read.problems
-        );
-        assert_eq!(read.files["b.yaml"].blob, "", "it is read again next time");
     }
 }

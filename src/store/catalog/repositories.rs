@@ -157,6 +157,21 @@ pub async fn replace(db: &impl GenericClient, new: &Repository, url_key: &str) -
     row.as_ref().map(repository).transpose()
 }
 
+/// Adds the repository that comes with the program, where it is missing, and locks it until the transaction ends. It is
+/// never synced by the clock, and no webhook knows it.
+pub async fn ensure_built_in(db: &impl GenericClient, id: Uuid, name: &str, url: &str) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached(
+            "INSERT INTO catalog_repositories (id, name, url, url_key, reference_kind, folder, auth_kind, interval_s,
+                                               created_by)
+             VALUES ($1, $2, $3, '', 'default', '', 'none', 0, 'streamspace')
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name, url = excluded.url",
+        )
+        .await?;
+    db.execute(&statement, &[&id, &name, &url]).await.map_err(|error| told(error, name))?;
+    Ok(())
+}
+
 /// The repository of that id.
 pub async fn get(db: &impl GenericClient, id: Uuid) -> Result<Option<Repository>, Error> {
     let statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM catalog_repositories r WHERE r.id = $1")).await?;

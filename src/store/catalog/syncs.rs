@@ -92,7 +92,7 @@ pub async fn list(db: &impl GenericClient, repository: Uuid) -> Result<Vec<Sync>
 }
 
 /// A file as it was read last.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
     /// The id of its content.
     pub blob: String,
@@ -100,17 +100,23 @@ pub struct Known {
     pub names: Vec<String>,
     /// What is wrong with it: a list of problems.
     pub problems: Value,
+    /// Of a README its Markdown.
+    pub text: Option<String>,
 }
 
 /// The files of a repository, by path.
 pub async fn files(db: &impl GenericClient, repository: Uuid) -> Result<BTreeMap<String, Known>, Error> {
     let statement =
-        db.prepare_cached("SELECT path, blob, names, problems FROM catalog_files WHERE repository = $1").await?;
+        db.prepare_cached("SELECT path, blob, names, problems, text FROM catalog_files WHERE repository = $1").await?;
     let rows = db.query(&statement, &[&repository]).await?;
     rows.iter()
         .map(|row| {
-            let known =
-                Known { blob: row.try_get("blob")?, names: row.try_get("names")?, problems: row.try_get("problems")? };
+            let known = Known {
+                blob: row.try_get("blob")?,
+                names: row.try_get("names")?,
+                problems: row.try_get("problems")?,
+                text: row.try_get("text")?,
+            };
             Ok((row.try_get("path")?, known))
         })
         .collect()
@@ -127,13 +133,37 @@ pub async fn replace_files(
     db.execute(&gone, &[&repository, &paths]).await?;
     let write = db
         .prepare_cached(
-            "INSERT INTO catalog_files AS f (repository, path, blob, names, problems) VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO catalog_files AS f (repository, path, blob, names, problems, text)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (repository, path) DO UPDATE SET blob = excluded.blob, names = excluded.names,
-                 problems = excluded.problems",
+                 problems = excluded.problems, text = excluded.text",
         )
         .await?;
     for (path, known) in files {
-        db.execute(&write, &[&repository, path, &known.blob, &known.names, &Json(&known.problems)]).await?;
+        let Known { blob, names, problems, text } = known;
+        db.execute(&write, &[&repository, path, blob, names, &Json(problems), text]).await?;
     }
     Ok(())
+}
+
+/// The README that belongs to the manifest at `path`: the one of its own name, or that of its folder where no other
+/// manifest lies there.
+pub async fn readme(db: &impl GenericClient, repository: Uuid, path: &str) -> Result<Option<String>, Error> {
+    let statement = db
+        .prepare_cached(
+            "SELECT text FROM catalog_files WHERE repository = $1 AND path = ANY($2) AND text IS NOT NULL
+             ORDER BY array_position($2, path) LIMIT 1",
+        )
+        .await?;
+    let row = db.query_opt(&statement, &[&repository, &readme_paths(path)]).await?;
+    row.map(|row| row.try_get(0)).transpose().map_err(Error::from)
+}
+
+/// Where the README of the manifest at `path` may lie, the nearest first. That of a folder is told only where it holds
+/// one manifest.
+fn readme_paths(path: &str) -> Vec<String> {
+    let (folder, name) = path.rsplit_once('/').map_or(("", path), |(folder, name)| (folder, name));
+    let own = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let below = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    [&format!("{own}.md"), "README.md", "readme.md", "Readme.md"].map(below).into()
 }
