@@ -86,8 +86,14 @@ impl fmt::Debug for SignIn {
 /// Whether a file of that name or path may hold templates.
 #[must_use]
 pub fn is_manifest(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.')
+    let name = path.rsplit('/').next().unwrap_or(path);
+    (has_ending(name, "yaml") || has_ending(name, "yml")) && !name.starts_with('.')
+}
+
+/// Whether what follows the last dot of a name is `ending`, in whatever case.
+#[must_use]
+pub fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 /// Which of `others` (Markdown) are READMEs of `manifests`: those that have a manifest's name, and those called README

@@ -116,7 +116,7 @@ pub fn read(text: &str) -> Result<Vec<Document>, Unreadable> {
 }
 
 fn unreadable(error: &serde_saphyr::Error) -> Unreadable {
-    let place = error.location().map(Place::from).unwrap_or(Place { line: 1, column: 1 });
+    let place = error.location().map_or(Place { line: 1, column: 1 }, Place::from);
     // The first line says what is wrong; where, is said apart.
     let message = error.to_string().lines().next().unwrap_or_default().trim().to_owned();
     Unreadable { place, message }

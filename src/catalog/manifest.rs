@@ -88,11 +88,13 @@ pub fn read(path: &str, content: &[u8]) -> Reading {
         message,
     };
     let first = Place { line: 1, column: 1 };
-    let Ok(text) = std::str::from_utf8(content) else {
-        return Reading {
-            found: vec![],
-            problems: vec![at(first, Level::Error, "it is not UTF-8: save it as such".into())],
-        };
+    let text = match std::str::from_utf8(content) {
+        Ok(text) if !text.contains('\0') => text,
+        read => {
+            let message =
+                if read.is_ok() { "it holds a NUL character: take it out" } else { "it is not UTF-8: save it as such" };
+            return Reading { found: vec![], problems: vec![at(first, Level::Error, message.into())] };
+        }
     };
     let documents = match located::read(text) {
         Ok(documents) => documents,
@@ -141,6 +143,9 @@ fn check(document: &Document) -> Result<(String, TemplateSpec), Vec<(String, Str
             format!("“{name}” is no name: write lower-case letters, digits and “-”, at most 63"),
         ));
     }
+    if holds_nul(&document.value) {
+        wrong.push(("spec".into(), "it holds a NUL character: take it out".into()));
+    }
     let definition = Template::definition();
     let mut object = document.value.clone();
     object["metadata"] = serde_json::json!({ "name": name });
@@ -162,6 +167,16 @@ fn check(document: &Document) -> Result<(String, TemplateSpec), Vec<(String, Str
     }
     let spec = object.get("spec").cloned().unwrap_or(Value::Null);
     serde_json::from_value(spec).map(|spec| (name, spec)).map_err(|error| vec![("spec".into(), error.to_string())])
+}
+
+/// Whether a text in it holds a character that no program and no database takes.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// Takes fields out of the spec that nobody knows, as an API server does, and names them.

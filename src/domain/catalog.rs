@@ -83,7 +83,9 @@ impl Reference {
 
 /// A name as `git check-ref-format` has it, without what no host needs.
 fn reference_name(field: &str, name: String) -> Result<String, FieldError> {
-    let bad = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock") || part.ends_with('.');
+    let bad = |part: &str| {
+        part.is_empty() || part.starts_with('.') || part.strip_suffix(".lock").is_some() || part.ends_with('.')
+    };
     let wrong = name.len() > PLACE_BYTES
         || name.starts_with('-')
         || name.contains("..")

@@ -50,7 +50,7 @@ pub async fn receive(
         webhooks::by_token(&app, visitor.0.as_ref(), &hook).await?
     };
     Ok(match answer {
-        Answer::Accepted(job) => accepted(job),
+        Answer::Accepted(job) => accepted(*job),
         Answer::Pong => HttpResponse::Ok().json(WebhookHeard { result: "pong", reason: None }),
         Answer::Ignored(reason) => HttpResponse::Ok().json(WebhookHeard { result: "ignored", reason: Some(reason) }),
     })

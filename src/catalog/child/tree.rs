@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
 use super::{Failure, progress, say};
-use crate::catalog::fetch::{Limits, Request, Said, is_manifest, readmes};
+use crate::catalog::fetch::{Limits, Request, Said, has_ending, is_manifest, readmes};
 
 /// File modes of git's trees.
 const LINK: i32 = 0o120_000;
@@ -47,7 +47,7 @@ fn file(repository: &Repository, request: &Request, path: String, blob: Oid) -> 
     // The header says how large it is before it is unpacked.
     let size = repository.odb().and_then(|odb| odb.read_header(blob)).map(|(size, _)| size);
     if let Some(size) = size.ok().filter(|size| *size > request.limits.file_bytes) {
-        let reason = format!("it has {size} bytes: a manifest has {} at most", request.limits.file_bytes);
+        let reason = format!("it has {size} bytes, of which {} at most are read", request.limits.file_bytes);
         return Ok(Said::Left { path, reason });
     }
     match repository.find_blob(blob) {
@@ -103,13 +103,12 @@ impl Walk<'_> {
                     self.folder(&tree, &below, depth + 1)?;
                 }
                 Some(ObjectType::Commit) => left(&below, "it is a submodule: those are not fetched")?,
-                Some(ObjectType::Blob) if entry.filemode() == LINK => {
-                    if is_manifest(name) {
-                        left(&below, "it is a link: those are not followed")?;
-                    }
+                Some(ObjectType::Blob) if entry.filemode() == LINK && is_manifest(name) => {
+                    left(&below, "it is a link: those are not followed")?;
                 }
+                Some(ObjectType::Blob) if entry.filemode() == LINK => {}
                 Some(ObjectType::Blob) if is_manifest(name) => self.manifests.push((below, entry.id())),
-                Some(ObjectType::Blob) if below.ends_with(".md") => self.texts.push((below, entry.id())),
+                Some(ObjectType::Blob) if has_ending(name, "md") => self.texts.push((below, entry.id())),
                 _ => {}
             }
         }

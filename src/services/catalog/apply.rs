@@ -190,11 +190,11 @@ mod tests {
     use super::*;
     use crate::catalog::fetch::File;
 
-    fn manifest(name: &str) -> Option<Vec<u8>> {
+    fn manifest(name: &str) -> Vec<u8> {
         let text = format!(
             "apiVersion: stream.streamspace.io/v1alpha1\nkind: Template\nmetadata: {{ name: {name} }}\nspec: {{ displayName: T, baseImage: i, webapp: {{ port: 80 }} }}\n"
         );
-        Some(text.into_bytes())
+        text.into_bytes()
     }
 
     fn fetched(files: Vec<(&str, &str, Option<Vec<u8>>)>) -> Fetched {
@@ -222,8 +222,10 @@ mod tests {
 
     #[test]
     fn of_two_templates_of_one_name_the_first_is_taken_and_the_other_is_told() {
-        let read =
-            read(fetched(vec![("b.yaml", "2", manifest("x")), ("a.yaml", "1", manifest("x"))]), &BTreeMap::new());
+        let read = read(
+            fetched(vec![("b.yaml", "2", Some(manifest("x"))), ("a.yaml", "1", Some(manifest("x")))]),
+            &BTreeMap::new(),
+        );
         assert_eq!(read.found.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["a.yaml"]);
         assert!(
             read.problems[0].file == "b.yaml" && read.problems[0].message.contains("a.yaml"),

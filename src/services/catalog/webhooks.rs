@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Answer {
     /// A sync is on its way.
-    Accepted(Job),
+    Accepted(Box<Job>),
     /// The sender tried whether somebody listens.
     Pong,
     /// It concerns nothing that is read here, for this reason.
@@ -90,7 +90,7 @@ async fn take(app: &App, hook: &Webhook, repository: &Repository) -> Result<Answ
                 let job = sync::enqueue_by_clock(&transaction, repository.id).await?;
                 delivery.result = "accepted".into();
                 delivery.job = Some(job.id.clone());
-                Answer::Accepted(job)
+                Answer::Accepted(Box::new(job))
             } else {
                 Answer::Ignored(format!("it moved {}, which is not read here", moved.join(", ")))
             }
@@ -138,5 +138,8 @@ pub async fn by_token(app: &App, caller: Option<&Caller>, hook: &Webhook) -> Res
         job = Some(sync::enqueue(&transaction, caller, repository.id).await?);
     }
     transaction.commit().await?;
-    Ok(job.map_or_else(|| Answer::Ignored("nothing reads that branch".into()), Answer::Accepted))
+    Ok(match job {
+        Some(job) => Answer::Accepted(Box::new(job)),
+        None => Answer::Ignored("nothing reads that branch".into()),
+    })
 }
