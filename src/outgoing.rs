@@ -3,7 +3,12 @@
 //! Between the check and the connection nothing asks for the name again, so that a name cannot be one thing when it is
 //! looked at and another when it is dialled.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
@@ -17,39 +22,45 @@ const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// Clients for URLs that somebody gave: one that reaches only public addresses, and one for what an administrator
 /// excepted from that. Neither follows redirects, knows proxies or keeps cookies.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Dialler {
     exceptions: Exceptions,
-    public: reqwest::Client,
-    anywhere: reqwest::Client,
+    // Made when they are needed: each reads the host's certificates.
+    public: OnceLock<reqwest::Client>,
+    anywhere: OnceLock<reqwest::Client>,
 }
 
 impl Dialler {
     /// With those exceptions.
-    ///
-    /// # Errors
-    /// Where the host's certificates cannot be read.
-    pub fn new(exceptions: Exceptions) -> Result<Self, reqwest::Error> {
+    #[must_use]
+    pub fn new(exceptions: Exceptions) -> Self {
         // Another part may have been first; either's is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .connect_timeout(CONNECT_WITHIN)
-                .read_timeout(READ_WITHIN)
-                .user_agent(concat!("git/2.0 (streamspace ", env!("CARGO_PKG_VERSION"), ")"))
-        };
-        Ok(Self { exceptions, public: client().dns_resolver(Arc::new(Public)).build()?, anywhere: client().build()? })
+        Self { exceptions, public: OnceLock::new(), anywhere: OnceLock::new() }
     }
 
     /// The client for `url`.
     ///
     /// # Errors
-    /// A sentence that says why that is not allowed.
+    /// A sentence that says why that is not allowed, or that the host's certificates cannot be read.
     pub fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
         check_target(url, &self.exceptions)?;
-        Ok(if self.exceptions.cover(url) { &self.anywhere } else { &self.public })
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_WITHIN)
+            .read_timeout(READ_WITHIN)
+            .user_agent(concat!("git/2.0 (streamspace ", env!("CARGO_PKG_VERSION"), ")"));
+        let (kept, builder) = if self.exceptions.cover(url) {
+            (&self.anywhere, builder)
+        } else {
+            (&self.public, builder.dns_resolver(Arc::new(Public)))
+        };
+        if let Some(client) = kept.get() {
+            return Ok(client);
+        }
+        let made = builder.build().map_err(|error| error.to_string())?;
+        Ok(kept.get_or_init(|| made))
     }
 
     /// The one address to dial for `url`, for those who dial themselves: the first of its host's that is allowed.
@@ -113,16 +124,16 @@ mod tests {
     async fn a_name_of_this_machine_is_dialled_only_where_that_is_excepted() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url: Url = format!("http://127.0.0.1:{}/x", listener.local_addr().unwrap().port()).parse().unwrap();
-        let strict = Dialler::new(Exceptions::default()).unwrap();
+        let strict = Dialler::new(Exceptions::default());
         assert!(strict.client(&url).is_err());
-        let kind = Dialler::new(Exceptions::parse([url.as_str()]).unwrap()).unwrap();
+        let kind = Dialler::new(Exceptions::parse([url.as_str()]).unwrap());
         assert!(kind.client(&url).is_ok());
         // A name that only turns out to be inner when it is resolved.
         let refused = Public.resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(refused.to_string().contains("inner network"), "{refused}");
         let ssh: Url = "ssh://git@127.0.0.1:2222/x".parse().unwrap();
         assert!(strict.address(&ssh).await.is_err());
-        let kind = Dialler::new(Exceptions::parse(["ssh://127.0.0.1:2222/"]).unwrap()).unwrap();
+        let kind = Dialler::new(Exceptions::parse(["ssh://127.0.0.1:2222/"]).unwrap());
         assert_eq!(kind.address(&ssh).await.unwrap(), "127.0.0.1:2222".parse().unwrap());
     }
 }

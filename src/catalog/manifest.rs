@@ -22,6 +22,7 @@ pub const RULES: i32 = 1;
 
 /// Something about a file that somebody should know of.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = FileProblem)]
 pub struct Problem {
     /// The file, from the repository's root.
     pub file: String,

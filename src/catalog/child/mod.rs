@@ -98,7 +98,7 @@ fn open_way(request: &Request, meter: &Arc<Meter>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| (format!("cannot start: {error}"), true))?;
     let exceptions = Exceptions::parse(&request.exceptions).map_err(ours)?;
-    let dialler = Dialler::new(exceptions).map_err(|error| ours(error.to_string()))?;
+    let dialler = Dialler::new(exceptions);
     let url = Url::parse(&request.url).map_err(|error| ours(error.to_string()))?;
     let registered = if url.scheme() == "ssh" {
         let address = runtime.block_on(dialler.address(&url))?;

@@ -147,6 +147,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/catalog/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was granted, the latest first. Sorts by `grantedAt`, `grantedBy`. */
+        get: operations["list_grants"];
+        put?: never;
+        /** Lets a template, or all templates of a repository, be root inside their containers. */
+        post: operations["create_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/catalog/grants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a grant back. Sessions that run go on until their next start. */
+        delete: operations["delete_grant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalog/install": {
         parameters: {
             query?: never;
@@ -1200,54 +1235,17 @@ export interface components {
              */
             number: number;
         };
-<<<<<<< HEAD
-=======
-        /** @description A page of the audit. */
-        AuditList: {
-            /** @description The entries. */
-            items: components["schemas"]["AuditEntry"][];
-            /** @description Always `AuditList`. */
-            kind: string;
-            /**
-             * Format: int32
-             * @description The page, from 1.
-             */
-            page: number;
-            /** @description Entries on this page. */
-            size: number;
-            /**
-             * Format: int64
-             * @description Entries on all pages, counted to 10,000.
-             */
-            total: number;
-            /** @description `atLeast` where there are more than were counted. */
-            totalIs?: string | null;
-        };
         /** @description A template of the catalog with its latest version. */
         CatalogDetail: components["schemas"]["CatalogTemplate"] & {
             /** @description Its latest version in full. */
             latest: components["schemas"]["CatalogVersion"];
+            /** @description Its README as HTML that is safe to show: no scripts, no pictures, nothing that is fetched from elsewhere. */
+            readme?: string | null;
         };
         /** @description A page of the catalog. */
-        CatalogPage: {
+        CatalogPage: components["schemas"]["Page_CatalogTemplate"] & {
             /** @description What could be chosen. Each is counted as if nothing of its own kind had been. */
             facets: components["schemas"]["Facets"];
-            /** @description The templates. */
-            items: components["schemas"]["CatalogTemplate"][];
-            /** @description Always `CatalogTemplateList`. */
-            kind: string;
-            /**
-             * Format: int32
-             * @description The page, from 1.
-             */
-            page: number;
-            /** @description Templates on this page. */
-            size: number;
-            /**
-             * Format: int64
-             * @description Templates on all pages.
-             */
-            total: number;
         };
         /** @description A template of the catalog. */
         CatalogTemplate: {
@@ -1296,6 +1294,8 @@ export interface components {
             repositoryName: string;
             /** @description Words to find it by. */
             tags: string[];
+            /** @description Whether it comes with the server, but is started by no test of this project. */
+            unverified: boolean;
             /**
              * Format: date-time
              * @description When it changed last.
@@ -1324,7 +1324,7 @@ export interface components {
             /** @description The document as it stands in the file. */
             manifest: string;
             /** @description What somebody should know of it. */
-            notes: components["schemas"]["Problem"][];
+            notes: components["schemas"]["FileProblem"][];
             /**
              * Format: int32
              * @description From 1, in the order in which they were read.
@@ -1335,7 +1335,6 @@ export interface components {
             /** @description What it means in the current spelling: a template's spec. */
             spec: Record<string, unknown>;
         };
->>>>>>> e9eb7f0 (Write again what is generated: the catalog; noise that cannot be compressed)
         /** @description A connection that was opened. */
         Connection: {
             /**
@@ -1588,6 +1587,51 @@ export interface components {
             before: Record<string, unknown>;
             /** @description Its name, such as `spec.baseImage`. */
             field: string;
+        };
+        /** @description Something about a file that somebody should know of. */
+        FileProblem: {
+            /**
+             * Format: int64
+             * @description From 1, in characters.
+             */
+            column: number;
+            /** @description The file, from the repository's root. */
+            file: string;
+            /** @description What it means for the template. */
+            level: components["schemas"]["Level"];
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            line: number;
+            /** @description What is wrong and how to mend it. */
+            message: string;
+        };
+        /** @description What may be root inside its containers (`security: baseline`), never on the host. */
+        GrantView: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            grantedAt: string;
+            /** @description By whom. */
+            grantedBy: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description Why. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description The repository whose templates are granted that.
+             */
+            repository?: string | null;
+            /** @description The name of that repository. */
+            repositoryName?: string | null;
+            /** @description The one template that is granted that. */
+            template?: string | null;
         };
         /** @description The process lives. */
         Health: {
@@ -1872,6 +1916,15 @@ export interface components {
             /** @description What it is narrowed to, such as `sessions:read`; absent: all that its owner may do. */
             scopes?: string[] | null;
         };
+        /** @description A grant that is to be: of a template, or of a repository. */
+        NewGrant: {
+            /** @description Why; the audit keeps it. */
+            reason: string;
+            /** @description The id of a repository, all of whose templates may be root inside their containers. */
+            repository?: string | null;
+            /** @description The name of a template of the cluster. */
+            template?: string | null;
+        };
         /** @description An old and a new password. */
         NewPassword: {
             /**
@@ -1900,7 +1953,7 @@ export interface components {
             path?: string;
             /** @description The tag to read. */
             tag?: string | null;
-            /** @description Where it is, such as `https://github.com/team/templates`. */
+            /** @description Where it is, such as `https://github.com/team/templates` or `ssh://git@github.com/team/templates`. */
             url: string;
         };
         /** @description What a new session is asked to be. Everything but the template has a default. */
@@ -2021,6 +2074,80 @@ export interface components {
             total: number;
         };
         /** @description A page of a list, as it goes out. */
+        Page_CatalogTemplate: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was found first.
+                 */
+                addedAt: string;
+                /** @description The heading it is found under. */
+                category: string;
+                /** @description The commit of that version. */
+                commit: string;
+                /** @description What it is for. */
+                description: string;
+                /** @description What people see. */
+                displayName: string;
+                /** @description URL of a picture. */
+                icon?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description Where it is installed in the cluster, and at which version. */
+                installed: components["schemas"]["Installed"][];
+                /**
+                 * Format: int64
+                 * @description How often it was installed.
+                 */
+                installs: number;
+                /** @description Its name in the repository, and in the cluster unless another is chosen. */
+                name: string;
+                /** @description The file, from the repository's root. */
+                path: string;
+                /**
+                 * Format: date-time
+                 * @description Since when it is not in its repository any more.
+                 */
+                removedAt?: string | null;
+                /**
+                 * Format: uuid
+                 * @description The id of its repository.
+                 */
+                repository: string;
+                /** @description The name of its repository. */
+                repositoryName: string;
+                /** @description Words to find it by. */
+                tags: string[];
+                /** @description Whether it comes with the server, but is started by no test of this project. */
+                unverified: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it changed last.
+                 */
+                updatedAt: string;
+                /**
+                 * Format: uuid
+                 * @description Its latest version.
+                 */
+                version: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
         Page_CatalogVersion: {
             /** @description The items. */
             items: {
@@ -2039,7 +2166,7 @@ export interface components {
                 /** @description The document as it stands in the file. */
                 manifest: string;
                 /** @description What somebody should know of it. */
-                notes: components["schemas"]["Problem"][];
+                notes: components["schemas"]["FileProblem"][];
                 /**
                  * Format: int32
                  * @description From 1, in the order in which they were read.
@@ -2104,6 +2231,115 @@ export interface components {
             total: number;
         };
         /** @description A page of a list, as it goes out. */
+        Page_GrantView: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                grantedAt: string;
+                /** @description By whom. */
+                grantedBy: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description Why. */
+                reason: string;
+                /**
+                 * Format: uuid
+                 * @description The repository whose templates are granted that.
+                 */
+                repository?: string | null;
+                /** @description The name of that repository. */
+                repositoryName?: string | null;
+                /** @description The one template that is granted that. */
+                template?: string | null;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_Job: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Attempts that began.
+                 */
+                attempt: number;
+                /** @description Whether somebody asked for its end. */
+                cancelRequested: boolean;
+                /** @description The request that it came from. */
+                correlationId?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                createdAt: string;
+                /** @description Who asked for it; null: the platform itself. */
+                createdBy?: string | null;
+                /** @description Why the latest attempt failed. */
+                error?: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it ended.
+                 */
+                finishedAt?: string | null;
+                /**
+                 * @description `job_` and a ULID.
+                 * @example job_01JD8Z7T2W9F6M0Q4K1V3X5Y7B
+                 */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description After so many it is given up.
+                 */
+                maxAttempts: number;
+                progress?: components["schemas"]["Progress"] | null;
+                /** @description What came of it. */
+                result?: Record<string, unknown> | null;
+                /**
+                 * Format: date-time
+                 * @description It does not begin before.
+                 */
+                runAfter: string;
+                /**
+                 * Format: date-time
+                 * @description Begin of the latest attempt.
+                 */
+                startedAt?: string | null;
+                /** @description Where it is in its life. */
+                status: components["schemas"]["Status"];
+                /** @description On what, such as `repository/{id}`. Jobs of one target run one after the other. */
+                target: string;
+                /** @description What kind of work, such as `catalog.sync`. */
+                type: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
         Page_OpenConnection: {
             /** @description The items. */
             items: {
@@ -2149,6 +2385,8 @@ export interface components {
                 auth: components["schemas"]["RepositorySignIn"];
                 /** @description The branch that is read. Without branch, tag and commit: the repository's main one. */
                 branch?: string | null;
+                /** @description Whether it comes with the server. */
+                builtIn: boolean;
                 /** @description The commit that is read. */
                 commit?: string | null;
                 /**
@@ -2197,7 +2435,7 @@ export interface components {
                  * @description How many templates it has.
                  */
                 templateCount: number;
-                /** @description Where it is. */
+                /** @description Where it is; `builtin:…` comes with the server, and cannot be changed. */
                 url: string;
             }[];
             /** @description Such as `SessionList`. */
@@ -2296,7 +2534,7 @@ export interface components {
                 /** @description The job that it was. */
                 job: string;
                 /** @description What is wrong with files, each with its place. */
-                problems: components["schemas"]["Problem"][];
+                problems: components["schemas"]["FileProblem"][];
                 /**
                  * Format: int32
                  * @description Templates that are gone.
@@ -2381,24 +2619,27 @@ export interface components {
             /** @description JSON pointer with `*` for every element; the program is busy if any value found equals `busy_value`. */
             pointer: string;
         };
-        /** @description Something about a file that somebody should know of. */
+        /** @description An error as the caller sees it. */
         Problem: {
+            /** @description A stable word for programs. */
+            code: string;
+            /** @description What happened this time and what mends it. */
+            detail: string;
+            /** @description Which fields are wrong, where fields are. */
+            errors?: components["schemas"]["ProblemField"][];
+            /** @description The path that was asked for. */
+            instance?: string | null;
+            /** @description The request's `X-Request-Id`, by which the log knows it. */
+            requestId?: string | null;
             /**
-             * Format: int64
-             * @description From 1, in characters.
+             * Format: int32
+             * @description The HTTP status.
              */
-            column: number;
-            /** @description The file, from the repository's root. */
-            file: string;
-            /** @description What it means for the template. */
-            level: components["schemas"]["Level"];
-            /**
-             * Format: int64
-             * @description From 1.
-             */
-            line: number;
-            /** @description What is wrong and how to mend it. */
-            message: string;
+            status: number;
+            /** @description The kind of problem in a few words, the same for every problem of that `code`. */
+            title: string;
+            /** @description `/problems/{code}`, described in `docs/problems.md`. */
+            type: string;
         };
         /** @description One wrong field. */
         ProblemField: {
@@ -2456,10 +2697,25 @@ export interface components {
             type: "basic";
             /** @description The user's name. */
             username: string;
+        } | {
+            /**
+             * @description The keys of the host, one a line, as `ssh-keyscan` prints them: a host with others is told nothing.
+             * @example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI…
+             */
+            hostKey: string;
+            /**
+             * Format: password
+             * @description The private key as `ssh-keygen` writes it, without a passphrase; kept sealed and shown to nobody.
+             */
+            privateKey: string;
+            /** @enum {string} */
+            type: "ssh";
         };
         /** @description How a repository is signed in to, without any secret. */
         RepositorySignIn: {
-            /** @description `none`, `token` or `basic`. */
+            /** @description The keys that an SSH host is known by, one a line. */
+            hostKey?: string | null;
+            /** @description `none`, `token`, `basic` or `ssh`. */
             type: string;
             /** @description The user's name. */
             username?: string | null;
@@ -2470,6 +2726,8 @@ export interface components {
             auth: components["schemas"]["RepositorySignIn"];
             /** @description The branch that is read. Without branch, tag and commit: the repository's main one. */
             branch?: string | null;
+            /** @description Whether it comes with the server. */
+            builtIn: boolean;
             /** @description The commit that is read. */
             commit?: string | null;
             /**
@@ -2518,7 +2776,7 @@ export interface components {
              * @description How many templates it has.
              */
             templateCount: number;
-            /** @description Where it is. */
+            /** @description Where it is; `builtin:…` comes with the server, and cannot be changed. */
             url: string;
         };
         /** @description A program that must be there. */
@@ -2745,13 +3003,6 @@ export interface components {
              */
             for: string;
         };
-        /** @description Jobs that were asked for together. */
-        StartedJobs: {
-            /** @description The jobs. */
-            items: components["schemas"]["Job"][];
-            /** @description Always `JobList`. */
-            kind: string;
-        };
         /**
          * @description Where a job is in its life.
          * @enum {string}
@@ -2791,7 +3042,7 @@ export interface components {
             /** @description The job that it was. */
             job: string;
             /** @description What is wrong with files, each with its place. */
-            problems: components["schemas"]["Problem"][];
+            problems: components["schemas"]["FileProblem"][];
             /**
              * Format: int32
              * @description Templates that are gone.
@@ -3615,6 +3866,150 @@ export interface operations {
             };
         };
     };
+    list_grants: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GrantView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGrant"];
+            };
+        };
+        responses: {
+            /** @description Granted */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantView"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     install_template: {
         parameters: {
             query?: never;
@@ -4123,7 +4518,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StartedJobs"];
+                    "application/json": components["schemas"]["Page_Job"];
                 };
             };
             /** @description The request is refused; `code` says why */
