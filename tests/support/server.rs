@@ -49,7 +49,6 @@ pub struct Server {
     settings: Vec<(&'static str, String)>,
     /// Of whoever signed in.
     cookie: Option<String>,
-    settings: Vec<(String, String)>,
 }
 
 /// An answer of the API.
@@ -126,13 +125,6 @@ impl Server {
             settings: settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
             cookie: None,
         };
-    pub async fn start_with(name: &str, settings: &[(&str, &str)]) -> Self {
-        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = std::env::temp_dir().join(format!("streamspace-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-        let mut server = Self { folder, port: free_port(), management: free_port(), child: None, http, settings };
         server.run().await;
         server
     }
@@ -152,7 +144,6 @@ impl Server {
             .env("RATE_LIMIT_USER", "0")
             .env("LOG_LEVEL", "warn,streamspace=info,streamspace::access=warn")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
-            .envs(self.settings.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
