@@ -20,7 +20,7 @@ use streamspace::{
 };
 use tokio_util::sync::CancellationToken;
 
-#[allow(dead_code, clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "shared with the tests")]
+#[allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared with the tests")]
 #[path = "../../tests/support/postgres.rs"]
 mod postgres;
 
