@@ -26,8 +26,8 @@ impl Repo {
     /// An empty one whose main branch is `main`.
     pub fn new() -> Self {
         let repo = Self { root: tempfile::tempdir().unwrap() };
-        repo.run(repo.root.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "served/catalog.git"]);
-        repo.run(repo.root.path(), &["init", "--quiet", "--initial-branch=main", "work"]);
+        run(repo.root.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "served/catalog.git"]);
+        run(repo.root.path(), &["init", "--quiet", "--initial-branch=main", "work"]);
         repo
     }
 
@@ -43,13 +43,7 @@ impl Repo {
 
     /// Runs git in the working copy; answers what it prints.
     pub fn git(&self, arguments: &[&str]) -> String {
-        self.run(&self.work(), arguments)
-    }
-
-    fn run(&self, folder: &Path, arguments: &[&str]) -> String {
-        let output = command().args(arguments).current_dir(folder).output().unwrap();
-        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        run(&self.work(), arguments)
     }
 
     /// Writes a file of the working copy.
@@ -78,6 +72,12 @@ impl Repo {
 /// 320,000 bytes that cannot be compressed.
 pub fn noise() -> Vec<u8> {
     (0..10_000_u32).flat_map(|number| Sha256::digest(number.to_le_bytes())).collect()
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> String {
+    let output = command().args(arguments).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// Git without the settings of whoever runs the tests.

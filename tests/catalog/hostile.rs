@@ -173,7 +173,7 @@ async fn a_redirect_inside_is_refused_and_takes_no_credentials_along() {
     let world = World::new().await;
     world.repo.write("a.yaml", manifest("a", "Alpha")).push();
     let to = |url: &str| {
-        *world.git.manners.redirect.lock().unwrap() = Some(format!("{url}/info/refs?service=git-upload-pack"))
+        *world.git.manners.redirect.lock().unwrap() = Some(format!("{url}/info/refs?service=git-upload-pack"));
     };
     to(&inside.url());
     let auth = json!({ "type": "token", "token": "s3cret" });
