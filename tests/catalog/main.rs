@@ -3,11 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 #[path = "../support/server.rs"]
-#[allow(
-    dead_code,
-    clippy::disallowed_methods,
-    reason = "other areas need more of it, and a server has settings of its own"
-)]
+#[allow(dead_code, clippy::print_stderr, reason = "other areas need more of it; a failed test shows the log")]
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
