@@ -12,8 +12,9 @@ NPM ?= npm
 # Arguments for `streamspace serve`, such as `make run ARGS='--api-port 9000'`.
 ARGS ?=
 
-# Each file and folder of tests/ that cargo takes for a test is an area; faults are too slow for every change.
-INTEGRATION := $(filter-out faults,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+# Each file and folder of tests/ that cargo takes for a test is an area; faults are too slow for every change, and
+# kubernetes builds a cluster first, which takes root and minutes.
+INTEGRATION := $(filter-out faults kubernetes,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 AREAS := unit $(INTEGRATION) browser
 # The browser stories that `make test` walks; `make test-browser` alone walks all of them, which takes minutes more.
 STORIES ?= apps cookies desktop first-day live
@@ -47,8 +48,8 @@ web/dist/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
 	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --prefix $* --no-audit --no-fund
 	touch $@
 
-.PHONY: setup-run setup-test setup-check setup-bench
-setup-run setup-test setup-check setup-bench: setup-%:
+.PHONY: setup-run setup-test setup-check setup-bench setup-kubernetes
+setup-run setup-test setup-check setup-bench setup-kubernetes: setup-%:
 	@scripts/setup $*
 
 # ── Changing it ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -75,6 +76,11 @@ test-unit: setup-test web/dist/index.html
 .PHONY: $(INTEGRATION:%=test-%)
 $(INTEGRATION:%=test-%): test-%: setup-test web/dist/index.html
 	@$(CARGO) test --locked --test $*
+
+# Against a real cluster: one that this builds and starts (as root), or the one that KUBECONFIG names.
+.PHONY: test-kubernetes
+test-kubernetes: setup-kubernetes web/dist/index.html
+	@$(CARGO) test --locked --test kubernetes
 
 # What schemathesis makes up from openapi.json, against the real server. ARGS go to it, such as ARGS='--max-examples 200'.
 .PHONY: test-schemathesis

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a subcommand talks to a person or a pipe")]
 
+mod adapters;
 mod admin;
 mod attend;
 mod audit;

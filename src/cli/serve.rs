@@ -9,15 +9,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::CliError;
+use super::{
+    CliError,
+    adapters::{self, Adapters, Machine},
+};
 use crate::{
     app::{App, Parts},
     auth::Auth,
     clock::Clock,
     config::{Config, environment},
     controller,
-    crd::{Session, Template},
-    engine::local::{self as engine, LocalEngine},
     gateway::{self, Gateway},
     http::{
         middleware::{access_log, policy::Policy},
@@ -25,7 +26,7 @@ use crate::{
     },
     jobs,
     live::Hub,
-    objects::{Cached, ObjectStore, postgres::PostgresStore},
+    objects::Cached,
     services::{
         self, accounts, audit_chain, catalog::builtin, disabled, idempotency::Keys, intents, presence::Presence,
         sockets,
@@ -103,7 +104,8 @@ async fn with_database(
         let stop = tasks.stopping();
         tasks.start("private-postgres", async move { private.keep(stop).await });
     }
-    let (app, listener) = wire(config, clock, claim, database, &mut tasks).await?;
+    let leadership = Leadership::start(&database.connector, Candidate::new(Some(claim.identity())), &mut tasks)?;
+    let (app, listener) = wire(config, clock, claim, database, &leadership, &mut tasks).await?;
     // The claim on the data folder says that no other process serves it.
     let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), true);
     tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
@@ -115,8 +117,7 @@ async fn with_database(
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
     work(&app, &listener, claim, &mut tasks)?;
-    let epoch = Leadership::start(&database.connector, Candidate::new(Some(claim.identity())), &mut tasks)?.epoch();
-    lead(&app, gateway.presence(), epoch, &mut tasks);
+    lead(&app, gateway.presence(), leadership.epoch(), &mut tasks);
     let wiring = Wiring { app: app.clone(), policy, keys, gateway, stopping };
     let people = server::serve(sockets.people, tls.as_ref(), &wiring)?;
     let management = server::serve_management(sockets.management, &wiring)?;
@@ -132,24 +133,16 @@ async fn wire(
     clock: Arc<dyn Clock>,
     claim: &Claim,
     database: &Database,
+    leadership: &Leadership,
     tasks: &mut Tasks,
 ) -> Result<(App, Listener), CliError> {
-    let (pool, namespace) = (database.pool.clone(), config.sessions.namespace().to_owned());
+    let pool = database.pool.clone();
     let auth = Auth::start(&config, claim.data(), pool.clone(), Arc::clone(&clock)).await?;
     auth.keep(database.connector.clone(), tasks);
-    let options = engine::Options {
-        uid_base: config.sessions.session_uid_base,
-        home_limit_bytes: config.sessions.user_pv_size,
-        port_deadline: config.sessions.session_start_timeout,
-        refused_networks: config.sessions.session_refused_networks.clone(),
-        ..engine::Options::new(claim.data(), claim.run())
-    };
     tasks.start("audit-chain", audit_chain::run(pool.clone(), Arc::clone(&clock), tasks.stopping()));
     let listener = Listener::start(database.connector.clone(), tasks);
-    let sessions = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
-    let templates = PostgresStore::start(pool.clone(), &listener, &namespace, Arc::clone(&clock), tasks);
-    let (sessions, templates): (Arc<dyn ObjectStore<Session>>, Arc<dyn ObjectStore<Template>>) =
-        (Arc::new(sessions), Arc::new(templates));
+    let machine = Machine { claim, pool: &pool, listener: &listener };
+    let Adapters { sessions, templates, engine } = adapters::start(&config, &clock, machine, leadership, tasks).await?;
     let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks);
     hub.follow_jobs(pool.clone(), &listener, tasks);
     hub.listen(&listener, tasks);
@@ -157,7 +150,7 @@ async fn wire(
         hub,
         sessions: Cached::start(sessions, tasks),
         templates: Cached::start(templates, tasks),
-        engine: LocalEngine::start(options, Arc::clone(&clock), tasks).await?,
+        engine,
         auth,
         config,
         clock,

@@ -1,9 +1,13 @@
-use super::{ConfigError, Sessions, layers::Variables};
+use super::{ConfigError, Sessions, environment, layers::Variables};
+
+/// Set by Kubernetes in everything that it runs.
+const INSIDE: &str = "KUBERNETES_SERVICE_HOST";
 
 /// What runs the sessions.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Engine {
-    /// `local`: sandboxes on this machine.
+    /// `local`: sandboxes on this machine; `kubernetes`: pods of a cluster, that of `KUBECONFIG` or the one this runs in.
+    /// Absent: `kubernetes` inside a cluster, else `local`.
     #[arg(long, env = "ENGINE", value_enum)]
     pub engine: Option<EngineKind>,
 }
@@ -29,34 +33,28 @@ impl EngineKind {
 }
 
 impl Engine {
-    /// What runs the sessions: this machine, unless another was asked for.
+    /// What runs the sessions.
     #[must_use]
     pub fn kind(&self) -> EngineKind {
-        self.engine.unwrap_or(EngineKind::Local)
+        self.engine
+            .unwrap_or_else(|| if environment(INSIDE).is_some() { EngineKind::Kubernetes } else { EngineKind::Local })
     }
 
     /// Asks back where the environment speaks of a cluster and nobody said which engine is meant.
     pub(super) fn check(&self, sessions: &Sessions, variables: Variables<'_>) -> Result<(), ConfigError> {
-        let inside = variables("KUBERNETES_SERVICE_HOST").is_some();
-        match self.engine {
-            Some(EngineKind::Local) => return Ok(()),
-            Some(EngineKind::Kubernetes) => {}
-            None if inside => {}
-            None => {
-                let hint = if sessions.namespace.is_some() {
-                    "NAMESPACE"
-                } else if variables("KUBECONFIG").is_some() {
-                    "KUBECONFIG"
-                } else {
-                    return Ok(());
-                };
-                let message = format!(
-                    "{hint} is set: are the sessions to run in a cluster or here? For this machine set ENGINE=local"
-                );
-                return Err(ConfigError::new("ENGINE", message));
-            }
+        if self.engine.is_some() || variables(INSIDE).is_some() {
+            return Ok(());
         }
-        let message = "this version runs sessions on one machine only: set ENGINE=local";
+        let hint = if sessions.namespace.is_some() {
+            "NAMESPACE"
+        } else if variables("KUBECONFIG").is_some() {
+            "KUBECONFIG"
+        } else {
+            return Ok(());
+        };
+        let message = format!(
+            "{hint} is set: are the sessions to run in a cluster or here? Set ENGINE=kubernetes or ENGINE=local"
+        );
         Err(ConfigError::new("ENGINE", message))
     }
 }
@@ -82,9 +80,8 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_that_is_not_there_yet_is_refused() {
-        assert!(asked(&["--engine=kubernetes"], "-"));
-        assert!(asked(&[], "KUBERNETES_SERVICE_HOST"));
-        assert!(!asked(&["--engine=local"], "KUBERNETES_SERVICE_HOST"));
+    fn who_says_which_engine_or_runs_inside_a_cluster_is_asked_nothing() {
+        assert!(!asked(&["--engine=kubernetes", "--namespace=team"], "KUBECONFIG"));
+        assert!(!asked(&["--namespace=team"], "KUBERNETES_SERVICE_HOST"));
     }
 }

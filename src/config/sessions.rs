@@ -35,6 +35,9 @@ pub struct Sessions {
     /// Size of a home, such as `10Gi`.
     #[arg(long, env = "USER_PV_SIZE", value_parser = quantity::bytes, default_value = "10Gi")]
     pub user_pv_size: u64,
+    /// Storage class of homes in a cluster. Absent: the cluster's own default.
+    #[arg(long, env = "DEFAULT_STORAGE_CLASS")]
+    pub default_storage_class: Option<String>,
 }
 
 impl Sessions {

@@ -7,6 +7,7 @@ use kube::{ResourceExt, runtime::controller::Action};
 use super::{Context, ReconcileError};
 use crate::{
     Error,
+    config::EngineKind,
     crd::{Template, TemplateStatus},
     domain::{
         conditions::{self, Holds},
@@ -54,6 +55,9 @@ async fn status(template: &Template, context: &Context) -> Result<TemplateStatus
 }
 
 async fn runs_here(template: &Template, context: &Context) -> Result<(Holds, &'static str, String), ReconcileError> {
+    if context.app.config.engine.kind() == EngineKind::Kubernetes {
+        return Ok((Holds::True, "RunsImages", "The cluster runs its image.".into()));
+    }
     if !template::is_local(&template.spec) {
         return Ok((Holds::False, "NeedsContainers", "It needs an engine that runs containers.".into()));
     }

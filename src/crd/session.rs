@@ -468,3 +468,14 @@ pub enum EventType {
     Normal,
     Warning,
 }
+
+impl EventType {
+    /// The word of the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}

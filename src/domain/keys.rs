@@ -10,6 +10,16 @@ pub const INTENT: &str = "stream.streamspace.io/intent";
 pub const STOPPED_BECAUSE: &str = "stream.streamspace.io/stopped-because";
 /// Label: the person, for selectors.
 pub const USER_LABEL: &str = "stream.streamspace.io/user";
+/// Label of pods: the session that they run.
+pub const SESSION_LABEL: &str = "stream.streamspace.io/session";
+/// Label of pods: the home that they mount, so that those of one home find each other's node.
+pub const HOME_LABEL: &str = "stream.streamspace.io/home";
+/// Label of pods: `allowed` or `denied`, whether the template may reach the outside; network policies select by it.
+pub const NETWORK_LABEL: &str = "stream.streamspace.io/network";
+/// Annotation of pods: the number of the run.
+pub const RUN: &str = "stream.streamspace.io/run";
+/// Annotation of pods: the uid of the session that they run.
+pub const SESSION_UID: &str = "stream.streamspace.io/session-uid";
 /// Label: the template, for selectors.
 pub const TEMPLATE_LABEL: &str = "stream.streamspace.io/template";
 /// Label of templates that came with the server: rewritten at each start.

@@ -48,7 +48,7 @@ pub trait Subject: Send + Sync {
 /// Makes one test of each promise. The argument is an async function without arguments that returns a [`Subject`].
 macro_rules! engine_contract {
     ($start:path) => {
-        $crate::contract::engine_contract!($start:
+        $crate::engine_contract::engine_contract!($start:
             a_workload_is_started_once_however_often_it_is_asked_for
             a_later_run_replaces_an_earlier_one_and_an_earlier_one_changes_nothing
             a_session_made_anew_under_the_same_name_is_another
@@ -78,7 +78,7 @@ macro_rules! engine_contract {
             #[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
                 let mut subject = $start().await;
-                $crate::contract::within($crate::contract::$promise(&mut subject)).await;
+                $crate::engine_contract::within($crate::engine_contract::$promise(&mut subject)).await;
             }
         )*
     };
@@ -105,6 +105,7 @@ fn workload(subject: &impl Subject, user: &str, command: Vec<String>) -> Workloa
         run: 1,
         image: subject.image(),
         command,
+        args: Vec::new(),
         env: BTreeMap::new(),
         ports: Vec::new(),
         home: Home::Persistent(format!("home-{user}")),

@@ -2,6 +2,8 @@
 //!
 //! Both adapters pass the suite in `contract.rs`.
 
+mod board;
+pub mod kubernetes;
 pub mod local;
 
 use std::{collections::BTreeMap, fmt::Debug};
@@ -41,8 +43,11 @@ pub struct Workload {
     pub run: i64,
     /// Image for engines that run containers.
     pub image: String,
-    /// The program and its arguments. `streamspace` as the program means this very binary.
+    /// The program and its arguments. `streamspace` as the program means this very binary. Empty: the image's own.
     pub command: Vec<String>,
+    /// Further arguments of the program; in place of the image's own ones where `command` is empty.
+    #[serde(default)]
+    pub args: Vec<String>,
     /// Environment, complete but for `HOME`, `USER`, `PATH` and the like, which the engine sets.
     pub env: BTreeMap<String, String>,
     /// Ports that can be dialled. The first is the one that has to answer.
@@ -98,10 +103,22 @@ pub struct WorkloadState {
     pub started_at: Option<Timestamp>,
     /// Running or not.
     pub stage: Stage,
+    /// Why it has not started yet, where the doctor can name it and it may still start; `None`: nothing is wrong.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
     /// `None`: limits are enforced; otherwise why they are not.
     pub limits_missing: Option<String>,
     /// `None`: it has the network it asked for; otherwise why not.
     pub network_missing: Option<String>,
+}
+
+/// A cause that the doctor can name.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Trouble {
+    /// The cause.
+    pub reason: Reason,
+    /// A sentence: what is the matter, with the raw message where there is one.
+    pub message: String,
 }
 
 /// Stages of a workload.

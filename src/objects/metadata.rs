@@ -143,7 +143,8 @@ fn is_word(text: &str) -> bool {
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c))
 }
 
-fn is_subdomain(text: &str) -> bool {
+/// Lower-case letters, digits and hyphens in parts between dots, at most 253 characters.
+pub(super) fn is_subdomain(text: &str) -> bool {
     text.len() <= LONGEST_NAME
         && text.split('.').all(|part| {
             let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());

@@ -9,6 +9,7 @@ mod cached;
 mod change;
 mod definition;
 mod index;
+pub mod kubernetes;
 mod metadata;
 pub mod postgres;
 
@@ -27,6 +28,7 @@ use crate::crd::EventType;
 pub use crate::domain::fields::FieldError;
 pub use cached::{Cached, Page};
 pub use definition::Definition;
+pub use kubernetes::KubernetesStore;
 pub use postgres::{PostgresStore, Retention};
 
 /// A custom resource that the port carries.

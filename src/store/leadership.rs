@@ -47,6 +47,7 @@ impl Candidate {
 #[derive(Clone, Debug)]
 pub struct Leadership {
     epoch: watch::Receiver<Option<i64>>,
+    lasts_until: watch::Receiver<Instant>,
 }
 
 impl Leadership {
@@ -57,9 +58,10 @@ impl Leadership {
     /// As [`super::pool`].
     pub fn start(connector: &Connector, candidate: Candidate, tasks: &mut Tasks) -> Result<Self, StoreError> {
         let (sender, epoch) = watch::channel(None);
+        let (lease, lasts_until) = watch::channel(Instant::now());
         let (own, stop) = (super::one_connection(connector)?, tasks.stopping());
-        tasks.start("leadership", async move { stand(&own, &candidate, &sender, stop).await });
-        Ok(Self { epoch })
+        tasks.start("leadership", async move { stand(&own, &candidate, &sender, &lease, stop).await });
+        Ok(Self { epoch, lasts_until })
     }
 
     /// The epoch under which this process leads; `None` while another does. Changes when that changes.
@@ -67,18 +69,29 @@ impl Leadership {
     pub fn epoch(&self) -> watch::Receiver<Option<i64>> {
         self.epoch.clone()
     }
+
+    /// Whether this process leads under `epoch` and does for so long still, by a clock that nobody can set.
+    #[must_use]
+    pub fn holds(&self, epoch: i64, longer: Duration) -> bool {
+        *self.epoch.borrow() == Some(epoch) && Instant::now() + longer < *self.lasts_until.borrow()
+    }
 }
 
-async fn stand(own: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<i64>>, stop: CancellationToken) {
-    // By this process's own clock, counted from before the question: never later than the database's end of the lease.
-    let mut lasts_until = Instant::now();
+/// `lease`: its end by this process's own clock, counted from before the question, so never later than the database's.
+async fn stand(
+    own: &Pool,
+    candidate: &Candidate,
+    sender: &watch::Sender<Option<i64>>,
+    lease: &watch::Sender<Instant>,
+    stop: CancellationToken,
+) {
     let mut failing = false;
     loop {
         let began = Instant::now();
         let asked = tokio::time::timeout(RENEW_EVERY, async { acquire(&own.get().await?, candidate).await }).await;
         let epoch = match asked.unwrap_or_else(|_| Err(Error::Unavailable("no answer in time".into()))) {
             Ok(epoch) => {
-                lasts_until = began + LEASE;
+                lease.send_replace(began + LEASE);
                 failing = false;
                 epoch
             }
@@ -88,7 +101,7 @@ async fn stand(own: &Pool, candidate: &Candidate, sender: &watch::Sender<Option<
                 }
                 failing = true;
                 // One failed attempt does not end a lease.
-                sender.borrow().filter(|_| Instant::now() + RENEW_EVERY < lasts_until)
+                sender.borrow().filter(|_| Instant::now() + RENEW_EVERY < *lease.borrow())
             }
         };
         sender.send_if_modified(|current| {

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod adoption;
-#[path = "../../src/engine/contract.rs"]
-mod contract;
 mod doctor;
+#[path = "../../src/engine/contract.rs"]
+mod engine_contract;
 mod isolation;
 mod life;
 mod network;

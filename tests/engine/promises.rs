@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use streamspace::engine::Engine;
 
 use crate::{
-    contract::{Subject, engine_contract},
+    engine_contract::{Subject, engine_contract},
     support::Host,
 };
 

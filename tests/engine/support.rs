@@ -205,6 +205,7 @@ pub fn workload(user: &str, command: &[&str]) -> Workload {
         run: 1,
         image: String::new(),
         command: command.iter().map(ToString::to_string).collect(),
+        args: Vec::new(),
         env: BTreeMap::new(),
         ports: Vec::new(),
         home: Home::Persistent(format!("home-{user}")),

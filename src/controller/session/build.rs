@@ -300,7 +300,12 @@ fn follow(mut draft: Draft, session: &Session, plan: &Plan, workload: &WorkloadS
     match &workload.stage {
         Stage::Preparing { waiting_for } => {
             draft.back_to_starting(waiting_for);
-            draft.show_not_ready(waiting_for);
+            if let Some(trouble) = &workload.trouble {
+                draft.verdict(doctor::verdict(trouble.reason, &trouble.message, found.now));
+                draft.show_not_ready(&trouble.message);
+            } else {
+                draft.show_not_ready(waiting_for);
+            }
             draft.finish()
         }
         Stage::Running { listening } if draft.phase() != Phase::Running && !(*listening && found.reachable) => {

@@ -5,6 +5,7 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use super::{Context, Found, ReconcileError};
 use crate::{
     Error,
+    config::EngineKind,
     controller::lock,
     crd::{DesiredState, Phase, Security, Session, Template},
     domain::{activity::Live, keys},
@@ -32,6 +33,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         workload,
         foreign,
         reachable,
+        images: app.config.engine.kind() == EngineKind::Kubernetes,
         missing,
         granted,
         stopped_because: session.annotations().get(keys::STOPPED_BECAUSE).cloned(),

@@ -44,6 +44,8 @@ struct Found {
     reachable: bool,
     /// Why the person may not have sessions.
     user_refused: Option<String>,
+    /// Whether images are run, and not programs of a host.
+    images: bool,
     /// Programs that the template needs and the host lacks.
     missing: Vec<Requirement>,
     /// Whether the template may run as it wants to.

@@ -43,6 +43,7 @@ fn found() -> Found {
         live: Live::default(),
         reachable: false,
         user_refused: None,
+        images: false,
         missing: vec![],
         granted: true,
         stopped_because: None,
@@ -65,6 +66,7 @@ fn workload(run: i64, stage: Stage) -> Option<WorkloadState> {
         started_at: Some(noon()),
         stage,
         limits_missing: None,
+        trouble: None,
         network_missing: None,
     })
 }

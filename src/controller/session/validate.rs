@@ -65,7 +65,7 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
             refuse(Reason::ValidationFailed, list.join("; "))
         }
         Ok(resolved) => {
-            let workload = workload(session, template, &resolved);
+            let workload = workload(session, template, &resolved, found.images);
             let url = url(session, &template.spec, found);
             Plan::Run { resolved: Box::new(resolved), workload: Box::new(workload), url }
         }
@@ -82,10 +82,11 @@ fn url(session: &Session, spec: &TemplateSpec, found: &Found) -> String {
     }
 }
 
-fn workload(session: &Session, template: &Template, resolved: &Resolved) -> Workload {
+fn workload(session: &Session, template: &Template, resolved: &Resolved, images: bool) -> Workload {
     let (spec, name) = (&template.spec, session.metadata.name.clone().unwrap_or_default());
     let user = &session.spec.user;
     let expand = |text: &String| parameters::expand(text, &resolved.parameters, &name, user);
+    let program = Program::of(spec, images);
     let home = if session.spec.persistent_home {
         Home::Persistent(names::home(user, &session.spec.template, spec.home))
     } else {
@@ -97,8 +98,9 @@ fn workload(session: &Session, template: &Template, resolved: &Resolved) -> Work
         template: session.spec.template.clone(),
         run: 0,
         image: spec.base_image.clone(),
-        command: program(spec).iter().map(expand).collect(),
-        env: environment(spec).iter().map(|(name, value)| (name.clone(), expand(value))).collect(),
+        command: program.command.iter().map(expand).collect(),
+        args: program.args.iter().map(expand).collect(),
+        env: program.env.iter().map(|(name, value)| (name.clone(), expand(value))).collect(),
         ports: template::ports(spec),
         home,
         home_path: template::home_path(spec).into(),
@@ -113,16 +115,23 @@ fn workload(session: &Session, template: &Template, resolved: &Resolved) -> Work
     }
 }
 
-/// The program of a host, else that of the image.
-fn program(spec: &TemplateSpec) -> Vec<String> {
-    match &spec.local {
-        Some(local) if !local.command.is_empty() => [local.command.as_slice(), &local.args].concat(),
-        _ => [spec.command.as_slice(), &spec.args].concat(),
-    }
+/// What is run, before parameters are put in.
+struct Program<'a> {
+    command: &'a [String],
+    args: &'a [String],
+    env: BTreeMap<String, String>,
 }
 
-fn environment(spec: &TemplateSpec) -> BTreeMap<String, String> {
-    let plain = spec.env.iter().filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
-    let local = spec.local.iter().flat_map(|local| local.env.clone());
-    plain.chain(local).collect()
+impl<'a> Program<'a> {
+    /// The image's program, or that of the host where programs of a host are run and the template names one.
+    fn of(spec: &'a TemplateSpec, images: bool) -> Self {
+        let plain = spec.env.iter().filter_map(|variable| Some((variable.name.clone(), variable.value.clone()?)));
+        let local = spec.local.as_ref().filter(|_| !images);
+        let (command, args) = match local {
+            Some(local) if !local.command.is_empty() => (&local.command, &local.args),
+            _ => (&spec.command, &spec.args),
+        };
+        let env = plain.chain(local.into_iter().flat_map(|local| local.env.clone())).collect();
+        Self { command, args, env }
+    }
 }

@@ -7,7 +7,6 @@
 //! ```
 
 mod actor;
-mod board;
 mod dial;
 mod examine;
 mod files;
@@ -46,7 +45,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{
     actor::{Actor, Ask},
-    board::Board,
     layout::Layout,
     limits::{Enforcement, Group},
     people::People,
@@ -54,7 +52,7 @@ use self::{
 };
 use super::{
     Connection, Engine, EngineError, HomeUsage, LogLine, LogQuery, SessionId, Stage, Usage, Workload, WorkloadEvent,
-    WorkloadState,
+    WorkloadState, board::Board,
 };
 use crate::{
     clock::Clock,
@@ -410,29 +408,4 @@ fn usage_of_tree(inner: &Inner, spec: &Spec) -> Option<Usage> {
     let record = inner.layout.record(&spec.workload.session);
     let holder: wire::Identity = files::read(&record.join(layout::IDENTITY)).ok().flatten()?;
     holder::tree::usage(holder.pid)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::{Home, Limits};
-
-    pub(super) fn workload() -> Workload {
-        Workload {
-            session: SessionId("alice-terminal-00000001".into()),
-            session_uid: "1".into(),
-            user: "alice".into(),
-            template: "terminal".into(),
-            run: 1,
-            image: String::new(),
-            command: vec!["streamspace".into(), "terminal".into()],
-            env: std::collections::BTreeMap::new(),
-            ports: vec![8000],
-            home: Home::Persistent("home-alice".into()),
-            home_path: "/home/user".into(),
-            limits: Limits::default(),
-            network: false,
-            requires: Vec::new(),
-        }
-    }
 }

@@ -174,6 +174,7 @@ pub(super) fn state(workload: &Workload, node: &str, stage: Stage) -> WorkloadSt
         started_at: None,
         stage,
         limits_missing: None,
+        trouble: None,
         network_missing: None,
     }
 }

@@ -31,7 +31,7 @@ impl<K: Object> PostgresStore<K> {
             )
             .await
             .map_err(failed)?;
-        let type_ = word(occurrence.type_);
+        let type_ = occurrence.type_.as_str();
         let now = self.inner.clock.now();
         let Occurrence { kind, name, uid, reason, type_: _, message: _ } = occurrence;
         client
@@ -54,7 +54,7 @@ impl<K: Object> PostgresStore<K> {
         Ok(rows
             .iter()
             .map(|row| Recorded {
-                type_: if row.get::<_, &str>("type") == word(EventType::Warning) {
+                type_: if row.get::<_, &str>("type") == EventType::Warning.as_str() {
                     EventType::Warning
                 } else {
                     EventType::Normal
@@ -107,12 +107,5 @@ impl<K: Object> PostgresStore<K> {
                 tracing::warn!(object.kind = self.inner.kind, error = ?error, "old changes could not be removed");
             }
         }
-    }
-}
-
-fn word(type_: EventType) -> &'static str {
-    match type_ {
-        EventType::Normal => "Normal",
-        EventType::Warning => "Warning",
     }
 }

@@ -186,7 +186,7 @@ impl Holder {
     fn program(&self) -> Program {
         let workload = &self.spec.workload;
         Program {
-            command: workload.command.clone(),
+            command: [workload.command.as_slice(), &workload.args].concat(),
             env: programs::environment(workload, self.spec.tools.as_deref()),
             folder: workload.home_path.clone(),
             ports: workload.ports.clone(),

@@ -8,9 +8,9 @@ use std::{
 use futures::stream::{BoxStream, StreamExt};
 use tokio::sync::watch;
 
-use crate::engine::{SessionId, WorkloadEvent, WorkloadState};
+use super::{SessionId, WorkloadEvent, WorkloadState};
 
-/// Shared by everything of the engine.
+/// Shared by everything of an engine.
 #[derive(Debug)]
 pub(super) struct Board {
     states: Mutex<BTreeMap<SessionId, Entry>>,
@@ -120,12 +120,22 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Stage, local::wire};
+    use crate::engine::Stage;
 
     fn state(name: &str, listening: bool) -> WorkloadState {
-        let workload =
-            crate::engine::Workload { session: SessionId(name.into()), ..crate::engine::local::tests::workload() };
-        wire::state(&workload, "host", Stage::Running { listening })
+        WorkloadState {
+            session: SessionId(name.into()),
+            session_uid: "1".into(),
+            run: 1,
+            kind: "Sandbox".into(),
+            name: name.into(),
+            node: None,
+            started_at: None,
+            stage: Stage::Running { listening },
+            trouble: None,
+            limits_missing: None,
+            network_missing: None,
+        }
     }
 
     fn word(event: &WorkloadEvent) -> String {

@@ -1,0 +1,105 @@
+//! The adapters of the ports, by the engine that is asked for.
+
+use std::sync::Arc;
+
+use kube::{Client, core::Selector};
+
+use super::CliError;
+use crate::{
+    clock::Clock,
+    config::{Config, EngineKind},
+    crd::{Session, Template},
+    engine::{
+        Engine,
+        kubernetes::{self, KubernetesEngine},
+        local::{self, LocalEngine},
+    },
+    objects::{KubernetesStore, ObjectError, ObjectStore, PostgresStore},
+    store::{Claim, Listener, Pool, leadership::Leadership},
+    telemetry::task::Tasks,
+};
+
+/// Where objects are kept, and what runs the programs.
+pub(super) struct Adapters {
+    pub(super) sessions: Arc<dyn ObjectStore<Session>>,
+    pub(super) templates: Arc<dyn ObjectStore<Template>>,
+    pub(super) engine: Arc<dyn Engine>,
+}
+
+/// What the adapters of one machine are made from.
+pub(super) struct Machine<'a> {
+    pub(super) claim: &'a Claim,
+    pub(super) pool: &'a Pool,
+    pub(super) listener: &'a Listener,
+}
+
+/// The adapters that the settings ask for, started.
+pub(super) async fn start(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    machine: Machine<'_>,
+    leadership: &Leadership,
+    tasks: &mut Tasks,
+) -> Result<Adapters, CliError> {
+    match config.engine.kind() {
+        EngineKind::Local => on_this_machine(config, clock, machine, tasks).await,
+        EngineKind::Kubernetes => in_a_cluster(config, clock, leadership, tasks).await,
+    }
+}
+
+async fn on_this_machine(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    machine: Machine<'_>,
+    tasks: &mut Tasks,
+) -> Result<Adapters, CliError> {
+    let Machine { claim, pool, listener } = machine;
+    let options = local::Options {
+        uid_base: config.sessions.session_uid_base,
+        home_limit_bytes: config.sessions.user_pv_size,
+        port_deadline: config.sessions.session_start_timeout,
+        refused_networks: config.sessions.session_refused_networks.clone(),
+        ..local::Options::new(claim.data(), claim.run())
+    };
+    let namespace = config.sessions.namespace();
+    Ok(Adapters {
+        sessions: Arc::new(PostgresStore::start(pool.clone(), listener, namespace, Arc::clone(clock), tasks)),
+        templates: Arc::new(PostgresStore::start(pool.clone(), listener, namespace, Arc::clone(clock), tasks)),
+        engine: LocalEngine::start(options, Arc::clone(clock), tasks).await?,
+    })
+}
+
+async fn in_a_cluster(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    leadership: &Leadership,
+    tasks: &mut Tasks,
+) -> Result<Adapters, CliError> {
+    let found = kube::Config::infer().await;
+    let found = found.map_err(|error| format!("no cluster is named by KUBECONFIG, nor is this inside one: {error}"))?;
+    let client = Client::try_from(found)?;
+    let namespace = config.sessions.namespace();
+    let sessions = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), Some(leadership.clone()));
+    let templates = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), Some(leadership.clone()));
+    defined::<Session>(&sessions).await?;
+    defined::<Template>(&templates).await?;
+    let options = kubernetes::Options {
+        home_bytes: config.sessions.user_pv_size,
+        storage_class: config.sessions.default_storage_class.clone(),
+        port_deadline: config.sessions.session_start_timeout,
+        ..kubernetes::Options::new(namespace)
+    };
+    let engine = KubernetesEngine::start(client, options, Arc::clone(clock), tasks).await?;
+    Ok(Adapters { sessions: Arc::new(sessions), templates: Arc::new(templates), engine })
+}
+
+/// Fails where the cluster does not know such objects, and says how it comes to.
+async fn defined<K: crate::objects::Object>(store: &KubernetesStore<K>) -> Result<(), CliError> {
+    match store.list(&Selector::default()).await {
+        Ok(_) => Ok(()),
+        Err(ObjectError::NotFound { kind, .. }) => {
+            Err(format!("the cluster does not know what a {kind} is: streamspace crds | kubectl apply -f -").into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,19 @@
+//! The platform on a real Kubernetes.
+
+#![cfg(test)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod cluster;
+#[allow(dead_code, reason = "shared with other areas")]
+#[path = "../../src/objects/contract.rs"]
+mod contract;
+mod doctor;
+mod engine;
+#[allow(dead_code, reason = "shared with other areas, and pods do not keep every promise")]
+#[path = "../../src/engine/contract.rs"]
+mod engine_contract;
+mod objects;
+mod platform;
+#[allow(dead_code, reason = "other areas need more of it")]
+#[path = "../support/server.rs"]
+mod server;

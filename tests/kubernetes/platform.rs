@@ -1,0 +1,134 @@
+//! The whole server on a cluster: sessions that are pods, made by the API and by kubectl alike.
+
+use serde_json::{Value, json};
+
+use crate::{cluster::Place, server::Server};
+
+/// A server whose sessions are pods in a namespace of their own.
+pub struct Platform {
+    pub server: Server,
+    pub place: Place,
+}
+
+impl Platform {
+    pub async fn start(name: &str) -> Self {
+        let place = Place::make().await;
+        let kubeconfig: &'static str = place.cluster.kubeconfig().display().to_string().leak();
+        let namespace: &'static str = place.namespace.clone().leak();
+        let settings =
+            [("ENGINE", "kubernetes"), ("KUBECONFIG", kubeconfig), ("NAMESPACE", namespace), ("USER_PV_SIZE", "64Mi")];
+        let server = Server::start_with(name, &settings).await;
+        let platform = Self { server, place };
+        platform.kubectl_with(&["apply", "--filename", "-"], PAGE);
+        platform
+    }
+
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        self.kubectl_with(arguments, "")
+    }
+
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
+        let all: Vec<&str> =
+            ["--namespace", &self.place.namespace].into_iter().chain(arguments.iter().copied()).collect();
+        self.place.cluster.kubectl_with(&all, input.as_bytes())
+    }
+
+    /// What the app of a session answers through the gateway to somebody who was let in.
+    async fn page(&self, session: &str) -> String {
+        let connected = self.server.call("POST", &format!("/api/v1/sessions/{session}/connect"), None).await;
+        assert_eq!(connected.status, 200, "{connected:?}");
+        let entry = connected.body["url"].as_str().unwrap().parse::<reqwest::Url>().unwrap();
+        let host = format!("{}:{}", entry.host_str().unwrap(), entry.port().unwrap());
+        let [port, _] = self.server.ports();
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let ask = async |path: &str, cookie: &str| {
+            let url = format!("http://127.0.0.1:{port}{path}");
+            client.get(url).header("host", &host).header("cookie", cookie).send().await.unwrap()
+        };
+        let entered = ask(&format!("{}?{}", entry.path(), entry.query().unwrap_or_default()), "").await;
+        let cookie = entered.headers().get("set-cookie").unwrap_or_else(|| panic!("{entered:?}"));
+        let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+        ask("/", &cookie).await.text().await.unwrap()
+    }
+}
+
+/// A template of a web server, whose one page says who it is for.
+const PAGE: &str = r#"
+apiVersion: stream.streamspace.io/v1alpha1
+kind: Template
+metadata: { name: page }
+spec:
+  displayName: Page
+  baseImage: localhost/app:test
+  command: [sh, -c]
+  args: ['echo "the page of $USER" > index.html; exec httpd -f -p 8000 -h .']
+  webapp: { enabled: true, port: 8000, path: / }
+  defaultResources: { cpu: 200m, memory: 64Mi }
+"#;
+
+fn condition<'a>(session: &'a Value, type_: &str) -> &'a Value {
+    let all = session["status"]["conditions"].as_array().unwrap();
+    all.iter().find(|condition| condition["type"] == type_).unwrap_or_else(|| panic!("no {type_} in {session:#}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_made_through_the_api_is_a_pod_that_is_reached_sleeps_wakes_and_goes() {
+    let platform = Platform::start("kubernetes-api").await;
+    let server = &platform.server;
+    let id = server.session(json!({ "template": "page" })).await;
+    let running = server.reaches(&id, "Running").await;
+    assert_eq!(running["status"]["workload"]["kind"], "Pod");
+    assert_eq!(condition(&running, "Ready")["status"], "True");
+    let node = running["status"]["workload"]["node"].as_str().unwrap();
+    assert_eq!(platform.kubectl(&["get", "pod", &id, "--output=jsonpath={.spec.nodeName}"]), node);
+    let user = running["spec"]["user"].as_str().unwrap();
+    assert_eq!(platform.page(&id).await, format!("the page of {user}\n"));
+
+    let sleep = json!({ "state": "hibernated" });
+    assert_eq!(server.call("PATCH", &format!("/api/v1/sessions/{id}"), Some(sleep)).await.status, 200);
+    server.reaches(&id, "Hibernated").await;
+    assert_eq!(platform.kubectl(&["get", "pods", "--output=name"]), "");
+    assert_eq!(platform.kubectl(&["get", "pvc", "--output=name"]), format!("persistentvolumeclaim/home-{user}\n"));
+    let wake = json!({ "state": "running" });
+    assert_eq!(server.call("PATCH", &format!("/api/v1/sessions/{id}"), Some(wake)).await.status, 200);
+    server.reaches(&id, "Running").await;
+
+    server.delete_all().await;
+    assert_eq!(platform.kubectl(&["get", "sessions,pods", "--output=name"]), "");
+    assert_eq!(platform.kubectl(&["get", "pvc", "--output=name"]), format!("persistentvolumeclaim/home-{user}\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_makes_shows_awaits_describes_and_deletes_a_session() {
+    let platform = Platform::start("kubernetes-kubectl").await;
+    let user = platform.server.call("GET", "/api/v1/users/me", None).await.body["name"].as_str().unwrap().to_owned();
+    let wanted = format!(
+        "apiVersion: stream.streamspace.io/v1alpha1\nkind: Session\nmetadata: {{ name: by-hand }}\n\
+         spec: {{ user: {user}, template: page }}\n"
+    );
+    assert!(platform.kubectl_with(&["apply", "--filename", "-"], &wanted).contains("by-hand created"));
+    platform.kubectl(&["wait", "--for=condition=Ready", "session/by-hand", "--timeout=60s"]);
+    let line = platform.kubectl(&["get", "ss"]);
+    let shown: Vec<&str> = line.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(shown[..5], ["by-hand", &user, "page", "running", "Running"], "{line}");
+    let described = platform.kubectl(&["describe", "session", "by-hand"]);
+    for words in ["Created", "Starting", "Ready", "The program answers."] {
+        assert!(described.contains(words), "{words}: {described}");
+    }
+    assert_eq!(platform.server.get("by-hand").await["status"]["phase"], "Running");
+    platform.kubectl(&["delete", "session", "by-hand", "--timeout=60s"]);
+    assert_eq!(platform.kubectl(&["get", "sessions,pods", "--output=name"]), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_is_deleted_by_hand_is_made_again() {
+    let platform = Platform::start("kubernetes-lost").await;
+    let id = platform.server.session(json!({ "template": "page" })).await;
+    platform.server.reaches(&id, "Running").await;
+    let uid = || platform.kubectl(&["get", "pod", &id, "--ignore-not-found", "--output=jsonpath={.metadata.uid}"]);
+    let first = uid();
+    platform.kubectl(&["delete", "pod", &id]);
+    crate::server::until("another pod", async || Some(uid()).filter(|now| !now.is_empty() && *now != first)).await;
+    platform.server.reaches(&id, "Running").await;
+    platform.server.delete_all().await;
+}
