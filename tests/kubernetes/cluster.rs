@@ -123,11 +123,6 @@ impl Cluster {
         Client::try_from(config).unwrap()
     }
 
-    /// The file that leads to it.
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
-    }
-
     /// Where etcd answers; none of a cluster that is not the tests' own.
     fn etcd(&self) -> Option<String> {
         self.own.as_ref().map(|own| format!("http://{}:2379", own.address))
@@ -191,6 +186,13 @@ impl Place {
         };
         tokio::time::timeout(PATIENCE, there).await.expect("a service account");
         Self { cluster, client, namespace, using }
+    }
+
+    /// Runs kubectl in this namespace, with something on its standard input, and returns what it prints.
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
+        let namespaced: Vec<&str> =
+            ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied()).collect();
+        self.cluster.kubectl_with(&namespaced, input.as_bytes())
     }
 
     /// Waits until no other test uses the cluster, and keeps them away until the guard goes; then [`Self::share`].

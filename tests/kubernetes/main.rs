@@ -12,6 +12,7 @@ mod engine;
 #[allow(dead_code, reason = "shared with other areas, and pods do not keep every promise")]
 #[path = "../../src/engine/contract.rs"]
 mod engine_contract;
+mod faults;
 mod objects;
 mod platform;
 #[allow(dead_code, reason = "other areas need more of it")]

@@ -1,40 +1,48 @@
 //! The whole server on a cluster: sessions that are pods, made by the API and by kubectl alike.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::{cluster::Place, server::Server};
+
+/// What people are told to do.
+const GUIDE: &str = include_str!("../../docs/guides/kubernetes.md");
 
 /// A server whose sessions are pods in a namespace of their own.
 pub struct Platform {
     pub server: Server,
     pub place: Place,
+    _kubeconfig: NamedTempFile,
 }
 
 impl Platform {
+    /// The server has the rights that the guide gives it, and no others.
     pub async fn start(name: &str) -> Self {
         let place = Place::make().await;
-        let kubeconfig: &'static str = place.cluster.kubeconfig().display().to_string().leak();
-        let namespace: &'static str = place.namespace.clone().leak();
-        let settings =
-            [("ENGINE", "kubernetes"), ("KUBECONFIG", kubeconfig), ("NAMESPACE", namespace), ("USER_PV_SIZE", "64Mi")];
+        for about in ["kind: Role\n", "kind: NetworkPolicy\n"] {
+            let here = manifest(about).replace("namespace: streamspace", &format!("namespace: {}", place.namespace));
+            place.kubectl_with(&["apply", "--filename", "-"], &here);
+        }
+        let kubeconfig = with_rights(&place, "streamspace");
+        let settings = [
+            ("ENGINE", "kubernetes"),
+            ("KUBECONFIG", kubeconfig.path().display().to_string().leak()),
+            ("NAMESPACE", place.namespace.clone().leak()),
+            ("USER_PV_SIZE", "64Mi"),
+        ];
         let server = Server::start_with(name, &settings).await;
-        let platform = Self { server, place };
-        platform.kubectl_with(&["apply", "--filename", "-"], PAGE);
-        platform
+        place.kubectl_with(&["apply", "--filename", "-"], PAGE);
+        Self { server, place, _kubeconfig: kubeconfig }
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> String {
-        self.kubectl_with(arguments, "")
-    }
-
-    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
-        let all: Vec<&str> =
-            ["--namespace", &self.place.namespace].into_iter().chain(arguments.iter().copied()).collect();
-        self.place.cluster.kubectl_with(&all, input.as_bytes())
+        self.place.kubectl_with(arguments, "")
     }
 
     /// What the app of a session answers through the gateway to somebody who was let in.
-    async fn page(&self, session: &str) -> String {
+    pub async fn page(&self, session: &str) -> String {
         let connected = self.server.call("POST", &format!("/api/v1/sessions/{session}/connect"), None).await;
         assert_eq!(connected.status, 200, "{connected:?}");
         let entry = connected.body["url"].as_str().unwrap().parse::<reqwest::Url>().unwrap();
@@ -50,6 +58,23 @@ impl Platform {
         let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
         ask("/", &cookie).await.text().await.unwrap()
     }
+}
+
+/// The manifest in the guide that contains `words`.
+fn manifest(words: &str) -> &'static str {
+    let mut blocks = GUIDE.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.find(|block| block.contains(words)).unwrap_or_else(|| panic!("the guide has no {words}"))
+}
+
+/// A file that leads to the cluster as that account of the namespace.
+fn with_rights(place: &Place, account: &str) -> NamedTempFile {
+    let token = place.kubectl_with(&["create", "token", account], "");
+    let config = place.kubectl_with(&["config", "view", "--raw", "--minify", "--output=json"], "");
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    config["users"][0]["user"] = json!({ "token": token.trim() });
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(config.to_string().as_bytes()).unwrap();
+    file
 }
 
 /// A template of a web server, whose one page says who it is for.
@@ -106,7 +131,7 @@ async fn kubectl_makes_shows_awaits_describes_and_deletes_a_session() {
         "apiVersion: stream.streamspace.io/v1alpha1\nkind: Session\nmetadata: {{ name: by-hand }}\n\
          spec: {{ user: {user}, template: page }}\n"
     );
-    assert!(platform.kubectl_with(&["apply", "--filename", "-"], &wanted).contains("by-hand created"));
+    assert!(platform.place.kubectl_with(&["apply", "--filename", "-"], &wanted).contains("by-hand created"));
     platform.kubectl(&["wait", "--for=condition=Ready", "session/by-hand", "--timeout=60s"]);
     let line = platform.kubectl(&["get", "ss"]);
     let shown: Vec<&str> = line.lines().nth(1).unwrap().split_whitespace().collect();
