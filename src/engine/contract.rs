@@ -532,7 +532,7 @@ pub async fn a_program_that_needs_too_much_memory_is_told(subject: &mut impl Sub
     engine.ensure(&large).await.unwrap();
     let ending = ending(&*engine, &small).await;
     assert_eq!(ending.reason, Some(Reason::OutOfMemory), "{ending:?}");
-    assert!(matches!(engine.state(&large.session).await.unwrap().unwrap().stage, Stage::Running { .. }));
+    until(&*engine, &large.session, |state| matches!(state.stage, Stage::Running { .. })).await;
     for workload in [&small, &large] {
         engine.remove(&workload.session).await.unwrap();
     }
