@@ -9,13 +9,13 @@ import {
 } from '@tanstack/react-router'
 import { meQuery, type JobFilter } from './api/queries'
 import type { Phase } from './api/types'
+import { CATALOG_SORTS, TEMPLATE_TABS, type CatalogFilter, type TemplateTab } from './catalog/filter'
 import { JOB_STATES } from './lib/job'
 import { AuthGate } from './components/AuthGate'
 import { Crashed } from './components/Crashed'
 import { Missing } from './components/Missing'
 import { Pending } from './components/Pending'
 import { Shell } from './components/Shell'
-import { part } from './lib/part'
 import { SORT_KEYS, type SessionFilter, type Sort } from './lib/sessionTable'
 import { HomePage } from './pages/HomePage'
 import { PANELS, type Panel } from './session/panels'
@@ -45,7 +45,7 @@ const signIn = createRoute({
   validateSearch: (search: Search): { to?: string } => ({
     to: /^\/(?![/\\])/.test(text(search['to']) ?? '') ? text(search['to']) : undefined,
   }),
-  component: lazyRouteComponent(() => part(() => import('./pages/SignInPage')), 'SignInPage'),
+  component: lazyRouteComponent(() => import('./pages/SignInPage'), 'SignInPage'),
 })
 
 const authed = createRoute({
@@ -78,7 +78,7 @@ const template = createRoute({
   getParentRoute: () => shell,
   path: '/templates/$name',
   validateSearch: (search: Search): { session?: string } => ({ session: text(search['session']) }),
-  component: lazyRouteComponent(() => part(() => import('./pages/TemplatePage')), 'TemplatePage'),
+  component: lazyRouteComponent(() => import('./pages/TemplatePage'), 'TemplatePage'),
 })
 
 const PHASES = Object.keys(strings.phases) as Phase[]
@@ -94,26 +94,26 @@ const sessions = createRoute({
     user: text(search['user']),
     sort: oneOf(search['sort'], SORTS),
   }),
-  component: lazyRouteComponent(() => part(() => import('./pages/SessionsPage')), 'SessionsPage'),
+  component: lazyRouteComponent(() => import('./pages/SessionsPage'), 'SessionsPage'),
 })
 
 const session = createRoute({
   getParentRoute: () => authed,
   path: '/sessions/$id',
   validateSearch: (search: Search): { panel?: Panel } => ({ panel: oneOf(search['panel'], PANELS) }),
-  component: lazyRouteComponent(() => part(() => import('./pages/SessionPage')), 'SessionPage'),
+  component: lazyRouteComponent(() => import('./pages/SessionPage'), 'SessionPage'),
 })
 
 const profile = createRoute({
   getParentRoute: () => shell,
   path: '/profile',
-  component: lazyRouteComponent(() => part(() => import('./pages/ProfilePage')), 'ProfilePage'),
+  component: lazyRouteComponent(() => import('./pages/ProfilePage'), 'ProfilePage'),
 })
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: '/admin/people',
-  component: lazyRouteComponent(() => part(() => import('./pages/PeoplePage')), 'PeoplePage'),
+  component: lazyRouteComponent(() => import('./pages/PeoplePage'), 'PeoplePage'),
 })
 
 const audit = createRoute({
@@ -123,7 +123,7 @@ const audit = createRoute({
     search: text(search['search']),
     page: pageNumber(search['page']),
   }),
-  component: lazyRouteComponent(() => part(() => import('./pages/AuditPage')), 'AuditPage'),
+  component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
 })
 
 const jobs = createRoute({
@@ -143,6 +143,50 @@ const job = createRoute({
   component: lazyRouteComponent(() => import('./pages/JobPage'), 'JobPage'),
 })
 
+const catalog = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/catalog',
+  validateSearch: (search: Search): CatalogFilter => ({
+    search: text(search['search']),
+    category: text(search['category']),
+    tag: text(search['tag']),
+    repository: text(search['repository']),
+    installed: oneOf(search['installed'], ['yes', 'no'] as const),
+    sort: oneOf(search['sort'], CATALOG_SORTS),
+    page: pageNumber(search['page']),
+  }),
+  component: lazyRouteComponent(() => import('./catalog/CatalogPage'), 'CatalogPage'),
+})
+
+const catalogTemplate = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/catalog/templates/$id',
+  validateSearch: (search: Search): { tab?: TemplateTab; from?: string; to?: string } => ({
+    tab: oneOf(search['tab'], TEMPLATE_TABS),
+    from: text(search['from']),
+    to: text(search['to']),
+  }),
+  component: lazyRouteComponent(() => import('./catalog/CatalogTemplatePage'), 'CatalogTemplatePage'),
+})
+
+const grants = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/catalog/grants',
+  component: lazyRouteComponent(() => import('./catalog/GrantsPage'), 'GrantsPage'),
+})
+
+const repositories = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/catalog/repositories',
+  component: lazyRouteComponent(() => import('./catalog/RepositoriesPage'), 'RepositoriesPage'),
+})
+
+const repository = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/catalog/repositories/$id',
+  component: lazyRouteComponent(() => import('./catalog/RepositoryPage'), 'RepositoryPage'),
+})
+
 /** Whatever else is asked for, inside the frame. */
 const elsewhere = createRoute({ getParentRoute: () => shell, path: '$', component: () => <Missing kind="page" /> })
 
@@ -152,12 +196,13 @@ const developing = import.meta.env.DEV
       createRoute({
         getParentRoute: () => shell,
         path: '/dev/components',
-        component: lazyRouteComponent(() => part(() => import('./pages/ComponentsPage')), 'ComponentsPage'),
+        component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
       }),
     ]
   : []
 
-const pages = [home, templates, template, sessions, profile, people, audit, jobs, job, elsewhere]
+const theCatalog = [catalog, catalogTemplate, repositories, repository, grants]
+const pages = [home, templates, template, sessions, profile, people, audit, jobs, job, ...theCatalog, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

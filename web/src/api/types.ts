@@ -36,6 +36,23 @@ export type JobPage = Schemas['CountedPage_Job']
 export type JobLogLine = Schemas['LogLine']
 export type NewSession = Schemas['NewSession']
 export type SessionPatch = Schemas['SessionChange']
+export type CatalogTemplate = Schemas['CatalogTemplate']
+export type CatalogDetail = Schemas['CatalogDetail']
+export type CatalogVersion = Schemas['CatalogVersion']
+export type CatalogFacets = Schemas['Facets']
+export type VersionDiff = Schemas['Diff']
+export type Repository = Schemas['RepositoryView']
+export type NewRepository = Schemas['NewRepository']
+/** What changes of a repository; null takes a part away. */
+export type RepositoryChange = { [Field in keyof NewRepository]?: NewRepository[Field] | null }
+export type RepositoryAuth = Schemas['RepositoryAuth']
+export type Grant = Schemas['GrantView']
+export type NewGrant = Schemas['NewGrant']
+export type Sync = Schemas['SyncView']
+export type Delivery = Schemas['DeliveryView']
+export type WebhookSecret = Schemas['WebhookSecret']
+/** Something about a file of a repository that somebody should know of. */
+export type ManifestProblem = Schemas['FileProblem']
 /** What an intermediary answers in our place may lack any of it. */
 export type ProblemBody = Partial<Omit<Schemas['Problem'], 'errors'>> & { errors?: { field?: string; message: string }[] }
 

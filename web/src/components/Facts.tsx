@@ -1,8 +1,11 @@
 import type { ReactNode } from 'react'
 import classes from './DataTable.module.css'
 
+/** A name and its value. */
+export type Fact = readonly [name: string, value: ReactNode]
+
 /** Names with their values; those without a value are left out. */
-export function Facts({ facts }: { facts: readonly (readonly [name: string, value: ReactNode])[] }) {
+export function Facts({ facts }: { facts: readonly Fact[] }) {
   return (
     <dl className={classes.facts}>
       {facts.map(

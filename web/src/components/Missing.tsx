@@ -10,6 +10,18 @@ const LOOKS = {
   page: { title: words.title, text: words.text, to: '/', label: words.home },
   session: { title: words.session, text: words.sessionText, to: '/', label: words.home },
   job: { title: words.job, text: words.jobText, to: '/admin/jobs', label: words.allJobs },
+  repository: {
+    title: words.repository,
+    text: words.repositoryText,
+    to: '/admin/catalog/repositories',
+    label: words.allRepositories,
+  },
+  catalogTemplate: {
+    title: words.catalogTemplate,
+    text: words.catalogTemplateText,
+    to: '/admin/catalog',
+    label: words.wholeCatalog,
+  },
   template: { title: words.template, text: words.templateText, to: '/templates', label: words.gallery },
 } as const
 

@@ -12,6 +12,7 @@ export const mayReadAudit = has('audit:read')
 export const seesRepositories = has('catalog:repositories')
 export const maySync = has('catalog:sync')
 export const mayWriteCatalog = has('catalog:write')
+export const mayGrant = has('catalog:grant')
 export const mayInstall = has('templates:write')
 export const seesEveryonesJobs = has('jobs:read-all')
 /** Whether the person may have a job run that has ended. */

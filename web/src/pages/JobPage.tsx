@@ -11,6 +11,7 @@ import { Facts } from '~/components/Facts'
 import { JobBadge } from '~/components/JobBadge'
 import { JobLog } from '~/components/JobLog'
 import { JobProgress } from '~/components/JobProgress'
+import { JobTarget } from '~/components/JobTarget'
 import { Missing } from '~/components/Missing'
 import { PageTitle } from '~/components/PageTitle'
 import { Part } from '~/components/Part'
@@ -97,16 +98,17 @@ function Failure({ job, error }: { job: Job; error: string }) {
 
 function JobFacts({ job }: { job: Job }) {
   const [started, finished] = [parseTime(job.startedAt), parseTime(job.finishedAt)]
+  const took = started === undefined || finished === undefined ? 0 : (finished - started) / 1000
   const waits = job.status === 'PENDING' && job.attempt > 0
   const facts: [string, ReactNode][] = [
-    [words.target, <code key="target">{job.target}</code>],
+    [words.target, <JobTarget key="target" job={job} />],
     [words.by, job.createdBy ?? words.platform],
     [words.created, <RelativeTime key="created" at={job.createdAt} />],
     [words.attempts, words.attempt(job.attempt, job.maxAttempts)],
     [words.started, job.startedAt && <RelativeTime key="started" at={job.startedAt} />],
     [words.next, waits && <RelativeTime key="next" at={job.runAfter} />],
     [words.finished, job.finishedAt && <RelativeTime key="finished" at={job.finishedAt} />],
-    [words.took, started !== undefined && finished !== undefined && formatDuration((finished - started) / 1000)],
+    [words.took, took >= 1 && formatDuration(took)],
     [words.id, <code key="id">{job.id}</code>],
     [words.request, job.correlationId && <code key="request">{job.correlationId}</code>],
   ]

@@ -8,6 +8,7 @@ import classes from '~/components/DataTable.module.css'
 import { EmptyState } from '~/components/EmptyState'
 import { JobBadge } from '~/components/JobBadge'
 import { JobProgress } from '~/components/JobProgress'
+import { JobTarget } from '~/components/JobTarget'
 import { Note } from '~/components/Note'
 import { Pages } from '~/components/Pages'
 import { PageTitle } from '~/components/PageTitle'
@@ -135,15 +136,15 @@ function JobTable({ jobs, busy }: { jobs: readonly Job[]; busy: boolean }) {
 }
 
 function JobRow({ job }: { job: Job }) {
-  const { id, target, status, attempt, maxAttempts, createdBy, createdAt, error } = job
+  const { id, status, attempt, maxAttempts, createdBy, createdAt, error } = job
   return (
     <Table.Tr>
       <Table.Td>
         <Link to="/admin/jobs/$id" params={{ id }} className={classes.link}>
           {workOf(job)}
         </Link>
-        <Text size="xs" c="dimmed" className={classes.code}>
-          {target}
+        <Text size="xs" c="dimmed" component="div">
+          <JobTarget job={job} />
         </Text>
         <div className={classes.narrow}>
           <JobBadge status={status} /> <RelativeTime at={createdAt} />

@@ -1,0 +1,9 @@
+import classes from './Readme.module.css'
+
+/**
+ * A README. The server makes its HTML and leaves nothing in it that runs or is fetched from elsewhere; should anything slip
+ * through, the page's content security policy runs and fetches nothing either.
+ */
+export function Readme({ html }: { html: string }) {
+  return <div className={classes.readme} dangerouslySetInnerHTML={{ __html: html }} />
+}
