@@ -573,7 +573,7 @@ export const strings = {
     upgradeNamed: (name: string, number: number) => `Upgrade ${name} to version ${numbers.format(number)}`,
     upgraded: (name: string) => `${name} is brought up to date. Sessions that run keep what they started with.`,
     rollback: 'Roll back',
-    rollbackNamed: (name: string) => `Roll ${name} back to the version before`,
+    rollbackNamed: (name: string) => `Roll back ${name} to the version before`,
     rolledBack: (name: string) => `${name} is back at an earlier version. Sessions that run keep what they started with.`,
     open: 'Launch page',
     openNamed: (name: string) => `Launch page of ${name}`,

@@ -54,6 +54,7 @@ export const theme = createTheme({
       defaultProps: { centered: true, transitionProps: { duration: 120 }, closeButtonProps: CLOSE },
       styles: { content: SURFACE, header: SURFACE, title: { fontWeight: 650 } },
     },
+    Notification: { defaultProps: { closeButtonProps: CLOSE } },
     PasswordInput: { defaultProps: { visibilityToggleButtonProps: { 'aria-label': strings.showPassword, tabIndex: 0 } } },
     Drawer: { defaultProps: { closeButtonProps: CLOSE }, styles: { content: SURFACE, header: SURFACE } },
     Menu: {

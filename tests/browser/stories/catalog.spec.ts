@@ -73,7 +73,7 @@ test('somebody pushes, and the catalog has it: by a webhook, without a reload', 
   await expect(catalog.getByRole('article')).toHaveCount(1)
 
   await host.push({ 'analysis/dashboards.yaml': manifest('team-dashboards', 'Team dashboards') })
-  expect(host.answers).toEqual([202])
+  await expect.poll(() => host.answers).toEqual([202])
   await expect(catalog.getByRole('article', { name: 'Team dashboards' })).toBeVisible()
   expect(await untouched()).toBe(true)
 
@@ -137,7 +137,7 @@ test('a template is installed, upgraded to what was pushed, and rolled back', as
     expect(await violations(page)).toEqual([])
   })
 
-  await page.getByRole('button', { name: 'Roll my-notebooks back to the version before' }).click()
+  await page.getByRole('button', { name: 'Roll back my-notebooks to the version before' }).click()
   await expect.poll(image).toBe('registry.example/my-notebooks:1')
   await expect(page.getByRole('button', { name: 'Upgrade my-notebooks to version 2' })).toBeVisible()
 })
