@@ -9,7 +9,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -106,14 +106,18 @@ impl Cluster {
 
     /// The same with something on its standard input.
     pub fn kubectl_with(&self, arguments: &[&str], input: &[u8]) -> String {
+        let output = self.run_kubectl(arguments, input);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "kubectl {arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
+    fn run_kubectl(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut command = Command::new(&self.kubectl);
         command.args(arguments).env("KUBECONFIG", &self.kubeconfig).env("HOME", "/nonexistent");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "kubectl {arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
-        said
+        child.wait_with_output().unwrap()
     }
 
     /// A client of the caller's own runtime, as an administrator.
@@ -190,9 +194,18 @@ impl Place {
 
     /// Runs kubectl in this namespace, with something on its standard input, and returns what it prints.
     pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> String {
-        let namespaced: Vec<&str> =
-            ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied()).collect();
-        self.cluster.kubectl_with(&namespaced, input.as_bytes())
+        self.cluster.kubectl_with(&self.here(arguments), input.as_bytes())
+    }
+
+    /// Runs kubectl in this namespace, which has to fail, and returns what it says to that.
+    pub fn kubectl_refused(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.cluster.run_kubectl(&self.here(arguments), input.as_bytes());
+        assert!(!output.status.success(), "kubectl {arguments:?} succeeds");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn here<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied()).collect()
     }
 
     /// Waits until no other test uses the cluster, and keeps them away until the guard goes; then [`Self::share`].

@@ -108,6 +108,19 @@ async fn a_session_made_through_the_api_is_a_pod_that_is_reached_sleeps_wakes_an
     assert_eq!(platform.kubectl(&["get", "pod", &id, "--output=jsonpath={.spec.nodeName}"]), node);
     let user = running["spec"]["user"].as_str().unwrap();
     assert_eq!(platform.page(&id).await, format!("the page of {user}\n"));
+    // The policies of the guide hold for it: it is a session, and one that reaches nothing outside.
+    for (policy, selected) in [("streamspace-sessions", true), ("streamspace-sessions-outside", false)] {
+        let path = "--output=jsonpath={.spec.podSelector.matchLabels}";
+        let labels: Value = serde_json::from_str(&platform.kubectl(&["get", "networkpolicy", policy, path])).unwrap();
+        let selector: Vec<String> = labels
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap()))
+            .collect();
+        let pods = platform.kubectl(&["get", "pods", "--output=name", "--selector", &selector.join(",")]);
+        assert_eq!(pods, if selected { format!("pod/{id}\n") } else { String::new() }, "{policy}");
+    }
 
     let sleep = json!({ "state": "hibernated" });
     assert_eq!(server.call("PATCH", &format!("/api/v1/sessions/{id}"), Some(sleep)).await.status, 200);
@@ -141,6 +154,22 @@ async fn kubectl_makes_shows_awaits_describes_and_deletes_a_session() {
         assert!(described.contains(words), "{words}: {described}");
     }
     assert_eq!(platform.server.get("by-hand").await["status"]["phase"], "Running");
+    // What makes no sense is refused with a sentence; the same where it does is not.
+    let patch = |spec: Value| json!({ "spec": spec }).to_string();
+    for (spec, sentence) in [
+        (json!({ "user": "somebody-else" }), "user cannot be changed"),
+        (json!({ "idleTimeout": "soon" }), "spec.idleTimeout"),
+    ] {
+        let change = patch(spec);
+        let merge = ["patch", "session", "by-hand", "--type=merge", "--patch", change.as_str()];
+        let said = platform.place.kubectl_refused(&merge, "");
+        assert!(said.contains(sentence), "{said}");
+    }
+    let coloured = wanted.replace("template: page", "template: page, colour: red");
+    let said = platform.place.kubectl_refused(&["apply", "--filename", "-"], &coloured);
+    assert!(said.contains("unknown field \"spec.colour\""), "{said}");
+    let sensible = patch(json!({ "idleTimeout": "30m" }));
+    platform.kubectl(&["patch", "session", "by-hand", "--type=merge", "--patch", &sensible]);
     platform.kubectl(&["delete", "session", "by-hand", "--timeout=60s"]);
     assert_eq!(platform.kubectl(&["get", "sessions,pods", "--output=name"]), "");
 }
