@@ -132,6 +132,10 @@ test.describe('an administrator’s pages', () => {
       ['/sessions', 'Sessions'],
       ['/profile', 'Profile'],
       ['/admin/people', 'People'],
+      ['/admin/catalog', 'Catalog'],
+      ['/admin/catalog?search=zzzz', 'Catalog'],
+      ['/admin/catalog/repositories', 'Catalog'],
+      ['/admin/catalog/grants', 'Catalog'],
       ['/admin/jobs', 'Jobs'],
       ['/admin/audit', 'Audit log'],
     ] as const

@@ -5,7 +5,9 @@ import { copyFile, mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Page } from '@playwright/test'
 import { Api } from '../support/api.ts'
+import { GitHost } from '../support/git.ts'
 import { screenOf } from '../support/screen.ts'
+import { freePort } from '../support/server.ts'
 import { expect, signIn, test } from '../support/stories.ts'
 import { Terminal } from '../support/terminal.ts'
 
@@ -29,6 +31,9 @@ const LOOKS = [
   { look: 'dark', colorScheme: 'dark', width: 1280, height: 800 },
   { look: 'phone', colorScheme: 'light', width: 390, height: 844 },
 ] as const
+
+const port = await freePort()
+test.use({ serverOptions: { settings: { CATALOG_ALLOW: `http://127.0.0.1:${port}/` } } })
 
 test.skip(FOLDER === undefined, 'pictures are taken by make screenshots')
 
@@ -72,6 +77,57 @@ test('pages with nothing on them', async ({ person: { page }, browser, server })
   await expect(stranger.getByRole('button', { name: 'Sign in' })).toBeVisible()
   await takeAll(stranger, 'sign-in')
   await stranger.context().close()
+})
+
+test('the catalog and its jobs', async ({ browser, admin }) => {
+  const host = await GitHost.start(port)
+  const tool = (name: string, displayName: string, image: string) =>
+    `apiVersion: stream.streamspace.io/v1alpha1\nkind: Template\nmetadata: { name: ${name} }\nspec:\n  displayName: ${displayName}\n  description: What the team works with every day.\n  category: Science\n  tags: [team, python]\n  baseImage: ${image}\n  webapp: { port: 8080 }\n`
+  try {
+    await host.push({
+      'science/notebooks.yaml': tool('team-notebooks', 'Team notebooks', 'registry.example/notebooks:1'),
+      'science/notebooks.md': '# Team notebooks\n\nWith the packages that **everybody** needs:\n\n- numpy, pandas\n- our own `lab` package\n',
+      'science/broken.yaml': 'kind: Template\nmetadata: { name: broken }\nspec: { displayName: Broken, baseImage: 7 }\n',
+    })
+    const page = await (await browser.newContext()).newPage()
+    await signIn(page, await admin.invite('robin', ['admin']))
+    const { id } = await admin.post<{ id: string }>('/api/v1/catalog/repositories', { name: 'Team', url: host.url })
+    await admin.post('/api/v1/catalog/repositories', { name: 'Mirror', url: 'https://mirror.invalid/catalog' })
+    await goTo(page, `/admin/catalog/repositories/${id}`)
+    await expect(page.getByRole('table', { name: 'Problems in files' })).toBeVisible()
+    await admin.post(`/api/v1/catalog/repositories/${id}/webhook-secret`)
+    await goTo(page, '/admin/catalog?search=notebooks&installed=no')
+    await page.getByRole('link', { name: 'Team notebooks' }).click()
+    await page.getByRole('button', { name: 'Install' }).click()
+    await expect(page.getByText('Installed as team-notebooks', { exact: true })).toBeVisible()
+    await host.push({ 'science/notebooks.yaml': tool('team-notebooks', 'Team notebooks', 'registry.example/notebooks:2') })
+    await admin.post(`/api/v1/catalog/repositories/${id}/sync`)
+    await expect(page.getByRole('button', { name: /^Upgrade/ })).toBeVisible()
+    const template = new URL(page.url()).pathname
+    await admin.post('/api/v1/catalog/grants', { repository: id, reason: 'Looked through by the platform team.' })
+    await goTo(page, '/admin/jobs')
+    await expect(page.getByText(/given up after the last attempt/)).toBeVisible({ timeout: 100_000 })
+    for (const [name, path] of [
+      ['jobs', '/admin/jobs'],
+      ['catalog', '/admin/catalog'],
+      ['catalog-nothing-found', '/admin/catalog?search=zzzz'],
+      ['catalog-template', template],
+      ['catalog-versions', `${template}?tab=versions`],
+      ['repositories', '/admin/catalog/repositories'],
+      ['repository', `/admin/catalog/repositories/${id}`],
+      ['grants', '/admin/catalog/grants'],
+    ] as const) {
+      await goTo(page, path)
+      await takeAll(page, name)
+    }
+    await goTo(page, '/admin/jobs?status=DEAD')
+    await page.getByRole('link', { name: 'Sync of a repository' }).first().click()
+    await expect(page.getByRole('log')).toBeVisible()
+    await takeAll(page, 'job')
+    await page.context().close()
+  } finally {
+    await host.stop()
+  }
 })
 
 test('pages with something on them, loading, and without their server', async ({ browser, server, admin }) => {
@@ -143,7 +199,7 @@ test('pages with something on them, loading, and without their server', async ({
   await test.step('while everything takes its time', async () => {
     const devtools = await page.context().newCDPSession(page)
     await devtools.send('Network.enable')
-    for (const path of ['/', '/templates', '/sessions', '/admin/people', '/admin/audit']) {
+    for (const path of ['/', '/templates', '/sessions', '/admin/catalog', '/admin/jobs', '/admin/people', '/admin/audit']) {
       const slow = { offline: false, latency: 3_000, downloadThroughput: -1, uploadThroughput: -1 }
       await devtools.send('Network.emulateNetworkConditions', slow)
       await page.goto(new URL(path, page.url()).href)
@@ -160,7 +216,7 @@ test('pages with something on them, loading, and without their server', async ({
     await server.end('SIGKILL')
     await expect(page.getByText(/Connection lost/)).toBeVisible()
     await take(page, 'home-away')
-    for (const name of ['Templates', 'Sessions', 'People', 'Audit log']) {
+    for (const name of ['Templates', 'Sessions', 'Catalog', 'Jobs', 'People', 'Audit log']) {
       await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name }).click()
       await expect(page.getByRole('heading', { name, level: 1 })).toBeVisible()
       await page.waitForLoadState('networkidle')
