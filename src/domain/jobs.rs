@@ -148,6 +148,7 @@ pub struct LogLine {
 /// How grave a line is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = JobLogLevel)]
 pub enum LogLevel {
     /// What happens.
     Info,

@@ -1760,6 +1760,11 @@ export interface components {
              */
             total: number;
         };
+        /**
+         * @description How grave a line is.
+         * @enum {string}
+         */
+        JobLogLevel: "info" | "warning" | "error";
         /** @description A key of a named object. */
         KeyRef: {
             key: string;
@@ -1857,7 +1862,7 @@ export interface components {
              */
             attempt: number;
             /** @description How grave it is. */
-            level: components["schemas"]["LogLevel"];
+            level: components["schemas"]["JobLogLevel"];
             /** @description One line. */
             message: string;
             /**
