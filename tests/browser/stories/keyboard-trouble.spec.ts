@@ -107,7 +107,10 @@ test('a session that would stop soon is kept running, from its bar and from its 
     return stopsAt ? (Date.parse(stopsAt) - server.now()) / 60_000 : Number.POSITIVE_INFINITY
   }
   await page.goto(new URL(`/sessions/${metadata.name}`, page.url()).href)
-  await Terminal.in(page)
+  const terminal = await Terminal.in(page)
+  await terminal.run('echo "<$((40 + 2))>"', '<42>')
+  await page.keyboard.press('Control+Alt+Shift')
+  await expect(page.getByRole('banner')).toBeFocused()
   await server.advance(26 * MINUTES)
   await expect.poll(minutesLeft).toBeLessThan(5)
   await press(page, page.getByRole('banner').getByRole('button', { name: /Keep it running for/ }))
