@@ -36,6 +36,7 @@ test('a desktop and a notebook outlive a server that is killed, and their window
     await page.bringToFront()
     await expect(page.getByText(/Connection lost/)).toHaveCount(0, { timeout: 40_000 })
   }
+  await notebook.idle()
   await notebook.run('print(kept)')
   await expect(notebook.output).toHaveText('before')
   // What was typed before is still in front of the cursor.

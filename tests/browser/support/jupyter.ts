@@ -32,11 +32,16 @@ export class Notebook {
 
   private static async ready(page: Page, lab: FrameLocator): Promise<Notebook> {
     // Where its own server was away when it asked for something, JupyterLab says so until a person has read it.
-    await page.addLocatorHandler(lab.getByRole('dialog', { name: /^Server Connection Error/ }), () =>
-      lab.getByRole('button', { name: 'Dismiss' }).click(),
-    )
-    await expect(lab.getByText('Python 3 (ipykernel) | Idle')).toBeVisible({ timeout: OPENS_WITHIN_MS })
-    return new Notebook(page, lab)
+    const lost = lab.getByRole('dialog', { name: /^Server Connection Error/ })
+    await page.addLocatorHandler(lost, () => lost.getByRole('button', { name: 'Close' }).click())
+    const notebook = new Notebook(page, lab)
+    await notebook.idle()
+    return notebook
+  }
+
+  /** Waits for its kernel, to which JupyterLab connects again by itself; what is run before that is lost. */
+  async idle(): Promise<void> {
+    await expect(this.lab.getByText('Python 3 (ipykernel) | Idle')).toBeVisible({ timeout: OPENS_WITHIN_MS })
   }
 
   /** Saves it under the name that it has; JupyterLab asks for one the first time. */
