@@ -39,9 +39,9 @@ def call(method: str, path: str, *, who=ME, body=None, well=True) -> requests.Re
     return answer
 
 
-def once(what: str, make):
-    """The one of that kind, made when it is first needed."""
-    if what not in there:
+def once(what: str, make, path: str = ""):
+    """The one of that kind, made when it is first needed, and anew where it was deleted at its `path` on the way."""
+    if what not in there or (path and not call("GET", path.format(there[what]), who=ADMIN, well=False).ok):
         there[what] = make()
     return there[what]
 
@@ -53,6 +53,10 @@ def person() -> str:
     name = fresh("victim")
     call("POST", "/api/v1/users", who=ADMIN, body={"name": name})
     return name
+
+
+def someone() -> str:
+    return once("person", person, "/api/v1/users/{}")
 
 
 def link(name: str) -> str:
@@ -90,9 +94,13 @@ def template(**more) -> str:
     return name
 
 
+def some_template() -> str:
+    return once("template", template, "/api/v1/templates/{}")
+
+
 def shell() -> str:
     """A template of our own: those that are shipped may be changed and deleted on the way."""
-    return once("shell", template)
+    return once("shell", template, "/api/v1/templates/{}")
 
 
 def session(of: str = "") -> str:
@@ -108,12 +116,12 @@ def in_phase(phase: str, name: str) -> str:
 
 
 def running() -> str:
-    return once("running", lambda: in_phase("Running", session()))
+    return once("running", lambda: in_phase("Running", session()), "/api/v1/sessions/{}")
 
 
 def asleep() -> str:
     """One that nothing is lost with."""
-    return once("asleep", sleeping)
+    return once("asleep", sleeping, "/api/v1/sessions/{}")
 
 
 def sleeping() -> str:
@@ -124,11 +132,12 @@ def sleeping() -> str:
 
 def failed() -> str:
     broken = {"command": ["/bin/false"], "args": []}
-    return once("failed", lambda: in_phase("Failed", session(template(local=broken))))
+    return once("failed", lambda: in_phase("Failed", session(template(local=broken))), "/api/v1/sessions/{}")
 
 
 def connection() -> str:
-    return once("connection", lambda: call("POST", f"/api/v1/sessions/{running()}/connect").json()["connectionId"])
+    path = f"/api/v1/sessions/{running()}/connect"
+    return once(path, lambda: call("POST", path).json()["connectionId"])
 
 
 def token() -> dict:
@@ -138,6 +147,41 @@ def token() -> dict:
 def program() -> dict:
     """What a program shows that has a token of the one who is signed in."""
     return {"authorization": f"Bearer {token()['token']}"}
+
+
+def in_catalog() -> dict:
+    """A template of the catalog that the server brings; it reads that at its start."""
+    end = time.monotonic() + RUNS_WITHIN_S
+    while not (items := call("GET", "/api/v1/catalog/templates", who=ADMIN).json()["items"]):
+        assert time.monotonic() < end, "the catalog stays empty"
+        time.sleep(0.2)
+    return items[0]
+
+
+def catalog() -> dict:
+    return once("catalog", in_catalog)
+
+
+def installed() -> str:
+    name = fresh("installed")
+    call("POST", "/api/v1/catalog/install", who=ADMIN, body={"catalogTemplateId": catalog()["id"], "name": name})
+    return name
+
+
+def repository() -> dict:
+    """A repository that cannot be reached: what is looked at is what is said of it."""
+    name = fresh("repository")
+    body = {"name": name, "url": f"https://git.invalid/{name}", "branch": "main"}
+    return call("POST", "/api/v1/catalog/repositories", who=ADMIN, body=body).json()
+
+
+def some_repository() -> str:
+    return once("repository", lambda: repository()["id"], "/api/v1/catalog/repositories/{}")
+
+
+def grant() -> str:
+    body = {"template": template(), "reason": "asked for"}
+    return call("POST", "/api/v1/catalog/grants", who=ADMIN, body=body).json()["id"]
 
 
 def job(status: str = "PENDING") -> str:
@@ -158,6 +202,8 @@ SESSION = "/api/v1/sessions/{id}"
 PERSON = "/api/v1/users/{name}"
 TEMPLATE = "/api/v1/templates/{id}"
 JOB = "/api/v1/jobs/{id}"
+CATALOG = "/api/v1/catalog"
+REPOSITORY = f"{CATALOG}/repositories/{{id}}"
 
 # Of each operation: what stands in the path, the body, the query, and who asks where that is not the one signed in.
 # Those who may not (a user who asks for accounts) are refused all the same.
@@ -171,10 +217,10 @@ GOOD = {
         "who": browser(with_password()),
     },
     "POST /api/v1/users": lambda: {"body": {"name": fresh("somebody")}},
-    f"GET {PERSON}": lambda: {"path": {"name": once("person", person)}},
-    f"PATCH {PERSON}": lambda: {"path": {"name": once("person", person)}, "body": {"displayName": "Changed"}},
+    f"GET {PERSON}": lambda: {"path": {"name": someone()}},
+    f"PATCH {PERSON}": lambda: {"path": {"name": someone()}, "body": {"displayName": "Changed"}},
     f"DELETE {PERSON}": lambda: {"path": {"name": person()}},
-    f"POST {PERSON}/sign-in-link": lambda: {"path": {"name": once("person", person)}},
+    f"POST {PERSON}/sign-in-link": lambda: {"path": {"name": someone()}},
     "POST /api/v1/tokens": lambda: {"body": {"name": fresh("t"), "expiresIn": "24h"}},
     "DELETE /api/v1/tokens/{id}": lambda: {"path": {"id": token()["id"]}},
     "POST /api/v1/sessions": lambda: {"body": {"template": shell()}},
@@ -201,13 +247,36 @@ GOOD = {
     "GET /api/v1/ws/logs/{namespace}/{pod}": lambda: {"path": {"namespace": "local", "pod": running()}},
     "POST /api/v1/templates": lambda: {"body": {"name": fresh("fuzzed"), **spec()}},
     f"GET {TEMPLATE}": lambda: {"path": {"id": shell()}},
-    f"PUT {TEMPLATE}": lambda: {"path": {"id": once("template", template)}, "body": spec(description="Changed")},
-    f"PATCH {TEMPLATE}": lambda: {"path": {"id": once("template", template)}, "body": {"description": "Changed"}},
+    f"PUT {TEMPLATE}": lambda: {"path": {"id": some_template()}, "body": spec(description="Changed")},
+    f"PATCH {TEMPLATE}": lambda: {"path": {"id": some_template()}, "body": {"description": "Changed"}},
     f"DELETE {TEMPLATE}": lambda: {"path": {"id": template()}},
     f"GET {JOB}": lambda: {"path": {"id": once("job", job)}},
     f"GET {JOB}/logs": lambda: {"path": {"id": once("job", job)}},
     f"POST {JOB}/cancel": lambda: {"path": {"id": job()}},
     f"POST {JOB}/retry": lambda: {"path": {"id": job("DEAD")}},
+    f"POST {TEMPLATE}/upgrade": lambda: {"path": {"id": installed()}, "body": {"version": catalog()["version"]}},
+    f"POST {TEMPLATE}/rollback": lambda: {"path": {"id": installed()}, "body": {"version": catalog()["version"]}},
+    f"GET {CATALOG}/templates/{{id}}": lambda: {"path": {"id": catalog()["id"]}},
+    f"GET {CATALOG}/templates/{{id}}/versions": lambda: {"path": {"id": catalog()["id"]}},
+    f"GET {CATALOG}/templates/{{id}}/diff": lambda: {
+        "path": {"id": catalog()["id"]},
+        "query": {"from": catalog()["version"]},
+    },
+    f"POST {CATALOG}/install": lambda: {"body": {"catalogTemplateId": catalog()["id"], "name": fresh("installed")}},
+    f"POST {CATALOG}/grants": lambda: {"body": {"template": template(), "reason": "asked for"}},
+    f"DELETE {CATALOG}/grants/{{id}}": lambda: {"path": {"id": grant()}},
+    f"POST {CATALOG}/repositories": lambda: {"body": {"name": fresh("r"), "url": f"https://git.invalid/{fresh('r')}"}},
+    f"GET {REPOSITORY}": lambda: {"path": {"id": some_repository()}},
+    f"PATCH {REPOSITORY}": lambda: {"path": {"id": some_repository()}, "body": {"path": "templates"}},
+    f"DELETE {REPOSITORY}": lambda: {"path": {"id": repository()["id"]}},
+    f"GET {REPOSITORY}/deliveries": lambda: {"path": {"id": some_repository()}},
+    f"GET {REPOSITORY}/syncs": lambda: {"path": {"id": some_repository()}},
+    f"POST {REPOSITORY}/sync": lambda: {"path": {"id": some_repository()}},
+    f"POST {REPOSITORY}/webhook-secret": lambda: {"path": {"id": some_repository()}},
+    "POST /webhooks/repository/sync": lambda: {
+        "body": {"repository_url": repository()["url"], "branch": "main"},
+        "who": program(),
+    },
     "GET /openapi-ui/{file}": lambda: {"path": {"file": "swagger-ui.css"}},
 }
 
