@@ -27,13 +27,13 @@ test('a text is sent to a desktop, and one that is copied there is read, by keys
 
   await test.step('out of the window, into the clipboard, and back into the window', async () => {
     await page.keyboard.press('Control+Alt+Shift')
-    await press(page, page.getByRole('button', { name: 'Clipboard' }))
+    await press(page, page.getByRole('button', { name: 'Clipboard', exact: true }))
     await reach(page, page.getByRole('textbox', { name: 'Text for the session' }))
     await page.keyboard.type('by key')
     await press(page, page.getByRole('button', { name: 'Send to the session' }))
     await expect(page.getByRole('textbox', { name: 'Text for the session' })).toBeFocused()
     await page.keyboard.press('Escape')
-    await expect(page.getByRole('button', { name: 'Clipboard' })).toBeFocused()
+    await expect(page.getByRole('button', { name: 'Clipboard', exact: true })).toBeFocused()
     await page.keyboard.press('Escape')
     await expect(screenOf(page)).toBeFocused()
   })
@@ -113,6 +113,8 @@ test('a session that would stop soon is kept running, from its bar and from its 
   await expect(page.getByRole('banner')).toBeFocused()
   await server.advance(26 * MINUTES)
   await expect.poll(minutesLeft).toBeLessThan(5)
+  // The terminal may have every key by now.
+  await page.keyboard.press('Control+Alt+Shift')
   await press(page, page.getByRole('banner').getByRole('button', { name: /Keep it running for/ }))
   await expect.poll(minutesLeft).toBeGreaterThan(55)
 
