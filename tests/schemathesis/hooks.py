@@ -180,7 +180,7 @@ def some_repository() -> str:
 
 
 def grant() -> str:
-    body = {"template": template(), "reason": "asked for"}
+    body = {"template": template(security="baseline"), "reason": "asked for"}
     return call("POST", "/api/v1/catalog/grants", who=ADMIN, body=body).json()["id"]
 
 
@@ -263,7 +263,7 @@ GOOD = {
         "query": {"from": catalog()["version"]},
     },
     f"POST {CATALOG}/install": lambda: {"body": {"catalogTemplateId": catalog()["id"], "name": fresh("installed")}},
-    f"POST {CATALOG}/grants": lambda: {"body": {"template": template(), "reason": "asked for"}},
+    f"POST {CATALOG}/grants": lambda: {"body": {"template": template(security="baseline"), "reason": "asked for"}},
     f"DELETE {CATALOG}/grants/{{id}}": lambda: {"path": {"id": grant()}},
     f"POST {CATALOG}/repositories": lambda: {"body": {"name": fresh("r"), "url": f"https://git.invalid/{fresh('r')}"}},
     f"GET {REPOSITORY}": lambda: {"path": {"id": some_repository()}},
