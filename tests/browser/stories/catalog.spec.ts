@@ -131,6 +131,7 @@ test('a template is installed, upgraded to what was pushed, and rolled back', as
   await test.step('what it is: its README as text, its questions, its file', async () => {
     const shown = page.getByRole('region', { name: 'README' })
     await expect(shown).toContainText('What the team uses every day.')
+    await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1)
     await expect(shown.locator('script, img')).toHaveCount(0)
     expect(await page.evaluate(() => 'stolen' in window)).toBe(false)
     await page.getByRole('tab', { name: 'Parameters' }).click()

@@ -102,6 +102,14 @@ describe('the start of a session', () => {
     expect(startSteps(session).map(({ state }) => state)).toEqual(['done', 'failed', 'waiting', 'waiting', 'waiting'])
   })
 
+  it('failed where the server says so, though it says nothing more of what went well before', () => {
+    const told = [aCondition('TemplateResolved'), aCondition('Admitted'), aCondition('WorkloadReady', 'False', 'It ended.')]
+    const session = aSession('a', { phase: 'Failed', status: { conditions: told } })
+    const steps = startSteps(session)
+    expect(steps.map(({ state }) => state)).toEqual(['done', 'done', 'done', 'failed', 'waiting'])
+    expect(steps[3]?.message).toBe('It ended.')
+  })
+
   it('a condition that is true ahead of time does not jump the queue', () => {
     const session = aSession('a', {
       phase: 'Starting',

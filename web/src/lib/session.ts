@@ -62,13 +62,18 @@ export interface Step {
 /** The way of a session to where one can work in it, in the order of the conditions. */
 const STEPS = ['TemplateResolved', 'Admitted', 'HomeReady', 'WorkloadReady', 'Reachable'] as const
 
-/** The start of a session as steps: all before the first that is not true are done, that one is being worked on. */
+/**
+ * The start of a session as steps: all before the first that is not true are done, that one is being worked on. Of a start
+ * that failed the server tells no more of what went well: what it says nothing of before the failure was done.
+ */
 export function startSteps(session: Session): Step[] {
   const phase = phaseOf(session)
+  const found = STEPS.map((type) => conditionOf(session.status?.conditions, type))
+  const failedAt = phase === 'Failed' ? found.findIndex((condition) => condition?.status === 'False') : -1
   let reached = true
-  return STEPS.map((type) => {
-    const condition = conditionOf(session.status?.conditions, type)
-    const done = reached && condition?.status === 'True'
+  return STEPS.map((type, index) => {
+    const condition = found[index]
+    const done = reached && (condition === undefined ? index < failedAt : condition.status === 'True')
     const current = reached && !done
     reached &&= done
     const state: StepState = done ? 'done' : current ? (phase === 'Failed' ? 'failed' : 'active') : 'waiting'
@@ -77,7 +82,7 @@ export function startSteps(session: Session): Step[] {
       label: strings.steps[type],
       state,
       ...(state !== 'waiting' && condition?.message ? { message: condition.message } : {}),
-      ...(done && condition.lastTransitionTime ? { at: condition.lastTransitionTime } : {}),
+      ...(done && condition?.lastTransitionTime ? { at: condition.lastTransitionTime } : {}),
     }
   })
 }
