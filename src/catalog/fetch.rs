@@ -26,6 +26,8 @@ use crate::domain::catalog::Reference;
 
 /// Most bytes of a line that the process says: a file and its path.
 const LINE_BYTES: usize = 2 * 1024 * 1024;
+/// Most bytes of all manifests of a repository together.
+const MANIFEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// What is fetched, how, and within which limits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -131,15 +133,12 @@ pub struct Limits {
     pub depth: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            bytes: 256 * 1024 * 1024,
-            entries: 50_000,
-            file_bytes: 256 * 1024,
-            manifest_bytes: 32 * 1024 * 1024,
-            depth: 32,
-        }
+impl Limits {
+    /// Those of a repository of at most so many bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: u64) -> Self {
+        let manifest_bytes = usize::try_from(bytes).unwrap_or(MANIFEST_BYTES).min(MANIFEST_BYTES);
+        Self { bytes, entries: 50_000, file_bytes: 256 * 1024, manifest_bytes, depth: 32 }
     }
 }
 

@@ -120,6 +120,10 @@ pub fn read(path: &str, content: &[u8]) -> Reading {
             .map(|(field, message)| at(document.place(&field), Level::Warning, format!("{field}: {message}")))
             .collect();
         match check(&document) {
+            Ok((name, _)) if reading.found.iter().any(|found| found.name == name) => {
+                let message = format!("metadata.name: the file has another template named {name} above");
+                reading.problems.push(at(document.place("metadata.name"), Level::Error, message));
+            }
             Ok((name, spec)) => {
                 let text = part(text, document.begin.line, begins.get(index).copied());
                 reading.found.push(Found { name, spec, text, notes });
@@ -249,6 +253,13 @@ mod tests {
         let skipped: Vec<_> = reading.problems.iter().map(|problem| (problem.line, problem.level)).collect();
         assert_eq!(skipped, [(1, Level::Skipped), (13, Level::Skipped)]);
         assert!(reading.problems[0].message.contains("ConfigMap"));
+    }
+
+    #[test]
+    fn of_two_templates_of_one_name_in_a_file_the_first_is_taken() {
+        let reading = read("a.yaml", format!("{GOOD}---\n{GOOD}").as_bytes());
+        assert_eq!((reading.found.len(), reading.problems.len()), (1, 1));
+        assert_eq!((reading.problems[0].line, reading.problems[0].level), (11, Level::Error));
     }
 
     #[test]

@@ -16,5 +16,6 @@ mod hostile;
 mod kill;
 mod ssh;
 mod syncs;
+mod validate;
 mod webhooks;
 mod world;

@@ -23,8 +23,8 @@ use crate::{
     outgoing::Dialler,
 };
 
-/// Most bytes of memory, beyond what is fetched.
-const MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
+/// Most bytes of memory, beyond what is fetched. Half of it is address space that the allocator reserves, used or not.
+const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Most seconds of processor time.
 const CPU_S: u64 = 300;
 /// Where the fetched commit is kept in the cache.

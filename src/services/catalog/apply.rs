@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::GenericClient;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -45,7 +45,7 @@ pub fn read(fetched: Fetched, known: &BTreeMap<String, Known>) -> Read {
         if !fetch::is_manifest(&file.path) {
             // PostgreSQL keeps no NUL.
             let text = Some(String::from_utf8_lossy(&content).replace('\0', "\u{fffd}"));
-            files.insert(file.path, Known { blob: file.blob, text, ..Known::default() });
+            files.insert(file.path, Known { blob: file.blob, names: vec![], problems: json!([]), text });
             continue;
         }
         let reading = manifest::read(&file.path, &content);
@@ -127,25 +127,27 @@ async fn write(
 ) -> Result<Counts, Error> {
     let before: BTreeMap<String, Entry> =
         templates::of_repository(db, repository).await?.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    let mut counts = Counts::default();
+    let names: Vec<&str> = found.iter().map(|(_, found)| found.name.as_str()).collect();
+    let manifests = templates::manifests(db, repository, &names).await?;
+    let (mut counts, mut changes) = (Counts::default(), Vec::new());
     for (path, found) in found {
         let old = before.get(&found.name);
-        if let Some(old) = old {
-            let same =
-                templates::version_of(db, old.version).await?.is_some_and(|version| version.manifest == found.text);
-            if same {
+        let was_there = old.is_some_and(|old| old.removed_at.is_none());
+        if let Some(old) = old.filter(|_| manifests.get(&found.name) == Some(&found.text)) {
+            if !was_there || old.path != *path {
                 templates::found_again(db, old.id, path).await?;
-                counts.added += i32::from(old.removed_at.is_some());
-                continue;
             }
+            counts.added += i32::from(!was_there);
+            continue;
         }
-        write_one(db, repository, commit, path, found).await?;
-        if old.is_some_and(|old| old.removed_at.is_none()) {
+        changes.push(change(path, found)?);
+        if was_there {
             counts.changed += 1;
         } else {
             counts.added += 1;
         }
     }
+    templates::write(db, repository, commit, &changes).await?;
     let there: BTreeSet<&String> = files.values().flat_map(|known| &known.names).collect();
     let gone: Vec<Uuid> = before
         .values()
@@ -157,36 +159,24 @@ async fn write(
     Ok(counts)
 }
 
-async fn write_one(
-    db: &impl GenericClient,
-    repository: Uuid,
-    commit: &str,
-    path: &str,
-    found: &Found,
-) -> Result<(), Error> {
-    let spec = serde_json::to_value(&found.spec).map_err(Error::internal)?;
-    let notes = serde_json::to_value(&found.notes).map_err(Error::internal)?;
-    let change = Change {
-        repository,
+fn change<'a>(path: &'a str, found: &'a Found) -> Result<Change<'a>, Error> {
+    Ok(Change {
         name: &found.name,
         path,
-        commit,
+        version: Uuid::now_v7(),
         manifest: &found.text,
-        spec: &spec,
-        notes: &notes,
+        spec: &found.spec,
+        notes: serde_json::to_value(&found.notes).map_err(Error::internal)?,
         display_name: &found.spec.display_name,
         description: &found.spec.description,
         category: &found.spec.category,
         tags: &found.spec.tags,
         icon: found.spec.icon.as_deref(),
-    };
-    templates::write(db, &change).await
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::catalog::fetch::File;
 

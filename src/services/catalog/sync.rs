@@ -160,7 +160,7 @@ impl Syncs {
             exceptions: exceptions.texts(),
             head: repository.commit.clone().filter(|_| repository.rules == RULES),
             known: known.iter().map(|(path, known)| format!("{} {path}", known.blob)).collect(),
-            limits: Limits { bytes: settings.sync_max_bytes, ..Limits::default() },
+            limits: Limits::of_bytes(settings.sync_max_bytes),
         };
         run.info(format!("fetching {}", repository.url));
         let progress = |done, total, message: &str| run.progress(done, Some(total), message);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
@@ -92,7 +92,7 @@ pub async fn list(db: &impl GenericClient, repository: Uuid) -> Result<Vec<Sync>
 }
 
 /// A file as it was read last.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Known {
     /// The id of its content.
     pub blob: String,
@@ -134,15 +134,21 @@ pub async fn replace_files(
     let write = db
         .prepare_cached(
             "INSERT INTO catalog_files AS f (repository, path, blob, names, problems, text)
-             VALUES ($1, $2, $3, $4, $5, $6)
+             SELECT $1, n.path, n.blob, n.names, n.problems, n.text
+             FROM json_to_recordset($2) AS n (path text, blob text, names text[], problems json, text text)
              ON CONFLICT (repository, path) DO UPDATE SET blob = excluded.blob, names = excluded.names,
-                 problems = excluded.problems, text = excluded.text",
+                 problems = excluded.problems, text = excluded.text
+             WHERE (f.blob, f.names, f.problems::text, f.text)
+                IS DISTINCT FROM (excluded.blob, excluded.names, excluded.problems::text, excluded.text)",
         )
         .await?;
-    for (path, known) in files {
-        let Known { blob, names, problems, text } = known;
-        db.execute(&write, &[&repository, path, blob, names, &Json(problems), text]).await?;
-    }
+    let rows: Vec<Value> = files
+        .iter()
+        .map(|(path, Known { blob, names, problems, text })| {
+            json!({ "path": path, "blob": blob, "names": names, "problems": problems, "text": text })
+        })
+        .collect();
+    db.execute(&write, &[&repository, &Json(rows)]).await?;
     Ok(())
 }
 

@@ -1,7 +1,10 @@
 //! Tables `catalog_templates`, `catalog_versions` and `catalog_installs`.
 
+use std::collections::BTreeMap;
+
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{
     Row,
@@ -9,7 +12,7 @@ use tokio_postgres::{
 };
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, crd::TemplateSpec};
 
 /// The columns of [`Entry`].
 const COLUMNS: &str = "t.id, t.repository, r.name AS repository_name, t.name, t.path, t.version, t.display_name, \
@@ -249,23 +252,37 @@ pub async fn version_of(db: &impl GenericClient, id: Uuid) -> Result<Option<Vers
     db.query_opt(&statement, &[&id]).await?.as_ref().map(version).transpose()
 }
 
+/// The manifests of the latest versions of those templates of a repository, by name.
+pub async fn manifests(
+    db: &impl GenericClient,
+    repository: Uuid,
+    names: &[&str],
+) -> Result<BTreeMap<String, String>, Error> {
+    let statement = db
+        .prepare_cached(
+            "SELECT t.name, v.manifest FROM catalog_templates t JOIN catalog_versions v ON v.id = t.version
+             WHERE t.repository = $1 AND t.name = ANY($2)",
+        )
+        .await?;
+    let rows = db.query(&statement, &[&repository, &names]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
 /// What is written of a template whose manifest is new or has changed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Change<'a> {
-    /// The repository.
-    pub repository: Uuid,
     /// `metadata.name`.
     pub name: &'a str,
     /// The file.
     pub path: &'a str,
-    /// The commit.
-    pub commit: &'a str,
+    /// The id of its new version.
+    pub version: Uuid,
     /// The document as it stands there.
     pub manifest: &'a str,
     /// What it means.
-    pub spec: &'a Value,
+    pub spec: &'a TemplateSpec,
     /// What somebody should know of it.
-    pub notes: &'a Value,
+    pub notes: Value,
     /// What people see.
     pub display_name: &'a str,
     /// What it is for.
@@ -278,47 +295,41 @@ pub struct Change<'a> {
     pub icon: Option<&'a str>,
 }
 
-/// Writes a new version of a template, and the template itself where it is new.
-pub async fn write(db: &impl GenericClient, change: &Change<'_>) -> Result<(), Error> {
+/// Writes new versions of templates of a repository, all at once, and the templates themselves where they are new.
+pub async fn write(
+    db: &impl GenericClient,
+    repository: Uuid,
+    commit: &str,
+    changes: &[Change<'_>],
+) -> Result<(), Error> {
     let statement = db
         .prepare_cached(
             "INSERT INTO catalog_templates AS t (id, repository, name, path, version, display_name, description, category,
                                             tags, icon, words)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-                     setweight(to_tsvector('simple', $6::text || ' ' || replace($3::text, '-', ' ')), 'A')
-                     || setweight(to_tsvector('simple', array_to_string($9::text[], ' ') || ' ' || $8::text), 'B')
-                     || setweight(to_tsvector('simple', $7::text), 'C'))
+             SELECT gen_random_uuid(), $1, n.name, n.path, n.version, n.display_name, n.description, n.category, n.tags,
+                    n.icon, setweight(to_tsvector('simple', n.display_name || ' ' || replace(n.name, '-', ' ')), 'A')
+                     || setweight(to_tsvector('simple', array_to_string(n.tags, ' ') || ' ' || n.category), 'B')
+                     || setweight(to_tsvector('simple', n.description), 'C')
+             FROM json_to_recordset($2) AS n (name text, path text, version uuid, display_name text, description text,
+                                              category text, tags text[], icon text)
              ON CONFLICT (repository, name) DO UPDATE SET path = excluded.path, version = excluded.version,
                  display_name = excluded.display_name, description = excluded.description,
                  category = excluded.category, tags = excluded.tags, icon = excluded.icon, words = excluded.words,
-                 updated_at = clock_timestamp(), removed_at = NULL
-             RETURNING id",
+                 updated_at = clock_timestamp(), removed_at = NULL",
         )
         .await?;
-    let new = Uuid::now_v7();
-    let values: [&(dyn ToSql + Sync); 10] = [
-        &Uuid::now_v7(),
-        &change.repository,
-        &change.name,
-        &change.path,
-        &new,
-        &change.display_name,
-        &change.description,
-        &change.category,
-        &change.tags,
-        &change.icon,
-    ];
-    let template: Uuid = db.query_one(&statement, &values).await?.try_get(0)?;
+    let rows = Json(changes);
+    db.execute(&statement, &[&repository, &rows]).await?;
     let statement = db
         .prepare_cached(
             "INSERT INTO catalog_versions (id, template, number, commit, path, manifest, spec, notes)
-             VALUES ($1, $2, 1 + coalesce((SELECT max(number) FROM catalog_versions WHERE template = $2), 0),
-                     $3, $4, $5, $6, $7)",
+             SELECT n.version, t.id, 1 + coalesce((SELECT max(number) FROM catalog_versions WHERE template = t.id), 0),
+                    $3, n.path, n.manifest, n.spec, n.notes
+             FROM json_to_recordset($2) AS n (name text, path text, version uuid, manifest text, spec json, notes json)
+             JOIN catalog_templates t ON t.repository = $1 AND t.name = n.name",
         )
         .await?;
-    let values: [&(dyn ToSql + Sync); 7] =
-        [&new, &template, &change.commit, &change.path, &change.manifest, &Json(change.spec), &Json(change.notes)];
-    db.execute(&statement, &values).await?;
+    db.execute(&statement, &[&repository, &rows, &commit]).await?;
     Ok(())
 }
 
