@@ -5,6 +5,7 @@
 //! takes in what ends, and on SIGTERM lets the programs end before the screen goes, so that none dies of a lost screen
 //! with something unsaved. No shell is involved: what a person chose at the launch stays one argument.
 
+mod panel;
 mod screen;
 
 use std::{
@@ -110,8 +111,10 @@ impl Desktop<'_> {
         }
         self.manager = self.start(&self.manager_command())?;
         if self.options.panel {
-            let panel = [self.optional(&["tint2"]), self.optional(&["pcmanfm", "--desktop"])];
-            self.others.extend(panel.into_iter().flatten());
+            for mut command in panel::commands(&std::env::temp_dir(), &self.options.program)? {
+                // A desktop can do without either.
+                self.others.extend(self.spawn(&mut command).ok());
+            }
         }
         self.start_program()
     }
@@ -143,12 +146,15 @@ impl Desktop<'_> {
 
     fn start(&self, command: &[String]) -> io::Result<Pid> {
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(program);
-        command.args(arguments).env("DISPLAY", screen::DISPLAY).stdin(Stdio::null()).process_group(0);
+        self.spawn(Command::new(program).args(arguments))
+    }
+
+    fn spawn(&self, command: &mut Command) -> io::Result<Pid> {
+        command.env("DISPLAY", screen::DISPLAY).stdin(Stdio::null()).process_group(0);
         if let Some(bus) = &self.bus {
             command.env("DBUS_SESSION_BUS_ADDRESS", bus);
         }
-        spawn(&mut command)
+        spawn(command)
     }
 
     /// Waits until the window manager or the screen ended, or somebody asks for the end.
