@@ -288,9 +288,13 @@ impl Reader {
 
     /// The next message.
     pub async fn next(&mut self) -> Value {
-        match self.frame().await {
-            Some(Ok(message)) => message,
-            other => panic!("{other:?} instead of a message"),
+        loop {
+            match self.frame().await {
+                Some(Ok(message)) => return message,
+                // A slow run may last until the first is due.
+                Some(Err(Control::Ping)) => {}
+                other => panic!("{other:?} instead of a message"),
+            }
         }
     }
 
