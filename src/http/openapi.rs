@@ -95,13 +95,14 @@ fn add_custom_resources(schemas: &mut Value) {
         without_null(&mut schema);
         schemas[name] = schema;
     }
-    schemas[&*ObjectMeta::schema_name()]["required"] = json!(["name", "resourceVersion", "creationTimestamp"]);
+    // A dry run answers what would be, which has no version.
+    schemas[&*ObjectMeta::schema_name()]["required"] = json!(["name", "creationTimestamp"]);
     schemas[&*Condition::schema_name()]["properties"]["status"]["enum"] = json!(["True", "False", "Unknown"]);
     schemas["Session"] = custom_resource("Session", "One person's running (or sleeping) copy of a template.");
     schemas["Template"] = custom_resource("Template", "Something that can be launched.");
 }
 
-/// An object of the platform's own group; answers always say its name, its version and when it was made.
+/// An object of the platform's own group; answers always say its name and when it was made.
 fn custom_resource(kind: &str, description: &str) -> Value {
     let reference = |name: &str| json!({ "$ref": format!("{SCHEMAS}{name}") });
     json!({

@@ -3462,7 +3462,7 @@ export interface components {
              *
              *     Populated by the system. Read-only. Value must be treated as opaque by clients and . More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#concurrency-control-and-consistency
              */
-            resourceVersion: string;
+            resourceVersion?: string;
             /** @description Deprecated: selfLink is a legacy read-only field that is no longer populated by the system. */
             selfLink?: string;
             /**

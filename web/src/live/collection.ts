@@ -6,7 +6,7 @@ interface Resource {
 
 /** Whether `next` is at least as new as `known`. Versions are decimal numbers that may exceed 2^53. */
 export function supersedes(next: Resource, known: Resource): boolean {
-  const [a, b] = [next.metadata.resourceVersion, known.metadata.resourceVersion]
+  const [a = '', b = ''] = [next.metadata.resourceVersion, known.metadata.resourceVersion]
   if (!/^\d+$/.test(a) || !/^\d+$/.test(b)) return true
   return BigInt(a) >= BigInt(b)
 }
