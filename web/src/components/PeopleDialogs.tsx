@@ -140,7 +140,7 @@ export function LinkDialog({ user, made, onClose }: DialogProps & { made?: SignI
   return (
     <Modal opened onClose={onClose} title={words.linkTitle(nameOf(user))}>
       {error && <ProblemAlert problem={error} />}
-      {!data && !error && <Loader size="sm" aria-label={strings.loading} />}
+      {!data && !error && <Loader size="sm" role="img" aria-label={strings.loading} />}
       {data && (
         <Stack>
           <Text size="sm">{words.linkText(until === undefined ? '' : formatExact(until))}</Text>

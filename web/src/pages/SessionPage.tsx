@@ -33,7 +33,7 @@ export function SessionPage() {
   return (
     <main className={classes.alone}>
       {isPending ? (
-        <Loader aria-label={strings.loading} />
+        <Loader role="img" aria-label={strings.loading} />
       ) : error.status === 404 ? (
         <Missing kind="session" />
       ) : (

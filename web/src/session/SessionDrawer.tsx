@@ -45,7 +45,7 @@ export function SessionDrawer({ session, template, activity, panel, onPanel }: P
           </Tabs.List>
           <CloseButton aria-label={strings.viewer.hideDetails} onClick={close} />
         </div>
-        <Suspense fallback={<Loader m="md" size="sm" aria-label={strings.loading} />}>
+        <Suspense fallback={<Loader m="md" size="sm" role="img" aria-label={strings.loading} />}>
           <Tabs.Panel value="health" className={classes.panel}>
             <HealthPanel session={session} template={template} activity={activity} />
           </Tabs.Panel>

@@ -43,7 +43,7 @@ export function Stage({ session, template, title, quality, viewOnly, roundTrip, 
   }, [desktop, measured, onState])
   useEffect(() => () => onState({}), [onState])
   const alone = useCallback(() => void openAlone(name), [name])
-  const waiting = <Loader aria-label={strings.viewer.connecting} />
+  const waiting = <Loader role="img" aria-label={strings.viewer.connecting} />
   const desktopHere = template ? isDesktop(template) : connection && leadsHere(connection.url)
   if (problem && !mayPass(problem)) return <ProblemAlert problem={problem} onRetry={() => void reconnect()} />
   if (desktopHere === undefined) return waiting
