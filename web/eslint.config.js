@@ -11,6 +11,13 @@ export default tseslint.config(
       eqeqeq: 'error',
       'no-console': 'error',
       'no-eval': 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "ImportExpression:not(CallExpression[callee.name='part'] ImportExpression)",
+          message: 'Fetch it through part(), which waits for a server that is away.',
+        },
+      ],
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
       // Numbers in a template string are what they look like.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
@@ -21,5 +28,6 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'off',
     },
   },
+  { files: ['**/*.test.{ts,tsx}'], rules: { 'no-restricted-syntax': 'off' } },
   { files: ['src/strings.ts'], rules: { 'max-lines': 'off' } },
 )

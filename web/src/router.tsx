@@ -16,6 +16,7 @@ import { Crashed } from './components/Crashed'
 import { Missing } from './components/Missing'
 import { Pending } from './components/Pending'
 import { Shell } from './components/Shell'
+import { part } from './lib/part'
 import { SORT_KEYS, type SessionFilter, type Sort } from './lib/sessionTable'
 import { HomePage } from './pages/HomePage'
 import { PANELS, type Panel } from './session/panels'
@@ -45,7 +46,7 @@ const signIn = createRoute({
   validateSearch: (search: Search): { to?: string } => ({
     to: /^\/(?![/\\])/.test(text(search['to']) ?? '') ? text(search['to']) : undefined,
   }),
-  component: lazyRouteComponent(() => import('./pages/SignInPage'), 'SignInPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/SignInPage')), 'SignInPage'),
 })
 
 const authed = createRoute({
@@ -71,14 +72,14 @@ const templates = createRoute({
     tags: list(search['tags']),
     here: search['here'] === true ? true : undefined,
   }),
-  component: lazyRouteComponent(() => import('./pages/TemplatesPage'), 'TemplatesPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/TemplatesPage')), 'TemplatesPage'),
 })
 
 const template = createRoute({
   getParentRoute: () => shell,
   path: '/templates/$name',
   validateSearch: (search: Search): { session?: string } => ({ session: text(search['session']) }),
-  component: lazyRouteComponent(() => import('./pages/TemplatePage'), 'TemplatePage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/TemplatePage')), 'TemplatePage'),
 })
 
 const PHASES = Object.keys(strings.phases) as Phase[]
@@ -94,26 +95,26 @@ const sessions = createRoute({
     user: text(search['user']),
     sort: oneOf(search['sort'], SORTS),
   }),
-  component: lazyRouteComponent(() => import('./pages/SessionsPage'), 'SessionsPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/SessionsPage')), 'SessionsPage'),
 })
 
 const session = createRoute({
   getParentRoute: () => authed,
   path: '/sessions/$id',
   validateSearch: (search: Search): { panel?: Panel } => ({ panel: oneOf(search['panel'], PANELS) }),
-  component: lazyRouteComponent(() => import('./pages/SessionPage'), 'SessionPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/SessionPage')), 'SessionPage'),
 })
 
 const profile = createRoute({
   getParentRoute: () => shell,
   path: '/profile',
-  component: lazyRouteComponent(() => import('./pages/ProfilePage'), 'ProfilePage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/ProfilePage')), 'ProfilePage'),
 })
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: '/admin/people',
-  component: lazyRouteComponent(() => import('./pages/PeoplePage'), 'PeoplePage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/PeoplePage')), 'PeoplePage'),
 })
 
 const audit = createRoute({
@@ -123,7 +124,7 @@ const audit = createRoute({
     search: text(search['search']),
     page: pageNumber(search['page']),
   }),
-  component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/AuditPage')), 'AuditPage'),
 })
 
 const jobs = createRoute({
@@ -134,13 +135,13 @@ const jobs = createRoute({
     status: oneOf(search['status'], JOB_STATES),
     page: pageNumber(search['page']),
   }),
-  component: lazyRouteComponent(() => import('./pages/JobsPage'), 'JobsPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/JobsPage')), 'JobsPage'),
 })
 
 const job = createRoute({
   getParentRoute: () => shell,
   path: '/admin/jobs/$id',
-  component: lazyRouteComponent(() => import('./pages/JobPage'), 'JobPage'),
+  component: lazyRouteComponent(() => part(() => import('./pages/JobPage')), 'JobPage'),
 })
 
 const catalog = createRoute({
@@ -155,7 +156,7 @@ const catalog = createRoute({
     sort: oneOf(search['sort'], CATALOG_SORTS),
     page: pageNumber(search['page']),
   }),
-  component: lazyRouteComponent(() => import('./catalog/CatalogPage'), 'CatalogPage'),
+  component: lazyRouteComponent(() => part(() => import('./catalog/CatalogPage')), 'CatalogPage'),
 })
 
 const catalogTemplate = createRoute({
@@ -166,25 +167,25 @@ const catalogTemplate = createRoute({
     from: text(search['from']),
     to: text(search['to']),
   }),
-  component: lazyRouteComponent(() => import('./catalog/CatalogTemplatePage'), 'CatalogTemplatePage'),
+  component: lazyRouteComponent(() => part(() => import('./catalog/CatalogTemplatePage')), 'CatalogTemplatePage'),
 })
 
 const grants = createRoute({
   getParentRoute: () => shell,
   path: '/admin/catalog/grants',
-  component: lazyRouteComponent(() => import('./catalog/GrantsPage'), 'GrantsPage'),
+  component: lazyRouteComponent(() => part(() => import('./catalog/GrantsPage')), 'GrantsPage'),
 })
 
 const repositories = createRoute({
   getParentRoute: () => shell,
   path: '/admin/catalog/repositories',
-  component: lazyRouteComponent(() => import('./catalog/RepositoriesPage'), 'RepositoriesPage'),
+  component: lazyRouteComponent(() => part(() => import('./catalog/RepositoriesPage')), 'RepositoriesPage'),
 })
 
 const repository = createRoute({
   getParentRoute: () => shell,
   path: '/admin/catalog/repositories/$id',
-  component: lazyRouteComponent(() => import('./catalog/RepositoryPage'), 'RepositoryPage'),
+  component: lazyRouteComponent(() => part(() => import('./catalog/RepositoryPage')), 'RepositoryPage'),
 })
 
 /** Whatever else is asked for, inside the frame. */
@@ -196,7 +197,7 @@ const developing = import.meta.env.DEV
       createRoute({
         getParentRoute: () => shell,
         path: '/dev/components',
-        component: lazyRouteComponent(() => import('./pages/ComponentsPage'), 'ComponentsPage'),
+        component: lazyRouteComponent(() => part(() => import('./pages/ComponentsPage')), 'ComponentsPage'),
       }),
     ]
   : []
