@@ -80,6 +80,9 @@ export class Link {
     socket.onopen = () => {
       this.#pause = FIRST_PAUSE_MS
       this.#listener.connected(true)
+      // The window may have found its size, or another one, while the connection was made.
+      const now = this.#listener.size()
+      if (now.columns !== columns || now.rows !== rows) this.resize(now)
     }
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
       this.#heard()
