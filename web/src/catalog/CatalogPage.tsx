@@ -1,11 +1,12 @@
 import { Button, Group, SegmentedControl, Select, Text } from '@mantine/core'
-import { IconBooks, IconSearch } from '@tabler/icons-react'
+import { IconBooks } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useMe } from '~/api/hooks'
 import type { CatalogFacets } from '~/api/types'
 import { EmptyState } from '~/components/EmptyState'
 import { Facet, FacetGroup } from '~/components/Facets'
+import { NothingFound } from '~/components/NothingFound'
 import { Pages } from '~/components/Pages'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SearchInput } from '~/components/SearchInput'
@@ -63,7 +64,7 @@ export function CatalogPage() {
           ))}
         </ul>
       )}
-      {data && total === 0 && (filtered ? <NothingFound /> : <EmptyCatalog />)}
+      {data && total === 0 && (filtered ? <NothingFound words={words} onClear={() => void navigate({ search: {} })} /> : <EmptyCatalog />)}
       <Pages
         page={filter.page ?? 1}
         pages={Math.ceil(total / CATALOG_PAGE_SIZE)}
@@ -150,22 +151,6 @@ function EmptyCatalog() {
         seesRepositories(me) && (
           <Button renderRoot={(props) => <Link {...props} to="/admin/catalog/repositories" />}>{words.repositories}</Button>
         )
-      }
-    />
-  )
-}
-
-function NothingFound() {
-  const navigate = route.useNavigate()
-  return (
-    <EmptyState
-      icon={<IconSearch size={24} stroke={1.6} />}
-      title={words.empty}
-      text={words.emptyText}
-      action={
-        <Button variant="default" onClick={() => void navigate({ search: {} })}>
-          {strings.clearFilters}
-        </Button>
       }
     />
   )

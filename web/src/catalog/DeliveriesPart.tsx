@@ -1,14 +1,14 @@
 import { Skeleton, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
 import type { Delivery } from '~/api/types'
 import { Badge, type Look } from '~/components/Badge'
+import { DataTable } from '~/components/DataTable'
 import table from '~/components/DataTable.module.css'
 import { Part } from '~/components/Part'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { RelativeTime } from '~/components/Time'
-import { formatExact, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
+import { JobLink } from './JobLink'
 import { deliveriesQuery } from './queries'
 
 const words = strings.repositories
@@ -28,28 +28,20 @@ export function DeliveriesPart({ id }: { id: string }) {
 
 function DeliveryTable({ deliveries }: { deliveries: readonly Delivery[] }) {
   return (
-    <div className={table.frame}>
-      <Table aria-label={words.deliveries} className={table.table} verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th w={140}>{words.received}</Table.Th>
-            <Table.Th data-wide w={140}>
-              {words.provider}
-            </Table.Th>
-            <Table.Th data-wide>{words.event}</Table.Th>
-            <Table.Th>{words.outcome}</Table.Th>
-            <Table.Th w={64}>
-              <span className="visually-hidden">{words.job}</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {deliveries.map((delivery) => (
-            <DeliveryRow key={delivery.id} delivery={delivery} />
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <DataTable
+      label={words.deliveries}
+      columns={[
+        { title: words.received, width: 140 },
+        { title: words.provider, width: 140, wide: true },
+        { title: words.event, wide: true },
+        { title: words.outcome },
+        { title: words.job, width: 64, unseen: true },
+      ]}
+    >
+      {deliveries.map((delivery) => (
+        <DeliveryRow key={delivery.id} delivery={delivery} />
+      ))}
+    </DataTable>
   )
 }
 
@@ -79,16 +71,7 @@ function DeliveryRow({ delivery: { receivedAt, provider, event, reference, resul
         )}
       </Table.Td>
       <Table.Td>
-        {job && (
-          <Link
-            to="/admin/jobs/$id"
-            params={{ id: job }}
-            className={table.link}
-            aria-label={words.jobOf(formatExact(parseTime(receivedAt) ?? 0))}
-          >
-            {words.job}
-          </Link>
-        )}
+        {job && <JobLink job={job} at={receivedAt} />}
       </Table.Td>
     </Table.Tr>
   )

@@ -1,6 +1,7 @@
 import { Skeleton, Stack, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import type { VersionDiff } from '~/api/types'
+import { DataTable } from '~/components/DataTable'
 import table from '~/components/DataTable.module.css'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { strings } from '~/strings'
@@ -43,28 +44,25 @@ function linesOf(unified: string): { text: string; kind: 'added' | 'removed' | '
 
 function Fields({ fields }: Pick<VersionDiff, 'fields'>) {
   return (
-    <div className={table.frame}>
-      <Table aria-label={words.compare} className={table.table}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.field}</Table.Th>
-            <Table.Th>{words.before}</Table.Th>
-            <Table.Th>{words.after}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {fields.map(({ field, before, after }) => (
-            <Table.Tr key={field}>
-              <Table.Td>
-                <code className={`${table.code} ${table.whole}`}>{field.replace(/^spec\./, '')}</code>
-              </Table.Td>
-              <Table.Td className={table.message}>{valueText(before)}</Table.Td>
-              <Table.Td className={table.message}>{valueText(after)}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <DataTable
+      label={words.compare}
+      dense
+      columns={[
+        { title: words.field },
+        { title: words.before },
+        { title: words.after },
+      ]}
+    >
+      {fields.map(({ field, before, after }) => (
+        <Table.Tr key={field}>
+          <Table.Td>
+            <code className={`${table.code} ${table.whole}`}>{field.replace(/^spec\./, '')}</code>
+          </Table.Td>
+          <Table.Td className={table.message}>{valueText(before)}</Table.Td>
+          <Table.Td className={table.message}>{valueText(after)}</Table.Td>
+        </Table.Tr>
+      ))}
+    </DataTable>
   )
 }
 

@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useMe } from '~/api/hooks'
 import type { Grant } from '~/api/types'
+import { DataTable } from '~/components/DataTable'
 import table from '~/components/DataTable.module.css'
 import { EmptyState } from '~/components/EmptyState'
 import { ProblemAlert } from '~/components/ProblemAlert'
@@ -54,27 +55,19 @@ interface TableProps {
 
 function GrantTable({ grants, onRevoke }: TableProps) {
   return (
-    <div className={table.frame}>
-      <Table aria-label={words.title} className={table.table} verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.subject}</Table.Th>
-            <Table.Th data-wide>{words.reason}</Table.Th>
-            <Table.Th data-wide w={180}>
-              {words.granted}
-            </Table.Th>
-            <Table.Th w={130}>
-              <span className="visually-hidden">{strings.columns.actions}</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {grants.map((grant) => (
-            <GrantRow key={grant.id} grant={grant} onRevoke={onRevoke} />
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <DataTable
+      label={words.title}
+      columns={[
+        { title: words.subject },
+        { title: words.reason, wide: true },
+        { title: words.granted, width: 180, wide: true },
+        { title: strings.columns.actions, width: 130, unseen: true },
+      ]}
+    >
+      {grants.map((grant) => (
+        <GrantRow key={grant.id} grant={grant} onRevoke={onRevoke} />
+      ))}
+    </DataTable>
   )
 }
 

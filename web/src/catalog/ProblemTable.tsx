@@ -1,6 +1,7 @@
 import { Table, Text } from '@mantine/core'
 import { IconAlertTriangle, IconArrowBarRight, IconX, type Icon } from '@tabler/icons-react'
 import type { ManifestProblem } from '~/api/types'
+import { DataTable } from '~/components/DataTable'
 import table from '~/components/DataTable.module.css'
 import { strings } from '~/strings'
 import classes from './ProblemTable.module.css'
@@ -26,21 +27,17 @@ export function ProblemTable({ label, text, problems }: Props) {
       <Text size="sm" c="dimmed" mb="sm">
         {text}
       </Text>
-      <div className={table.frame}>
-        <Table aria-label={label} className={table.table} verticalSpacing="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th w="34%">{words.place}</Table.Th>
-              <Table.Th>{words.advice}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {problems.map((problem, index) => (
-              <ProblemRow key={index} problem={problem} />
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <DataTable
+        label={label}
+        columns={[
+          { title: words.place, width: '34%' },
+          { title: words.advice },
+        ]}
+      >
+        {problems.map((problem, index) => (
+          <ProblemRow key={index} problem={problem} />
+        ))}
+      </DataTable>
     </>
   )
 }

@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useMe } from '~/api/hooks'
 import type { Job, Repository } from '~/api/types'
+import { DataTable } from '~/components/DataTable'
 import table from '~/components/DataTable.module.css'
 import { EmptyState } from '~/components/EmptyState'
 import { ProblemAlert } from '~/components/ProblemAlert'
@@ -81,32 +82,20 @@ interface TableProps {
 
 function RepositoryTable({ repositories, syncs }: TableProps) {
   return (
-    <div className={table.frame}>
-      <Table aria-label={words.title} className={table.table} verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.name}</Table.Th>
-            <Table.Th data-wide w={260}>
-              {words.status}
-            </Table.Th>
-            <Table.Th data-wide w={100}>
-              {words.templates}
-            </Table.Th>
-            <Table.Th data-wide w={140}>
-              {words.lastSync}
-            </Table.Th>
-            <Table.Th w={52}>
-              <span className="visually-hidden">{strings.columns.actions}</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {repositories.map((repository) => (
-            <RepositoryRow key={repository.id} repository={repository} sync={syncs.get(repository.id)} />
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <DataTable
+      label={words.title}
+      columns={[
+        { title: words.name },
+        { title: words.status, width: 260, wide: true },
+        { title: words.templates, width: 100, wide: true },
+        { title: words.lastSync, width: 140, wide: true },
+        { title: strings.columns.actions, width: 52, unseen: true },
+      ]}
+    >
+      {repositories.map((repository) => (
+        <RepositoryRow key={repository.id} repository={repository} sync={syncs.get(repository.id)} />
+      ))}
+    </DataTable>
   )
 }
 

@@ -1,14 +1,14 @@
 import { Skeleton, Stack, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
 import { Badge } from '~/components/Badge'
+import { DataTable } from '~/components/DataTable'
 import table from '~/components/DataTable.module.css'
 import { Part } from '~/components/Part'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { RelativeTime } from '~/components/Time'
 import type { Sync } from '~/api/types'
-import { formatExact, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
+import { JobLink } from './JobLink'
 import { ProblemTable } from './ProblemTable'
 import { syncsQuery } from './queries'
 
@@ -44,28 +44,20 @@ function SyncTable({ syncs }: { syncs: readonly Sync[] }) {
       <Text size="sm" c="dimmed" mb="sm">
         {words.historyText}
       </Text>
-      <div className={table.frame}>
-        <Table aria-label={words.history} className={table.table} verticalSpacing="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th w={140}>{words.ended}</Table.Th>
-              <Table.Th>{words.result}</Table.Th>
-              <Table.Th data-wide>{words.changes}</Table.Th>
-              <Table.Th data-wide w={110}>
-                {words.at}
-              </Table.Th>
-              <Table.Th w={64}>
-                <span className="visually-hidden">{words.job}</span>
-              </Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {syncs.map((sync) => (
-              <SyncRow key={sync.id} sync={sync} />
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <DataTable
+        label={words.history}
+        columns={[
+          { title: words.ended, width: 140 },
+          { title: words.result },
+          { title: words.changes, wide: true },
+          { title: words.at, width: 110, wide: true },
+          { title: words.job, width: 64, unseen: true },
+        ]}
+      >
+        {syncs.map((sync) => (
+          <SyncRow key={sync.id} sync={sync} />
+        ))}
+      </DataTable>
     </>
   )
 }
@@ -100,14 +92,7 @@ function SyncRow({ sync: { endedAt, result, error, added, changed, removed, prob
       </Table.Td>
       <Table.Td data-wide>{commit && <code className={table.code}>{commit.slice(0, 8)}</code>}</Table.Td>
       <Table.Td>
-        <Link
-          to="/admin/jobs/$id"
-          params={{ id: job }}
-          className={table.link}
-          aria-label={words.jobOf(formatExact(parseTime(endedAt) ?? 0))}
-        >
-          {words.job}
-        </Link>
+        <JobLink job={job} at={endedAt} />
       </Table.Td>
     </Table.Tr>
   )

@@ -1,6 +1,7 @@
 import { Group, Select, Skeleton, Stack, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import type { CatalogDetail, CatalogVersion } from '~/api/types'
+import { DataTable } from '~/components/DataTable'
 import table from '~/components/DataTable.module.css'
 import { Part } from '~/components/Part'
 import { ProblemAlert } from '~/components/ProblemAlert'
@@ -76,45 +77,42 @@ function VersionChoice({ label, versions, value, onChange }: ChoiceProps) {
 
 function VersionTable({ versions, template }: { versions: readonly CatalogVersion[]; template: CatalogDetail }) {
   return (
-    <div className={table.frame}>
-      <Table aria-label={words.tabs.versions} className={table.table}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.installVersion}</Table.Th>
-            <Table.Th>{words.commit}</Table.Th>
-            <Table.Th data-wide>{words.path}</Table.Th>
-            <Table.Th>{words.versionRead}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {versions.map(({ id, number, commit, path, createdAt }) => (
-            <Table.Tr key={id}>
-              <Table.Td>
-                <Text span size="sm" fw={600}>
-                  {number}
-                </Text>{' '}
-                <Text span size="xs" c="dimmed">
-                  {[
-                    id === template.latest.id && words.latest,
-                    ...template.installed.filter((place) => place.version === id).map(({ name }) => words.installedAs(name)),
-                  ]
-                    .filter(Boolean)
-                    .join(' · ')}
-                </Text>
-              </Table.Td>
-              <Table.Td>
-                <code className={`${table.code} ${table.whole}`}>{commit.slice(0, 8)}</code>
-              </Table.Td>
-              <Table.Td data-wide>
-                <code className={table.code}>{path}</code>
-              </Table.Td>
-              <Table.Td>
-                <RelativeTime at={createdAt} />
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <DataTable
+      label={words.tabs.versions}
+      dense
+      columns={[
+        { title: words.installVersion },
+        { title: words.commit },
+        { title: words.path, wide: true },
+        { title: words.versionRead },
+      ]}
+    >
+      {versions.map(({ id, number, commit, path, createdAt }) => (
+        <Table.Tr key={id}>
+          <Table.Td>
+            <Text span size="sm" fw={600}>
+              {number}
+            </Text>{' '}
+            <Text span size="xs" c="dimmed">
+              {[
+                id === template.latest.id && words.latest,
+                ...template.installed.filter((place) => place.version === id).map(({ name }) => words.installedAs(name)),
+              ]
+                .filter(Boolean)
+                .join(' · ')}
+            </Text>
+          </Table.Td>
+          <Table.Td>
+            <code className={`${table.code} ${table.whole}`}>{commit.slice(0, 8)}</code>
+          </Table.Td>
+          <Table.Td data-wide>
+            <code className={table.code}>{path}</code>
+          </Table.Td>
+          <Table.Td>
+            <RelativeTime at={createdAt} />
+          </Table.Td>
+        </Table.Tr>
+      ))}
+    </DataTable>
   )
 }

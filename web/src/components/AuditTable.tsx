@@ -5,6 +5,7 @@ import { Fragment, useState } from 'react'
 import { AUDIT_PAGE_SIZE, auditQuery } from '~/api/queries'
 import type { AuditEntry } from '~/api/types'
 import { strings } from '~/strings'
+import { DataTable } from './DataTable'
 import classes from './DataTable.module.css'
 import { Pages } from './Pages'
 import { ProblemAlert } from './ProblemAlert'
@@ -37,25 +38,23 @@ export function AuditTable({ own = false, actor, search = '', page = 1, onPage }
   const pages = Math.max(1, Math.ceil(data.total / AUDIT_PAGE_SIZE))
   return (
     <>
-      <div className={classes.frame} aria-busy={isPlaceholderData}>
-        <Table aria-label={own ? strings.profile.own : words.title} className={classes.table}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{words.time}</Table.Th>
-              <Table.Th>{words.actor}</Table.Th>
-              <Table.Th>{words.action}</Table.Th>
-              <Table.Th data-wide>{words.target}</Table.Th>
-              <Table.Th data-wide>{words.result}</Table.Th>
-              <Table.Th data-wide>{words.address}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {entries.map((entry) => (
-              <EntryRow key={entry.id} entry={entry} />
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <DataTable
+        label={own ? strings.profile.own : words.title}
+        dense
+        busy={isPlaceholderData}
+        columns={[
+          { title: words.time },
+          { title: words.actor },
+          { title: words.action },
+          { title: words.target, wide: true },
+          { title: words.result, wide: true },
+          { title: words.address, wide: true },
+        ]}
+      >
+        {entries.map((entry) => (
+          <EntryRow key={entry.id} entry={entry} />
+        ))}
+      </DataTable>
       {!own && <Pages page={page} pages={pages} onPage={(next) => onPage?.(next)} />}
     </>
   )

@@ -1,14 +1,17 @@
-import { ActionIcon, Button, Group, Menu, Select, Table, Text } from '@mantine/core'
-import { IconDotsVertical, IconPlayerPlay, IconPlayerStop, IconSearch, IconSubtask } from '@tabler/icons-react'
+import { ActionIcon, Button, Group, Menu, Table, Text } from '@mantine/core'
+import { IconDotsVertical, IconPlayerPlay, IconPlayerStop, IconSubtask } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { deadJobsQuery, JOB_PAGE_SIZE, jobsQuery } from '~/api/queries'
 import type { Job, JobStatus } from '~/api/types'
+import { DataTable } from '~/components/DataTable'
 import classes from '~/components/DataTable.module.css'
 import { EmptyState } from '~/components/EmptyState'
+import { FilterSelect } from '~/components/FilterSelect'
 import { JobBadge } from '~/components/JobBadge'
 import { JobProgress } from '~/components/JobProgress'
 import { JobTarget } from '~/components/JobTarget'
+import { NothingFound } from '~/components/NothingFound'
 import { Note } from '~/components/Note'
 import { Pages } from '~/components/Pages'
 import { PageTitle } from '~/components/PageTitle'
@@ -45,7 +48,7 @@ export function JobsPage() {
         </Text>
       )}
       {jobs.data && total > 0 && <JobTable jobs={jobs.data.items} busy={jobs.isPlaceholderData} />}
-      {jobs.data && total === 0 && (any ? <NothingFound /> : <NoJobs />)}
+      {jobs.data && total === 0 && (any ? <NothingFound words={words} onClear={() => void navigate({ search: {} })} /> : <NoJobs />)}
       <Pages
         page={filter.page ?? 1}
         pages={Math.ceil(total / JOB_PAGE_SIZE)}
@@ -85,14 +88,13 @@ function Filters() {
         value={search}
         onSearch={(text) => set({ search: text || undefined })}
       />
-      <Select
+      <FilterSelect
         className={classes.filter}
-        aria-label={words.state}
-        placeholder={words.anyState}
-        clearable
-        data={JOB_STATES.map((value) => ({ value, label: words.states[value] }))}
-        value={status ?? null}
-        onChange={(value) => set({ status: value ?? undefined })}
+        label={words.state}
+        any={words.anyState}
+        options={JOB_STATES.map((value) => ({ value, label: words.states[value] }))}
+        value={status}
+        onChange={(status) => set({ status })}
       />
     </Group>
   )
@@ -100,38 +102,23 @@ function Filters() {
 
 function JobTable({ jobs, busy }: { jobs: readonly Job[]; busy: boolean }) {
   return (
-    <div className={classes.frame} aria-busy={busy}>
-      <Table aria-label={words.title} className={classes.table} verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.work}</Table.Th>
-            <Table.Th data-wide w={150}>
-              {words.state}
-            </Table.Th>
-            <Table.Th data-wide w={240}>
-              {words.progress}
-            </Table.Th>
-            <Table.Th data-wide w={90}>
-              {words.attempts}
-            </Table.Th>
-            <Table.Th data-wide w={130}>
-              {words.by}
-            </Table.Th>
-            <Table.Th data-wide w={140}>
-              {words.created}
-            </Table.Th>
-            <Table.Th w={52}>
-              <span className="visually-hidden">{strings.columns.actions}</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {jobs.map((job) => (
-            <JobRow key={job.id} job={job} />
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <DataTable
+      label={words.title}
+      busy={busy}
+      columns={[
+        { title: words.work },
+        { title: words.state, width: 150, wide: true },
+        { title: words.progress, width: 240, wide: true },
+        { title: words.attempts, width: 90, wide: true },
+        { title: words.by, width: 130, wide: true },
+        { title: words.created, width: 140, wide: true },
+        { title: strings.columns.actions, width: 52, unseen: true },
+      ]}
+    >
+      {jobs.map((job) => (
+        <JobRow key={job.id} job={job} />
+      ))}
+    </DataTable>
   )
 }
 
@@ -202,20 +189,4 @@ function JobMenu({ job }: { job: Job }) {
 
 function NoJobs() {
   return <EmptyState icon={<IconSubtask size={24} stroke={1.6} />} title={words.none} text={words.noneText} />
-}
-
-function NothingFound() {
-  const navigate = route.useNavigate()
-  return (
-    <EmptyState
-      icon={<IconSearch size={24} stroke={1.6} />}
-      title={words.empty}
-      text={words.emptyText}
-      action={
-        <Button variant="default" onClick={() => void navigate({ search: {} })}>
-          {strings.clearFilters}
-        </Button>
-      }
-    />
-  )
 }

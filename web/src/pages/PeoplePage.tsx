@@ -15,6 +15,7 @@ import { RelativeTime } from '~/components/Time'
 import { nameOf } from '~/lib/people'
 import { complain } from '~/lib/notices'
 import { strings } from '~/strings'
+import { DataTable } from '~/components/DataTable'
 import classes from '~/components/DataTable.module.css'
 
 const words = strings.people
@@ -72,26 +73,20 @@ interface TableProps {
 
 function PeopleTable({ users, onDialog }: TableProps) {
   return (
-    <div className={classes.frame}>
-      <Table aria-label={words.title} className={classes.table} verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{words.name}</Table.Th>
-            <Table.Th data-wide>{words.roles}</Table.Th>
-            <Table.Th data-wide>{words.status}</Table.Th>
-            <Table.Th data-wide>{words.lastSignIn}</Table.Th>
-            <Table.Th w={52}>
-              <span className="visually-hidden">{strings.columns.actions}</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {users.map((user) => (
-            <PersonRow key={user.name} user={user} onDialog={onDialog} />
-          ))}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <DataTable
+      label={words.title}
+      columns={[
+        { title: words.name },
+        { title: words.roles, wide: true },
+        { title: words.status, wide: true },
+        { title: words.lastSignIn, wide: true },
+        { title: strings.columns.actions, width: 52, unseen: true },
+      ]}
+    >
+      {users.map((user) => (
+        <PersonRow key={user.name} user={user} onDialog={onDialog} />
+      ))}
+    </DataTable>
   )
 }
 

@@ -1,5 +1,5 @@
-import { Button, Group, Select, Skeleton, Stack, Text } from '@mantine/core'
-import { IconListDetails, IconMoon, IconSearch, IconTrash } from '@tabler/icons-react'
+import { Button, Group, Skeleton, Stack, Text } from '@mantine/core'
+import { IconListDetails, IconMoon, IconTrash } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useCallback, useMemo, useState } from 'react'
@@ -8,6 +8,8 @@ import { activityQuery } from '~/api/queries'
 import type { Phase, Session } from '~/api/types'
 import { DeleteDialog } from '~/components/DeleteDialog'
 import { EmptyState } from '~/components/EmptyState'
+import { FilterSelect } from '~/components/FilterSelect'
+import { NothingFound } from '~/components/NothingFound'
 import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SearchInput } from '~/components/SearchInput'
@@ -60,7 +62,7 @@ export function SessionsPage() {
             )}
           </div>
           {rows.length === 0 ? (
-            <NothingFound />
+            <NothingFound words={words} onClear={() => void navigate({ search: {} })} />
           ) : (
             <SessionTable
               rows={rows}
@@ -161,34 +163,31 @@ function Filters({ rows, people }: { rows: readonly Row[]; people: boolean }) {
         value={search}
         onSearch={(text) => set({ search: text || undefined })}
       />
-      <Select
+      <FilterSelect
         className={classes.filter}
-        aria-label={words.state}
-        placeholder={words.anyState}
-        clearable
-        data={PHASES.map((value) => ({ value, label: strings.phases[value] }))}
-        value={phase ?? null}
-        onChange={(value) => set({ phase: (value) ?? undefined })}
+        label={words.state}
+        any={words.anyState}
+        options={PHASES.map((value) => ({ value, label: strings.phases[value] }))}
+        value={phase}
+        onChange={(phase) => set({ phase })}
       />
-      <Select
+      <FilterSelect
         className={classes.filter}
-        aria-label={words.template}
-        placeholder={words.anyTemplate}
-        clearable
-        data={[...used].map(([value, label]) => ({ value, label: label ?? value }))}
-        value={template ?? null}
-        onChange={(value) => set({ template: value ?? undefined })}
+        label={words.template}
+        any={words.anyTemplate}
+        options={[...used].map(([value, label]) => ({ value, label: label ?? value }))}
+        value={template}
+        onChange={(template) => set({ template })}
       />
       {people && (
-        <Select
+        <FilterSelect
           className={classes.filter}
-          aria-label={words.person}
-          placeholder={words.anyPerson}
-          clearable
+          label={words.person}
+          any={words.anyPerson}
           searchable
-          data={users}
-          value={user ?? null}
-          onChange={(value) => set({ user: value ?? undefined })}
+          options={users}
+          value={user}
+          onChange={(user) => set({ user })}
         />
       )}
     </Group>
@@ -202,22 +201,6 @@ function NoSessions() {
       title={words.none}
       text={words.noneText}
       action={<Button renderRoot={(props) => <Link {...props} to="/templates" />}>{strings.home.all}</Button>}
-    />
-  )
-}
-
-function NothingFound() {
-  const navigate = route.useNavigate()
-  return (
-    <EmptyState
-      icon={<IconSearch size={24} stroke={1.6} />}
-      title={words.empty}
-      text={words.emptyText}
-      action={
-        <Button variant="default" onClick={() => void navigate({ search: {} })}>
-          {strings.clearFilters}
-        </Button>
-      }
     />
   )
 }

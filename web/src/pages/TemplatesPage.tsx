@@ -1,5 +1,5 @@
-import { Button, Group, Switch, Text } from '@mantine/core'
-import { IconLayoutGrid, IconSearch } from '@tabler/icons-react'
+import { Group, Switch, Text } from '@mantine/core'
+import { IconLayoutGrid } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useDeferredValue, useMemo } from 'react'
@@ -8,6 +8,7 @@ import type { Template } from '~/api/types'
 import { CardGrid } from '~/components/CardGrid'
 import { EmptyState } from '~/components/EmptyState'
 import { Facet, FacetGroup } from '~/components/Facets'
+import { NothingFound } from '~/components/NothingFound'
 import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SearchInput } from '~/components/SearchInput'
@@ -24,6 +25,7 @@ const MOST_TAGS = 16
 /** The gallery. What is searched and chosen stands in the address. */
 export function TemplatesPage() {
   const templates = useQuery(templatesQuery)
+  const navigate = route.useNavigate()
   const filter = useFilter()
   const shownFor = useDeferredValue(filter)
   const found = useMemo(
@@ -53,7 +55,7 @@ export function TemplatesPage() {
           <CardGrid label={words.title} items={found} keyOf={({ metadata }) => metadata.name}>
             {(template) => <TemplateCard template={template} />}
           </CardGrid>
-          {templates.data && found.length === 0 && <NothingFound />}
+          {templates.data && found.length === 0 && <NothingFound words={words} onClear={() => void navigate({ search: {} })} />}
         </>
       )}
     </>
@@ -65,22 +67,6 @@ function useFilter(): GalleryFilter {
   return useMemo(
     () => ({ search, tags: tags ?? [], runsHere: here ?? false, ...(category === undefined ? {} : { category }) }),
     [search, category, tags, here],
-  )
-}
-
-function NothingFound() {
-  const navigate = route.useNavigate()
-  return (
-    <EmptyState
-      icon={<IconSearch size={24} stroke={1.6} />}
-      title={words.empty}
-      text={words.emptyText}
-      action={
-        <Button variant="default" onClick={() => void navigate({ search: {} })}>
-          {strings.clearFilters}
-        </Button>
-      }
-    />
   )
 }
 

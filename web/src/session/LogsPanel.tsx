@@ -1,9 +1,9 @@
 import { Anchor, Group, Skeleton, Switch, Text, TextInput } from '@mantine/core'
 import { IconSearch } from '@tabler/icons-react'
-import { memo, useDeferredValue, useLayoutEffect, useRef, useState } from 'react'
+import { memo, useDeferredValue, useState } from 'react'
+import { LogBox, LogLine } from '~/components/LogBox'
 import { ProblemAlert } from '~/components/ProblemAlert'
-import type { LogLine } from '~/live/messages'
-import { formatClock, formatExact, parseTime } from '~/lib/time'
+import type { LogLine as Written } from '~/live/messages'
 import { strings } from '~/strings'
 import classes from './LogsPanel.module.css'
 import { useLogs } from './useLogs'
@@ -51,7 +51,12 @@ export default function LogsPanel({ name, workload }: { name: string; workload: 
       {logs.problem && <ProblemAlert problem={logs.problem} />}
       {logs.loading && <Skeleton h={200} />}
       {!logs.loading && !logs.problem && logs.lines.length === 0 && <Text size="sm">{words.noLogs}</Text>}
-      <Lines lines={shown} first={needle === '' ? logs.gone : 0} needle={needle} follow={follow} onFollow={setFollow} />
+      <LogBox label={words.logLabel} className={classes.lines} announced={false} of={shown} follow={follow} onFollow={setFollow}>
+        {shown.map((line, index) => (
+          // By number, so that lines keep their place while older ones go.
+          <Line key={(needle === '' ? logs.gone : 0) + index} line={line} needle={needle} />
+        ))}
+      </LogBox>
       {logs.dropped > 0 && (
         <Text size="xs" c="var(--state-warn)">
           {words.dropped(logs.dropped)}
@@ -66,56 +71,11 @@ export default function LogsPanel({ name, workload }: { name: string; workload: 
   )
 }
 
-interface LinesProps {
-  lines: readonly LogLine[]
-  /** The number of the first line, so that lines keep their place while older ones go. */
-  first: number
-  needle: string
-  follow: boolean
-  onFollow: (follow: boolean) => void
-}
-
-/** Nearer to the end than this counts as being there. */
-const NEAR_PX = 24
-
-function Lines({ lines, first, needle, follow, onFollow }: LinesProps) {
-  const box = useRef<HTMLDivElement>(null)
-  useLayoutEffect(() => {
-    if (follow && box.current) box.current.scrollTop = box.current.scrollHeight
-  }, [lines, follow])
-  const scrolled = () => {
-    if (!box.current) return
-    const { scrollTop, scrollHeight, clientHeight } = box.current
-    onFollow(scrollHeight - scrollTop - clientHeight < NEAR_PX)
-  }
+const Line = memo(function Line({ line, needle }: { line: Written; needle: string }) {
   return (
-    <div
-      ref={box}
-      className={classes.lines}
-      role="log"
-      aria-label={words.logLabel}
-      aria-live="off"
-      tabIndex={0}
-      onScroll={scrolled}
-    >
-      {lines.map((line, index) => (
-        <Line key={first + index} line={line} needle={needle} />
-      ))}
-    </div>
-  )
-}
-
-const Line = memo(function Line({ line, needle }: { line: LogLine; needle: string }) {
-  const at = parseTime(line.time)
-  return (
-    <div className={classes.line} data-stream={line.stream}>
-      {at !== undefined && (
-        <time className={classes.time} dateTime={line.time} title={formatExact(at)}>
-          {formatClock(at)}
-        </time>
-      )}
-      <span className={classes.text}>{marked(line.text, needle)}</span>
-    </div>
+    <LogLine time={line.time} kind={line.stream}>
+      {marked(line.text, needle)}
+    </LogLine>
   )
 })
 
