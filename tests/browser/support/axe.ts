@@ -14,6 +14,9 @@ interface Result {
 export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(source)
   return page.evaluate(async () => {
+    // A colour on its way to another one is nobody's to judge.
+    const turning = () => document.getAnimations().filter((animation) => animation instanceof CSSTransition)
+    await Promise.allSettled(turning().map((animation) => animation.finished))
     const { axe } = window as unknown as { axe: { run(options: object): Promise<Result> } }
     // Frames hold apps of other origins, which are looked at where they are ours.
     const { violations } = await axe.run({ iframes: false })
