@@ -17,6 +17,7 @@ use crate::{
     support::{
         app::TestApp,
         client::{Answer, Client},
+        until::within,
     },
 };
 
@@ -107,15 +108,12 @@ impl World {
 
     /// Waits for the end of every sync; answers the repository.
     pub async fn until_synced(&self, id: &str) -> Value {
-        let end = tokio::time::Instant::now() + WITHIN;
-        loop {
+        within(WITHIN, "no sync goes on", async || {
             let jobs = self.admin.get("/api/v1/jobs?status=PENDING,RUNNING").await.json();
-            if jobs["total"] == 0 {
-                return self.repository(id).await;
-            }
-            assert!(tokio::time::Instant::now() < end, "it is never synced: {jobs}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            (jobs["total"] == 0).then_some(())
+        })
+        .await;
+        self.repository(id).await
     }
 
     pub async fn repository(&self, id: &str) -> Value {

@@ -21,7 +21,7 @@ use streamspace::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::postgres::TestDatabase;
+use crate::support::{postgres::TestDatabase, until::within};
 
 /// Longest wait for anything here.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -173,15 +173,8 @@ impl World {
 }
 
 /// Waits until `look` finds what it looks for, and says what was awaited where it never comes.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = tokio::time::Instant::now() + WITHIN;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < end, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(WITHIN, what, look).await
 }
 
 /// Counts what happened, by word.

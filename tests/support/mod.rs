@@ -8,3 +8,4 @@ pub mod feed;
 pub mod people;
 pub mod postgres;
 pub mod program;
+pub mod until;

@@ -11,7 +11,7 @@ use streamspace::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{app::TestApp, client::Client};
+use super::{app::TestApp, client::Client, until::within};
 
 /// The password of every person that [`TestApp::person`] makes.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -99,10 +99,5 @@ impl TestApp {
 
 /// Waits until `condition` holds, at most ten seconds.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let waiting = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(WITHIN, waiting).await.is_ok(), "not within {WITHIN:?}: {what}");
+    within(WITHIN, what, async || condition().await.then_some(())).await;
 }

@@ -22,21 +22,16 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::client::Request};
 
+#[path = "until.rs"]
+mod until;
+use until::{LOOK, within};
+
 /// Longest wait for anything here.
 pub const LIMIT: Duration = Duration::from_secs(90);
-/// A pause between two looks at a condition.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Waits until `look` finds what it looks for, and says what was awaited where it never comes.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + LIMIT;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        tokio::time::sleep(LOOK).await;
-    }
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(LIMIT, what, look).await
 }
 
 /// The server, its folders, and a client of it.

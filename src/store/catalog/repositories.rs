@@ -95,6 +95,34 @@ fn told(error: tokio_postgres::Error, name: &str) -> Error {
     }
 }
 
+/// A parameter of a statement.
+type Value<'a> = &'a (dyn ToSql + Sync);
+
+/// The settings of a repository as parameters 1 to 12, and one of the statement's own.
+fn settings<'a>(
+    of: &'a Repository,
+    url_key: &'a &str,
+    kind: &'a &str,
+    reference: &'a Option<&str>,
+    own: Value<'a>,
+) -> [Value<'a>; 13] {
+    [
+        &of.id,
+        &of.name,
+        &of.url,
+        url_key,
+        kind,
+        reference,
+        &of.folder,
+        &of.auth_kind,
+        &of.auth_user,
+        &of.credential,
+        &of.host_keys,
+        &of.interval_s,
+        own,
+    ]
+}
+
 /// Adds `new`; its state is that of one that was never synced. `url_key`: what webhooks know it by.
 pub async fn insert(db: &impl GenericClient, new: &Repository, url_key: &str) -> Result<Repository, Error> {
     let statement = db
@@ -105,21 +133,7 @@ pub async fn insert(db: &impl GenericClient, new: &Repository, url_key: &str) ->
         ))
         .await?;
     let (kind, reference) = new.reference.parts();
-    let values: [&(dyn ToSql + Sync); 13] = [
-        &new.id,
-        &new.name,
-        &new.url,
-        &url_key,
-        &kind,
-        &reference,
-        &new.folder,
-        &new.auth_kind,
-        &new.auth_user,
-        &new.credential,
-        &new.host_keys,
-        &new.interval_s,
-        &new.created_by,
-    ];
+    let values = settings(new, &url_key, &kind, &reference, &new.created_by);
     repository(&db.query_one(&statement, &values).await.map_err(|error| told(error, &new.name))?)
 }
 
@@ -138,21 +152,7 @@ pub async fn replace(db: &impl GenericClient, new: &Repository, url_key: &str) -
         ))
         .await?;
     let (kind, reference) = new.reference.parts();
-    let values: [&(dyn ToSql + Sync); 13] = [
-        &new.id,
-        &new.name,
-        &new.url,
-        &url_key,
-        &kind,
-        &reference,
-        &new.folder,
-        &new.auth_kind,
-        &new.auth_user,
-        &new.credential,
-        &new.host_keys,
-        &new.interval_s,
-        &new.version,
-    ];
+    let values = settings(new, &url_key, &kind, &reference, &new.version);
     let row = db.query_opt(&statement, &values).await.map_err(|error| told(error, &new.name))?;
     row.as_ref().map(repository).transpose()
 }
