@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{CliError, config_check};
 use crate::{
     config::{Config, Http},
+    crd::Requirement,
     domain::host::{Finding, Standing},
     engine::local::{self as engine, Options},
     services::catalog::builtin,
@@ -83,6 +84,7 @@ fn findings(config: &Config) -> Result<Vec<Finding>, CliError> {
     findings.extend([folder("data folder", "DATA_DIR", &data), folder("sockets", "RUN_DIR", &run), room(&data)]);
     findings.push(ports(&config.http, Claim::holder(&data)));
     findings.push(names(&config.http));
+    findings.push(catalogs(&options));
     findings.extend(shipped(&options)?);
     Ok(findings)
 }
@@ -220,6 +222,16 @@ fn names(http: &Http) -> Finding {
     }
 }
 
+/// Whether repositories of templates can be read over SSH, which the host's own client does.
+fn catalogs(options: &Options) -> Finding {
+    const SUBJECT: &str = "catalogs over SSH";
+    let ssh = Requirement { program: "ssh".into(), install: "apt-get install openssh-client".into() };
+    match engine::missing(options, &[ssh]).pop() {
+        None => Finding::good(SUBJECT, "They can be read."),
+        Some(ssh) => Finding::limited(SUBJECT, "Not found: ssh. Catalogs can be read over HTTPS alone.", ssh.install),
+    }
+}
+
 /// One finding for each shipped template.
 fn shipped(options: &Options) -> Result<Vec<Finding>, CliError> {
     let all = builtin::shipped()?;
@@ -230,7 +242,7 @@ fn shipped(options: &Options) -> Result<Vec<Finding>, CliError> {
         if missing.is_empty() {
             return Finding::good(subject, "It runs here.");
         }
-        let list = |of: fn(&crate::crd::Requirement) -> &str, between: &str| {
+        let list = |of: fn(&Requirement) -> &str, between: &str| {
             let mut all: Vec<&str> = missing.iter().map(of).collect();
             all.dedup();
             all.join(between)

@@ -112,6 +112,7 @@ fn workload(subject: &impl Subject, user: &str, command: Vec<String>) -> Workloa
         home_path: "/home/user".into(),
         limits: Limits { cpu_millicores: 1000, memory_bytes: 512 << 20, gpus: 0 },
         network: false,
+        root: false,
         requires: Vec::new(),
     }
 }

@@ -60,6 +60,9 @@ pub struct Workload {
     pub limits: Limits,
     /// Whether the program may reach the outside.
     pub network: bool,
+    /// Whether it may be root inside its container, as it was granted. A program of a host never is, and need not be.
+    #[serde(default)]
+    pub root: bool,
     /// Programs that must be on the host; engines that run containers ignore it.
     pub requires: Vec<Requirement>,
 }

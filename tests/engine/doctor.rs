@@ -85,7 +85,7 @@ fn says(finding: &Value, standing: &str, words: &str) {
 fn a_host_with_everything_is_found_ready_and_every_shipped_template_runs() {
     let (success, found) = Doctor::new().look();
     assert!(success && found["ready"] == true, "{found:#}");
-    for subject in ["sandbox", "database", "data folder", "sockets", "ports", "settings", "names of sessions"] {
+    for subject in ["sandbox", "database", "data folder", "sockets", "ports", "settings", "names of sessions", "catalogs over SSH"] {
         assert_eq!(finding(&found, subject)["standing"], "good", "{found:#}");
     }
     for template in ["terminal", "desktop", "browser"] {
@@ -95,9 +95,10 @@ fn a_host_with_everything_is_found_ready_and_every_shipped_template_runs() {
 
 #[test]
 fn each_program_that_is_missing_is_named_with_the_command_that_brings_it() {
-    let (success, found) = Doctor::new().without(&["slirp4netns", "Xvnc", "openbox"]).look();
+    let (success, found) = Doctor::new().without(&["slirp4netns", "Xvnc", "openbox", "ssh"]).look();
     assert!(success && found["ready"] == true, "what is missing only limits it: {found:#}");
     says(finding(&found, "network"), "limited", "apt-get install slirp4netns");
+    says(finding(&found, "catalogs over SSH"), "limited", "apt-get install openssh-client");
     says(finding(&found, "template desktop"), "limited", "Xvnc, openbox");
     says(finding(&found, "template desktop"), "limited", "apt-get install tigervnc-standalone-server");
     says(finding(&found, "template terminal"), "good", "runs here");

@@ -1,7 +1,7 @@
 //! A real Kubernetes for the tests of one process, and a namespace of its own for each test.
 //!
-//! `KUBECONFIG` names a cluster to use instead: one whose nodes have the images `localhost/app:test` of
-//! `tests/kubernetes/build`. What breaks a cluster on purpose needs one of its own.
+//! `KUBECONFIG` names a cluster to use instead: one whose nodes have the images `localhost/app:test` and
+//! `localhost/wild:test` of `tests/kubernetes/build`. What breaks a cluster on purpose needs one of its own.
 
 #![allow(clippy::disallowed_methods, reason = "the tests have settings of their own")]
 
@@ -78,7 +78,7 @@ impl Cluster {
         let mut keeper = Command::new(here.join("cluster"))
             .arg(&folder)
             .arg(nodes.to_string())
-            .args(["pause.tar", "app.tar"].map(|image| tools.join(image)))
+            .args(["pause.tar", "app.tar", "wild.tar"].map(|image| tools.join(image)))
             .env("KUBERNETES_TOOLS", &tools)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -13,8 +13,17 @@ mod engine;
 #[path = "../../src/engine/contract.rs"]
 mod engine_contract;
 mod faults;
+#[allow(dead_code, reason = "shared with the catalog's area")]
+#[path = "../catalog/git.rs"]
+mod git;
 mod objects;
 mod platform;
 #[allow(dead_code, reason = "other areas need more of it")]
 #[path = "../support/server.rs"]
 mod server;
+mod support {
+    #[allow(dead_code, reason = "shared with other areas")]
+    #[path = "../../support/program.rs"]
+    pub mod program;
+}
+mod wild;

@@ -18,20 +18,22 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// The server has the rights that the guide gives it, and no others.
     pub async fn start(name: &str) -> Self {
+        Self::start_with(name, &[]).await
+    }
+
+    /// The server has the rights that the guide gives it, and no others.
+    pub async fn start_with(name: &str, more: &[(&'static str, &str)]) -> Self {
         let place = Place::make().await;
         for about in ["kind: Role\n", "kind: NetworkPolicy\n"] {
             let here = manifest(about).replace("namespace: streamspace", &format!("namespace: {}", place.namespace));
             place.kubectl_with(&["apply", "--filename", "-"], &here);
         }
         let kubeconfig = with_rights(&place, "streamspace");
-        let settings = [
-            ("ENGINE", "kubernetes"),
-            ("KUBECONFIG", kubeconfig.path().display().to_string().leak()),
-            ("NAMESPACE", place.namespace.clone().leak()),
-            ("USER_PV_SIZE", "64Mi"),
-        ];
+        let path = kubeconfig.path().display().to_string();
+        let mut settings =
+            vec![("ENGINE", "kubernetes"), ("KUBECONFIG", &*path), ("NAMESPACE", &place.namespace), ("USER_PV_SIZE", "64Mi")];
+        settings.extend(more);
         let server = Server::start_with(name, &settings).await;
         place.kubectl_with(&["apply", "--filename", "-"], PAGE);
         Self { server, place, _kubeconfig: kubeconfig }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Found, build::EngineCall};
 use crate::{
-    crd::{Reason, Session, Template, TemplateSpec, Verdict},
+    crd::{Reason, Security, Session, Template, TemplateSpec, Verdict},
     domain::{
         doctor, names, parameters,
         session::{self, Resolved},
@@ -110,6 +110,8 @@ fn workload(session: &Session, template: &Template, resolved: &Resolved, images:
             gpus: resolved.gpus,
         },
         network: template::can(spec, "Network"),
+        // What was not granted never comes so far.
+        root: spec.security == Security::Baseline,
         requires: spec.local.as_ref().map(|local| local.requires.clone()).unwrap_or_default(),
         session: SessionId(name),
     }

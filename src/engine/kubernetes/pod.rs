@@ -1,7 +1,8 @@
 //! What is asked of the cluster for a session: a pod, and a claim for a persistent home. Pure.
 //!
 //! Nothing here can be chosen by a template but image, command, environment, ports, amounts and the place of the home:
-//! the settings of security are the same for all, and within the Pod Security level `restricted`.
+//! the settings of security are the same for all, and within the Pod Security level `restricted`; within `baseline` for
+//! what an administrator let be root inside.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,21 @@ pub(super) const MANAGED_BY: &str = "streamspace";
 pub(super) const OURS: &str = "app.kubernetes.io/managed-by=streamspace";
 /// Who a program is inside: never root, and the group that owns its home.
 const USER: i64 = 1000;
+/// What an image that starts as root and goes on as somebody else needs of root's powers: those that most container
+/// engines leave it, without the ones to make devices, to give files powers and to forge packets.
+const ROOT_POWERS: [&str; 11] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
 /// People seldom compute all at once: so many times the cores that there are may be promised as an upper bound.
 const CPU_OVERCOMMIT: u64 = 10;
 /// Resource under which graphics cards are asked for.
@@ -98,9 +114,9 @@ fn spec(workload: &Workload, options: &Options) -> PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
+            run_as_non_root: (!workload.root).then_some(true),
+            run_as_user: (!workload.root).then_some(USER),
+            run_as_group: (!workload.root).then_some(USER),
             fs_group: Some(USER),
             fs_group_change_policy: Some("OnRootMismatch".into()),
             seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
@@ -129,9 +145,13 @@ fn container(workload: &Workload, options: &Options) -> Container {
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         volume_mounts: Some(vec![mount("home", &workload.home_path), mount("tmp", "/tmp")]),
         security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
+            // Whoever may be root may become it, as by sudo.
+            allow_privilege_escalation: Some(workload.root),
             privileged: Some(false),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None }),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".into()]),
+                add: workload.root.then(|| ROOT_POWERS.map(String::from).to_vec()),
+            }),
             ..SecurityContext::default()
         }),
         ..Container::default()
@@ -264,6 +284,7 @@ mod tests {
             home_path: "/home/user".into(),
             limits: Limits { cpu_millicores: 1500, memory_bytes: 1 << 30, gpus: 1 },
             network: true,
+            root: false,
             requires: Vec::new(),
         }
     }
@@ -273,6 +294,22 @@ mod tests {
         let options = Options { storage_class: Some("fast".into()), ..Options::new("sessions") };
         insta::assert_yaml_snapshot!("pod", pod(&workload(), &options));
         insta::assert_yaml_snapshot!("claim", claim("home-alice", "alice", &options));
+    }
+
+    #[test]
+    fn what_was_granted_root_differs_in_that_alone() {
+        let options = Options::new("sessions");
+        let [plain, granted] =
+            [false, true].map(|root| pod(&Workload { root, ..workload() }, &options).spec.unwrap());
+        let context = granted.security_context.clone().unwrap();
+        assert_eq!((context.run_as_user, context.run_as_non_root, context.run_as_group), (None, None, None));
+        assert_eq!(context.seccomp_profile, plain.security_context.clone().unwrap().seccomp_profile);
+        let inside = granted.containers[0].security_context.clone().unwrap();
+        assert_eq!((inside.privileged, inside.capabilities.unwrap().drop), (Some(false), Some(vec!["ALL".into()])));
+        let mut same = granted;
+        same.security_context = plain.security_context.clone();
+        same.containers[0].security_context = plain.containers[0].security_context.clone();
+        assert_eq!(same, plain);
     }
 
     #[test]
