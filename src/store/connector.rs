@@ -154,10 +154,11 @@ fn drive(mut messages: Messages) -> JoinHandle<()> {
     })
 }
 
-/// Set by statements, not as start-up options, which poolers refuse.
+/// Set by statements, not as start-up options, which poolers refuse. No statement here runs as long as PostgreSQL takes to
+/// compile one.
 fn session_settings() -> String {
     format!(
-        "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET timezone = 'UTC'",
+        "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET timezone = 'UTC'; SET jit = off",
         STATEMENT_TIMEOUT.as_millis(),
         LOCK_TIMEOUT.as_millis(),
         IDLE_IN_TRANSACTION.as_millis(),

@@ -85,7 +85,9 @@ fn says(finding: &Value, standing: &str, words: &str) {
 fn a_host_with_everything_is_found_ready_and_every_shipped_template_runs() {
     let (success, found) = Doctor::new().look();
     assert!(success && found["ready"] == true, "{found:#}");
-    for subject in ["sandbox", "database", "data folder", "sockets", "ports", "settings", "names of sessions", "catalogs over SSH"] {
+    for subject in
+        ["sandbox", "database", "data folder", "sockets", "ports", "settings", "names of sessions", "catalogs over SSH"]
+    {
         assert_eq!(finding(&found, subject)["standing"], "good", "{found:#}");
     }
     for template in ["terminal", "desktop", "browser"] {

@@ -53,6 +53,33 @@ async fn a_worker_that_was_given_up_writes_nothing_any_more_and_its_successor_do
 }
 
 #[tokio::test]
+async fn taking_a_job_reads_few_rows_however_many_wait() {
+    let world = World::new().await;
+    let db = world.pool().get().await.unwrap();
+    // Planned while there was nothing, as on a server that idled until a whole fleet reported at once.
+    for _ in 0..8 {
+        assert!(locks::take(&db, &worker(), &["work"], 1, LEASE).await.unwrap().is_empty());
+    }
+    world
+        .execute(
+            "INSERT INTO jobs (id, type, target, status, payload, collapsible, max_attempts, run_after)
+             SELECT 'j' || n, 'work', 't/' || n, 'PENDING', 'null', false, 3, clock_timestamp()
+             FROM generate_series(1, 5000) n",
+        )
+        .await;
+    let read = async || {
+        db.execute("SELECT pg_stat_force_next_flush()", &[]).await.unwrap();
+        let read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'jobs'";
+        db.query_one(read, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let before = read().await;
+    assert_eq!(locks::take(&db, &worker(), &["work"], 8, LEASE).await.unwrap().len(), 8);
+    let looked_at = read().await - before;
+    assert!(looked_at < 500, "{looked_at} rows for 8 jobs");
+    assert!(looked_at >= 8, "what is read is counted");
+}
+
+#[tokio::test]
 async fn nobody_takes_a_job_over_while_a_transaction_holds_on_to_it() {
     let world = World::new().await;
     world.enqueue("work", "x").await;

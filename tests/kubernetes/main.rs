@@ -18,12 +18,13 @@ mod faults;
 mod git;
 mod objects;
 mod platform;
+#[allow(dead_code, reason = "shared with other areas")]
+#[path = "../support/program.rs"]
+mod program;
 #[allow(dead_code, reason = "other areas need more of it")]
 #[path = "../support/server.rs"]
 mod server;
 mod support {
-    #[allow(dead_code, reason = "shared with other areas")]
-    #[path = "../../support/program.rs"]
-    pub mod program;
+    pub(crate) use super::program;
 }
 mod wild;

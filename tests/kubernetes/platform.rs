@@ -31,8 +31,12 @@ impl Platform {
         }
         let kubeconfig = with_rights(&place, "streamspace");
         let path = kubeconfig.path().display().to_string();
-        let mut settings =
-            vec![("ENGINE", "kubernetes"), ("KUBECONFIG", &*path), ("NAMESPACE", &place.namespace), ("USER_PV_SIZE", "64Mi")];
+        let mut settings = vec![
+            ("ENGINE", "kubernetes"),
+            ("KUBECONFIG", &*path),
+            ("NAMESPACE", &place.namespace),
+            ("USER_PV_SIZE", "64Mi"),
+        ];
         settings.extend(more);
         let server = Server::start_with(name, &settings).await;
         place.kubectl_with(&["apply", "--filename", "-"], PAGE);

@@ -256,9 +256,12 @@ async fn every_connection_of_the_pool_has_its_time_limits() {
     let server = Postgres::start();
     let pool = store::pool(&server.connector("postgres"), &database(&[])).unwrap();
     let client = pool.get().await.unwrap();
-    for (setting, expected) in
-        [("statement_timeout", "8s"), ("lock_timeout", "3s"), ("idle_in_transaction_session_timeout", "5s")]
-    {
+    for (setting, expected) in [
+        ("statement_timeout", "8s"),
+        ("lock_timeout", "3s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("jit", "off"),
+    ] {
         let row = client.query_one(&format!("SHOW {setting}"), &[]).await.unwrap();
         assert_eq!(row.get::<_, &str>(0), expected, "{setting}");
     }

@@ -299,8 +299,7 @@ mod tests {
     #[test]
     fn what_was_granted_root_differs_in_that_alone() {
         let options = Options::new("sessions");
-        let [plain, granted] =
-            [false, true].map(|root| pod(&Workload { root, ..workload() }, &options).spec.unwrap());
+        let [plain, granted] = [false, true].map(|root| pod(&Workload { root, ..workload() }, &options).spec.unwrap());
         let context = granted.security_context.clone().unwrap();
         assert_eq!((context.run_as_user, context.run_as_non_root, context.run_as_group), (None, None, None));
         assert_eq!(context.seccomp_profile, plain.security_context.clone().unwrap().seccomp_profile);
