@@ -212,6 +212,7 @@ pub fn workload(user: &str, command: &[&str]) -> Workload {
         home_path: "/home/user".into(),
         limits: Limits::default(),
         network: false,
+        root: false,
         requires: Vec::new(),
     }
 }
