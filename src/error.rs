@@ -1,6 +1,7 @@
 //! Why a request failed: one enum for services and everything below them, given a status in one place.
 
 use crate::{
+    domain::quota::Exceeded,
     engine::EngineError,
     objects::{FieldError, ObjectError},
 };
@@ -23,6 +24,9 @@ pub enum Error {
     /// The caller may not do that.
     #[error("{0}")]
     Forbidden(String),
+    /// A limit of the owner's, or of a group of theirs, does not allow it.
+    #[error("{0}: stop another session, or ask an administrator for more")]
+    QuotaExceeded(Box<Exceeded>),
     /// There is none, or the caller may not know of it.
     #[error("{kind} {name} does not exist")]
     NotFound {

@@ -92,6 +92,14 @@ permissions! {
     UsersRead = "users:read": Operator Auditor Admin;
     /// Create, change, disable and delete accounts.
     UsersWrite = "users:write": Admin;
+    /// See groups and who belongs to them.
+    GroupsRead = "groups:read": Operator Auditor Admin;
+    /// Create, change and delete groups, and say who belongs to them.
+    GroupsWrite = "groups:write": Admin;
+    /// See what others may use, and how much they do.
+    QuotasRead = "quotas:read": Operator Auditor Admin;
+    /// Say what people and groups may use.
+    QuotasWrite = "quotas:write": Admin;
     /// One's own account, tokens, password, sign-ins and audit entries.
     SelfManage = "self:manage": User Operator Auditor Admin;
     /// Read the whole audit.

@@ -29,7 +29,7 @@ use crate::{
     objects::Cached,
     services::{
         self, accounts, audit_chain, catalog::builtin, disabled, idempotency::Keys, intents, presence::Presence,
-        sockets,
+        quotas, sockets,
     },
     store::{
         self, Claim, Database, Listener,
@@ -176,6 +176,7 @@ fn work(app: &App, listener: &Listener, claim: &Claim, tasks: &mut Tasks) -> Res
 fn lead(app: &App, presence: &Presence, epoch: watch::Receiver<Option<i64>>, tasks: &mut Tasks) {
     tasks.start("controller", controller::run(app.clone(), epoch, presence.changes(), tasks.stopping()));
     tasks.start("intents-sweep", intents::sweep(app.clone(), tasks.stopping()));
+    tasks.start("quotas-sweep", quotas::sweep(app.clone(), tasks.stopping()));
 }
 
 /// The way to apps, with what happens there by the clock.

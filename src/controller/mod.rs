@@ -16,6 +16,7 @@ use std::{
 use crate::{
     App, Error,
     crd::{Session, Template},
+    domain::quota::Amounts,
     engine::{SessionId, WorkloadState},
     objects::{Epoch, ObjectError},
 };
@@ -43,6 +44,8 @@ struct Context {
     workloads: Mutex<HashMap<SessionId, WorkloadState>>,
     /// What this controller wrote last: the watch tells it a moment later.
     written: Mutex<HashMap<String, Session>>,
+    /// What each session, by its uid, is known to hold of the limits.
+    admitted: Mutex<HashMap<String, Amounts>>,
     /// For which stop a person was warned.
     warned: Mutex<HashMap<String, Timestamp>>,
 }

@@ -78,6 +78,7 @@ async fn lead(app: App, epoch: Epoch, uses: broadcast::Receiver<String>, stop: C
         workloads: Mutex::default(),
         written: Mutex::default(),
         warned: Mutex::default(),
+        admitted: Mutex::default(),
         app,
     });
     let (called, calls) = mpsc::unbounded_channel();

@@ -20,6 +20,7 @@ pub mod parameters;
 pub mod people;
 pub mod phase;
 pub mod quantity;
+pub mod quota;
 pub mod session;
 pub mod ssh;
 pub mod template;

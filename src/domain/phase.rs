@@ -20,6 +20,12 @@ pub fn may_follow(from: Phase, to: Phase) -> bool {
         }
 }
 
+/// Whether nothing of a session runs in that phase, and nothing is about to.
+#[must_use]
+pub const fn is_at_rest(phase: Phase) -> bool {
+    matches!(phase, Hibernated | Failed | Terminated)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

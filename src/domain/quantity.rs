@@ -75,6 +75,23 @@ pub fn gpus(text: &str) -> Result<u32, QuantityError> {
         .ok_or_else(|| QuantityError(format!("“{text}” is no number of GPUs: write 0 to 64")))
 }
 
+/// Writes thousandths of a core as Kubernetes does: 500 is `500m`, 2000 is `2`.
+#[must_use]
+pub fn write_cpu(millicores: u64) -> String {
+    if millicores.is_multiple_of(1000) { (millicores / 1000).to_string() } else { format!("{millicores}m") }
+}
+
+/// Writes bytes with the largest binary suffix that leaves a whole number: 1,073,741,824 is `1Gi`.
+#[must_use]
+pub fn write_bytes(bytes: u64) -> String {
+    const SUFFIXES: [(&str, u32); 5] = [("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+    let fits = |shift: u32| bytes != 0 && bytes.trailing_zeros() >= shift;
+    match SUFFIXES.iter().find(|(_, shift)| fits(*shift)) {
+        Some((suffix, shift)) => format!("{}{suffix}", bytes >> shift),
+        None => bytes.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +105,17 @@ mod tests {
         assert_eq!(bytes("1.5Gi"), Ok(3 << 29));
         assert_eq!(bytes("512M"), Ok(512_000_000));
         assert_eq!(bytes("64000000"), Ok(64_000_000));
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same_amount() {
+        for (millicores, text) in [(1, "1m"), (500, "500m"), (2000, "2"), (2500, "2500m")] {
+            assert_eq!((write_cpu(millicores).as_str(), cpu_millicores(text)), (text, Ok(millicores)));
+        }
+        for (amount, text) in [(1 << 30, "1Gi"), (3 << 29, "1536Mi"), (5 << 40, "5Ti"), (64_000_000, "62500Ki")] {
+            assert_eq!((write_bytes(amount).as_str(), bytes(text)), (text, Ok(amount)));
+        }
+        assert_eq!(write_bytes(0), "0");
     }
 
     #[test]

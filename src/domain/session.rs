@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use crate::crd::{Resources, SessionSpec, TemplateSpec};
+use crate::crd::{Resources, Session, SessionSpec, TemplateSpec};
 
-use super::{duration, fields::FieldError, parameters, quantity};
+use super::{duration, fields::FieldError, names, parameters, quantity};
 
 /// Processor time of a session whose template names none, in thousandths of a core.
 const DEFAULT_CPU_MILLICORES: u64 = 1000;
@@ -78,6 +78,17 @@ fn merged(wish: &Resources, default: &Resources) -> Resources {
         cpu: wish.cpu.clone().or_else(|| default.cpu.clone()),
         memory: wish.memory.clone().or_else(|| default.memory.clone()),
         gpu: wish.gpu.clone().or_else(|| default.gpu.clone()),
+    }
+}
+
+/// The home that a session mounts: its person's, or one that goes with the session and has its name.
+#[must_use]
+pub fn home_name(session: &Session, template: &TemplateSpec) -> String {
+    let spec = &session.spec;
+    if spec.persistent_home {
+        names::home(&spec.user, &spec.template, template.home)
+    } else {
+        session.metadata.name.clone().unwrap_or_default()
     }
 }
 

@@ -30,6 +30,16 @@ impl FromRequest for IfMatch {
     }
 }
 
+impl IfMatch {
+    /// For what is counted by versions of its own: the number. One that is no number never was.
+    ///
+    /// # Errors
+    /// [`Error::Stale`] for what is no number.
+    pub fn version(self) -> Result<Option<i64>, Error> {
+        self.0.map(|tag| tag.parse().map_err(|_| Error::Stale)).transpose()
+    }
+}
+
 fn if_match(text: &str) -> Result<IfMatch, Error> {
     let tag = text.trim();
     if tag == "*" {

@@ -4,11 +4,11 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, catalog, connections, grants, health, jobs, openapi,
+    audit, auth, catalog, connections, grants, groups, health, jobs, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
-    repositories, sessions, system, templates, tokens, users, webhooks, ws,
+    quotas, repositories, sessions, system, templates, tokens, users, webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -71,7 +71,20 @@ routes! {
     "/api/v1/users" { GET users::list_users; POST users::create_user [Unrepeatable]; }
     "/api/v1/users/me" { GET users::me; }
     "/api/v1/users/{name}" { GET users::get_user; PATCH users::change_user; DELETE users::delete_user; }
+    "/api/v1/users/me/quota" { GET quotas::own_quota; }
+    "/api/v1/users/{name}/quota" {
+        GET quotas::user_quota; PUT quotas::set_user_quota; DELETE quotas::remove_user_quota;
+    }
     "/api/v1/users/{name}/sign-in-link" { POST users::create_sign_in_link [Unrepeatable]; }
+    "/api/v1/users/{name}/groups" { GET groups::groups_of_user; }
+    "/api/v1/groups" { GET groups::list_groups; POST groups::create_group; }
+    "/api/v1/groups/{name}" { GET groups::get_group; PATCH groups::change_group; DELETE groups::delete_group; }
+    "/api/v1/groups/{name}/quota" {
+        GET quotas::group_quota; PUT quotas::set_group_quota; DELETE quotas::remove_group_quota;
+    }
+    "/api/v1/quotas/default" { GET quotas::default_quota; PUT quotas::set_default_quota; }
+    "/api/v1/groups/{name}/members" { GET groups::list_members; }
+    "/api/v1/groups/{name}/members/{user}" { PUT groups::add_member; DELETE groups::remove_member; }
     "/api/v1/tokens" { GET tokens::list_tokens; POST tokens::create_token [Unrepeatable]; }
     "/api/v1/tokens/{id}" { DELETE tokens::revoke_token; }
     "/api/v1/sessions" { GET sessions::list_sessions; POST sessions::create_session; }

@@ -230,7 +230,7 @@ pub async fn change_user(
 ) -> Result<HttpResponse, Error> {
     let Body(UserChange { display_name, email, roles, disabled }) = body;
     let change = Change { display_name, email, roles, disabled };
-    let user = accounts::change(&auth, &caller, &name, version(condition)?, change).await?;
+    let user = accounts::change(&auth, &caller, &name, condition.version()?, change).await?;
     let tag = etag::tag(&user.version.to_string());
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(UserView::from(user)))
 }
@@ -244,7 +244,7 @@ pub async fn delete_user(
     name: web::Path<String>,
     condition: IfMatch,
 ) -> Result<HttpResponse, Error> {
-    accounts::delete(&auth, &caller, &name, version(condition)?).await?;
+    accounts::delete(&auth, &caller, &name, condition.version()?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -259,9 +259,4 @@ pub async fn create_sign_in_link(
     let link = accounts::sign_in_link(&auth, &caller, &name).await?;
     let view = SignInLink::new(&auth, &link);
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(view))
-}
-
-/// A version that is no number is one that never was.
-fn version(IfMatch(tag): IfMatch) -> Result<Option<i64>, Error> {
-    tag.map(|tag| tag.parse().map_err(|_| Error::Stale)).transpose()
 }

@@ -23,8 +23,9 @@ use crate::{
     domain::{
         names::is_dns_label,
         people::{check_display_name, check_email, check_name},
+        quota::Subject,
     },
-    store::{sign_in_failures, sign_in_links, users},
+    store::{groups, quotas, sign_in_failures, sign_in_links, users},
 };
 
 /// How long the link of the very first administrator works.
@@ -191,6 +192,8 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     let user = locked(&transaction, name, version).await?;
     keep_one(&administrators, &user)?;
     sign_in::end_credentials(auth, &transaction, user.id).await?;
+    groups::leave_all(&transaction, user.id).await?;
+    quotas::remove(&transaction, &Subject::User(name.to_owned())).await?;
     users::erase(&transaction, user.id, auth.now()).await?;
     audit::record(&transaction, caller, Entry::new("user.delete", target(name))).await?;
     transaction.commit().await?;

@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::audit::{self, Entry};
+use super::{
+    audit::{self, Entry},
+    quotas,
+};
 use crate::{
     App, Error,
     auth::Caller,
@@ -19,7 +22,7 @@ use crate::{
     crd::{Session, SessionSpec},
     domain::{keys, names},
     objects::ObjectError,
-    store::{self, audit::Fact, intents::Intent},
+    store::{self, audit::Fact, intents::Intent, reservations::Ask},
 };
 
 /// How often left-over intents are looked for.
@@ -59,11 +62,19 @@ fn unique(bytes: &[u8]) -> u32 {
     bytes.iter().take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte))
 }
 
-/// Creates `session`, or adopts what the same wish made before.
-pub async fn create(app: &App, caller: &Caller, wish: &Wish, mut session: Session) -> Result<Arc<Session>, Error> {
+/// Creates `session`, or adopts what the same wish made before. `ask`: what it holds of its owner's limits.
+///
+/// # Errors
+/// [`Error::QuotaExceeded`] where a limit does not allow it.
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    wish: &Wish,
+    mut session: Session,
+    mut ask: Ask,
+) -> Result<Arc<Session>, Error> {
     for _ in 0..DRAWS {
-        let intent = intent(caller, wish, &session)?;
-        store::intents::open(&app.pool.get().await?, &intent).await?;
+        open(app, &intent(caller, wish, &session)?, &ask).await?;
         match create_or_adopt(app, wish, &session).await {
             Ok(created) => {
                 close(app, caller, wish.id, &created).await?;
@@ -71,18 +82,36 @@ pub async fn create(app: &App, caller: &Caller, wish: &Wish, mut session: Sessio
             }
             Err(ObjectError::AlreadyExists { .. }) if !wish.keyed => {
                 let other = unique(Uuid::new_v4().as_bytes());
-                session.metadata.name = Some(names::session(&session.spec.user, &session.spec.template, other));
+                store::reservations::give_back(&app.pool.get().await?, &ask.session).await?;
+                ask.session = names::session(&session.spec.user, &session.spec.template, other);
+                session.metadata.name = Some(ask.session.clone());
             }
             // Not known whether it was made: the sweep finds out.
             Err(error @ (ObjectError::Unavailable(_) | ObjectError::Failed(_))) => return Err(error.into()),
             Err(error) => {
-                store::intents::release(&app.pool.get().await?, wish.id).await?;
+                release(app, wish.id, &ask).await?;
                 return Err(error.into());
             }
         }
     }
-    store::intents::release(&app.pool.get().await?, wish.id).await?;
+    release(app, wish.id, &ask).await?;
     Err(Error::AlreadyExists { kind: "session", name: session.name_any() })
+}
+
+/// One transaction: what the session will hold, its name, what is asked.
+async fn open(app: &App, intent: &Intent, ask: &Ask) -> Result<(), Error> {
+    let mut client = app.pool.get().await?;
+    let transaction = client.transaction().await?;
+    store::reservations::admit(&transaction, ask).await?.map_err(quotas::refused)?;
+    store::intents::open(&transaction, intent).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// The session will not be: neither does it hold anything.
+async fn release(app: &App, intent: Uuid, ask: &Ask) -> Result<(), Error> {
+    let client = app.pool.get().await?;
+    store::intents::release(&client, intent).await?;
+    store::reservations::give_back(&client, &ask.session).await
 }
 
 fn intent(caller: &Caller, wish: &Wish, session: &Session) -> Result<Intent, Error> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{catalog::grants, intents};
+use super::{catalog::grants, intents, quotas};
 use crate::{
     App, Error,
     auth::{Caller, Permission},
@@ -198,7 +198,7 @@ pub async fn create(
     let owner = owner(app, caller, &new).await?;
     let template = template(app, caller, &new.template).await?;
     let spec = compose(owner, new);
-    session::resolve(&spec, &template.spec, &app.config.sessions.ceilings())
+    let resolved = session::resolve(&spec, &template.spec, &app.config.sessions.ceilings())
         .map_err(|errors| Error::Invalid(flat(errors)))?;
     grants::require(app, &template).await?;
     runs_here(app, &template).await?;
@@ -207,7 +207,9 @@ pub async fn create(
     if dry_run {
         return Ok(Arc::new(session));
     }
-    intents::create(app, caller, &wish, session).await
+    // The controller has the object's uid first; until then the reservation has none.
+    let ask = quotas::ask(app, &session, &template, &resolved);
+    intents::create(app, caller, &wish, session, ask).await
 }
 
 /// The owner of a new session, who has to exist.
@@ -304,6 +306,10 @@ pub async fn change(
         session::resolve(&wanted, &template.spec, &app.config.sessions.ceilings())
             .map_err(|errors| Error::Invalid(flat(errors)))?;
     }
+    if wanted.state == DesiredState::Running && session.spec.state != DesiredState::Running {
+        let woken = Session { spec: wanted, ..(*session).clone() };
+        quotas::admit_start(app, &woken).await?;
+    }
     let because = fields.contains_key("state").then(|| json!({ "annotations": { keys::STOPPED_BECAUSE: null } }));
     let patch = json!({ "spec": fields, "metadata": because.unwrap_or_else(|| json!({})) });
     write(app, caller, &session, &patch, if_match, "session.change").await
@@ -385,7 +391,10 @@ pub async fn restart(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session
     let session = get_changeable(app, caller, id).await?;
     possible(&session, DesiredState::Running)?;
     match phase_of(&session) {
-        Phase::Failed => write(app, caller, &session, &again(app), None, "session.restart").await,
+        Phase::Failed => {
+            quotas::admit_start(app, &session).await?;
+            write(app, caller, &session, &again(app), None, "session.restart").await
+        }
         Phase::Hibernated | Phase::Hibernating => {
             Err(Error::Conflict("the session sleeps: wake it with {\"state\":\"running\"} or by connecting".into()))
         }
@@ -396,17 +405,6 @@ pub async fn restart(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session
 fn again(app: &App) -> Value {
     let now = app.clock.now().to_string();
     json!({ "metadata": { "annotations": { keys::RESTARTED_AT: now, keys::STOPPED_BECAUSE: null } }, "spec": { "state": "running" } })
-}
-
-/// Brings a session that sleeps or failed back, for somebody who connects to it; any other stays as it is.
-pub async fn wake(app: &App, caller: &Caller, session: Arc<Session>) -> Result<Arc<Session>, Error> {
-    possible(&session, DesiredState::Running)?;
-    let asleep = session.spec.state == DesiredState::Hibernated;
-    if !asleep && phase_of(&session) != Phase::Failed {
-        return Ok(session);
-    }
-    let action = if asleep { "session.wake" } else { "session.restart" };
-    write(app, caller, &session, &again(app), None, action).await
 }
 
 /// What the page asks about the story of a session.

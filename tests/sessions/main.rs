@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod doctor;
+#[allow(dead_code, reason = "shared with other areas")]
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod quotas;
 mod reach;
 #[path = "../support/server.rs"]
 #[allow(dead_code, reason = "the tests of faults need more of it")]

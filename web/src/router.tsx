@@ -117,6 +117,12 @@ const people = createRoute({
   component: lazyRouteComponent(() => part(() => import('./pages/PeoplePage')), 'PeoplePage'),
 })
 
+const groups = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/groups',
+  component: lazyRouteComponent(() => part(() => import('./people/GroupsPage')), 'GroupsPage'),
+})
+
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/admin/audit',
@@ -203,7 +209,7 @@ const developing = import.meta.env.DEV
   : []
 
 const theCatalog = [catalog, catalogTemplate, repositories, repository, grants]
-const pages = [home, templates, template, sessions, profile, people, audit, jobs, job, ...theCatalog, elsewhere]
+const pages = [home, templates, template, sessions, profile, people, groups, audit, jobs, job, ...theCatalog, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::{
-    Context, ReconcileError,
+    Context, ReconcileError, admit,
     build::{EngineCall, Wanted, Warning},
 };
 use crate::{
@@ -48,6 +48,7 @@ pub(super) async fn apply(context: &Context, session: &Session, wanted: Wanted) 
         let (reason, message) = explain(error);
         status.doctor = Some(doctor::verdict(reason, message, context.app.clock.now()));
     }
+    admit::note_rest(context, session, super::phase(session), status.phase).await?;
     current.status = Some(status);
     Ok(Applied { session: Some(current), before, failed })
 }
@@ -99,6 +100,7 @@ async fn leave(context: &Context, session: &Session, finalizer: bool) -> Result<
     if finalizer {
         lock(&context.written).remove(&name);
         lock(&context.warned).remove(&name);
+        admit::free(context, session).await?;
         let client = context.app.pool.get().await.map_err(Error::from)?;
         store::notices::withdraw(&client, &session.uid().unwrap_or_default()).await?;
         store::activity::forget(&client, &name, &session.uid().unwrap_or_default()).await?;

@@ -19,6 +19,10 @@ const PROBE_AGAIN: SignedDuration = SignedDuration::from_millis(100);
 const LOST_AFTER: SignedDuration = SignedDuration::from_secs(2);
 /// Activity is written down at most this long after it happened, so a stop waits as long.
 const ACTIVITY_LAG: SignedDuration = SignedDuration::from_secs(15);
+/// What waits for a limit asks again so often.
+const QUOTA_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// Said where the template is there.
+const FOUND: &str = "The template was found.";
 /// Status takes live figures at least this often while they change.
 const REFRESH: SignedDuration = SignedDuration::from_mins(5);
 
@@ -201,15 +205,21 @@ fn run(mut draft: Draft, session: &Session, plan: &Plan, found: &Found) -> Wante
 
 /// Takes a failed session up again where the spec changed since, or somebody asked.
 fn asked_again(draft: &mut Draft, session: &Session) -> bool {
-    let asked = session.metadata.annotations.as_ref().and_then(|all| all.get(keys::RESTARTED_AT));
-    let by_hand = asked.is_some() && asked != draft.wanted.status.restarted_at.as_ref();
-    let by_change = session.metadata.generation != draft.wanted.status.observed_generation;
-    if by_hand || by_change {
+    let again = asks_again(session);
+    if again {
         draft.go_silently(Phase::Pending);
         draft.wanted.status.doctor = None;
         draft.wanted.status.failures.clear();
     }
-    by_hand || by_change
+    again
+}
+
+/// Whether the spec of a session that failed changed since, or somebody asked for another try.
+pub(super) fn asks_again(session: &Session) -> bool {
+    let asked = session.metadata.annotations.as_ref().and_then(|all| all.get(keys::RESTARTED_AT));
+    let status = session.status.as_ref();
+    let by_hand = asked.is_some() && asked != status.and_then(|status| status.restarted_at.as_ref());
+    by_hand || session.metadata.generation != status.and_then(|status| status.observed_generation)
 }
 
 fn wait(mut draft: Draft, verdict: &Verdict) -> Wanted {
@@ -218,7 +228,13 @@ fn wait(mut draft: Draft, verdict: &Verdict) -> Wanted {
         draft.verdict(verdict.clone());
         draft.go(Phase::Failed, LifecycleType::Failed, EventType::Warning, &verdict.message);
     }
-    draft.condition("TemplateResolved", false.into(), "NotFound", &verdict.message);
+    if verdict.reason == Reason::QuotaExceeded {
+        draft.condition("TemplateResolved", true.into(), "Found", FOUND);
+        draft.condition("Admitted", false.into(), "QuotaExceeded", &verdict.message);
+        draft.look_again_in(QUOTA_AGAIN);
+    } else {
+        draft.condition("TemplateResolved", false.into(), "NotFound", &verdict.message);
+    }
     draft.verdict(verdict.clone());
     draft.show_not_ready(&verdict.message);
     draft.finish()
@@ -240,7 +256,7 @@ fn fail(mut draft: Draft, session: &Session, found: &Found, verdict: Verdict) ->
 /// The way from accepted to reachable, and back when the workload dies.
 fn advance(mut draft: Draft, session: &Session, plan: &Plan, found: &Found) -> Wanted {
     draft.observe(session);
-    draft.condition("TemplateResolved", true.into(), "Found", "The template was found.");
+    draft.condition("TemplateResolved", true.into(), "Found", FOUND);
     draft.condition("Admitted", true.into(), "Admitted", "The request is within all limits.");
     draft.wanted.status.observability.clone_from(&session.spec.observability);
     if draft.phase() == Phase::Pending {

@@ -2,7 +2,7 @@
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
-use super::{Context, Found, ReconcileError};
+use super::{Context, Found, ReconcileError, phase};
 use crate::{
     Error,
     config::EngineKind,
@@ -42,10 +42,6 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         public_url: app.config.http.public_url(),
         apps_authority: app.config.http.apps_authority(),
     })
-}
-
-fn phase(session: &Session) -> Phase {
-    session.status.as_ref().map(|status| status.phase).unwrap_or_default()
 }
 
 /// Programs are looked for before a start, not while something runs.

@@ -1,8 +1,9 @@
-//! One session's reconciliation: `dereference → validate → build → apply → status`.
+//! One session's reconciliation: `dereference → validate → admit → build → apply → status`.
 //!
-//! Only dereference, apply and status do I/O. Level-triggered: it may run twice, at any time, for any reason, and
+//! Validate and build are pure; the others do I/O. Level-triggered: it may run twice, at any time, for any reason, and
 //! ends in the same place.
 
+mod admit;
 mod apply;
 mod build;
 mod dereference;
@@ -22,7 +23,7 @@ use url::Url;
 use self::validate::Plan;
 use super::{Context, ReconcileError};
 use crate::{
-    crd::{Requirement, Session, Template},
+    crd::{Phase, Requirement, Session, Template},
     domain::{activity::Live, session::Ceilings},
     engine::{Stage, WorkloadState},
     objects::Epoch,
@@ -64,12 +65,18 @@ impl Found {
     }
 }
 
+/// The phase that stands in the status.
+fn phase(session: &Session) -> Phase {
+    session.status.as_ref().map(|status| status.phase).unwrap_or_default()
+}
+
 /// Brings one session nearer to what is wanted.
 pub(super) async fn reconcile(session: Arc<Session>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let session = context.newest(session);
     let name = session.name_any();
     let found = dereference::dereference(&context, &session).await?;
     let plan = validate::validate(&session, &found);
+    let plan = admit::admit(&context, &session, plan, &found).await?;
     let wanted = build::build(&session, &plan, &found);
     let look_again = wanted.look_again;
     let applied = apply::apply(&context, &session, wanted).await?;

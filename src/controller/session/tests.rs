@@ -311,6 +311,25 @@ fn a_restart_of_the_host_hibernates_with_that_reason() {
 }
 
 #[test]
+fn a_session_that_no_limit_allows_waits_and_says_so_and_starts_when_there_is_room() {
+    let (mut session, found) = (session(""), found());
+    let verdict = crate::domain::doctor::verdict(Reason::QuotaExceeded, "Full.", noon());
+    let wanted = build(&session, &Plan::Wait(verdict), &found);
+    assert_eq!((wanted.call.as_ref(), wanted.look_again), (None, Some(noon() + SignedDuration::from_secs(5))));
+    session.status = Some(wanted.status);
+    assert_eq!(phase(&session), Phase::Pending);
+    let condition = |session: &Session, type_: &str| {
+        let all = status(session).conditions.clone();
+        all.into_iter().find(|condition| condition.type_ == type_).map(|found| (found.status, found.reason))
+    };
+    assert_eq!(condition(&session, "Admitted"), Some(("False".into(), "QuotaExceeded".into())));
+    assert_eq!(condition(&session, "TemplateResolved"), Some(("True".into(), "Found".into())));
+    step(&mut session, &found);
+    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(condition(&session, "Admitted"), Some(("True".into(), "Admitted".into())));
+}
+
+#[test]
 fn a_session_without_its_template_waits_and_starts_when_it_comes() {
     let (mut session, mut found) = (session(""), found());
     let template = found.template.take();

@@ -6,7 +6,7 @@ use super::{Found, build::EngineCall};
 use crate::{
     crd::{Reason, Security, Session, Template, TemplateSpec, Verdict},
     domain::{
-        doctor, names, parameters,
+        doctor, parameters,
         session::{self, Resolved},
         template,
     },
@@ -88,7 +88,7 @@ fn workload(session: &Session, template: &Template, resolved: &Resolved, images:
     let expand = |text: &String| parameters::expand(text, &resolved.parameters, &name, user);
     let program = Program::of(spec, images);
     let home = if session.spec.persistent_home {
-        Home::Persistent(names::home(user, &session.spec.template, spec.home))
+        Home::Persistent(session::home_name(session, spec))
     } else {
         Home::Ephemeral
     };

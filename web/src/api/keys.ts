@@ -21,6 +21,13 @@ export const keys = {
   /** Everything of the catalog: one sync may change any of it. */
   catalog: ['catalog'] as const,
   users: ['users'] as const,
+  /** Groups, and who belongs to each. */
+  groups: ['groups'] as const,
+  members: (group: string) => ['groups', group, 'members'] as const,
+  /** Everything that is limited: one change may show in several places. */
+  quotas: ['quotas'] as const,
+  ownQuota: ['quotas', 'own'] as const,
+  quota: (kind: 'default' | 'user' | 'group', name: string) => ['quotas', kind, name] as const,
   tokens: ['tokens'] as const,
   audit: (page: number, search: string, actor: string | undefined) => ['audit', { page, search, actor }] as const,
 }

@@ -6,11 +6,12 @@ import { keys } from './keys'
 import { Problem } from './problem'
 import type { Job, JobLogLine, JobStatus, Me, Session, Template } from './types'
 
-const PAGE_SIZE = 500
+export const PAGE_SIZE = 500
 /** Lists longer than this are cut: the feed brings the rest, or the person narrows the search. */
 const MOST_PAGES = 20
 
-async function allPages<Item>(get: (page: number) => Promise<{ items: Item[]; total: number }>): Promise<Item[]> {
+/** All pages of a list, up to a bound. */
+export async function allPages<Item>(get: (page: number) => Promise<{ items: Item[]; total: number }>): Promise<Item[]> {
   const items: Item[] = []
   for (let page = 1; page <= MOST_PAGES; page += 1) {
     const part = await get(page)

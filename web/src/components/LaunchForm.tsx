@@ -4,6 +4,7 @@ import { IconChevronRight, IconPlayerPlay } from '@tabler/icons-react'
 import { useMemo, useRef, useState, type SubmitEvent } from 'react'
 import { answer, api, idempotencyKey } from '~/api/client'
 import { useMe } from '~/api/hooks'
+import { keys } from '~/api/keys'
 import { systemQuery } from '~/api/queries'
 import type { NewSession, Session, Template } from '~/api/types'
 import { putSession } from '~/live/cache'
@@ -13,6 +14,7 @@ import { defaultsOf, fieldsOf, mistakeIn, parametersOf, type Values } from '~/li
 import { canLaunch, resourcesOf, type Size } from '~/lib/template'
 import { strings } from '~/strings'
 import classes from './LaunchForm.module.css'
+import { LaunchQuota } from './LaunchQuota'
 import { LaunchSentence } from './LaunchSentence'
 import { ParametersForm } from './ParametersForm'
 import { ProblemAlert } from './ProblemAlert'
@@ -89,6 +91,7 @@ export function LaunchForm({ template, onLaunched }: Props) {
           <IdleChoice value={idle} error={launch.error?.about('idleTimeout')} onChange={setIdle} />
         </MoreOptions>
         <LaunchSentence template={template} size={size} idleTimeout={idle} keepFiles={keepFiles} />
+        <LaunchQuota template={template} size={size} />
         {launch.error && <ProblemAlert problem={launch.error} />}
         <Button
           type="submit"
@@ -126,6 +129,7 @@ function useLaunch(onLaunched: (session: Session) => void) {
     },
     onSuccess: (session) => {
       attempt.current = undefined
+      void client.invalidateQueries({ queryKey: keys.quotas })
       putSession(client, session)
       remember(session.spec.template)
       onLaunched(session)

@@ -7,11 +7,12 @@ import {
   IconPalette,
   IconSubtask,
   IconUsers,
+  IconUsersGroup,
   type Icon,
 } from '@tabler/icons-react'
 import { Link, type LinkProps } from '@tanstack/react-router'
 import { useMe } from '~/api/hooks'
-import { mayReadAudit, mayReadPeople, seesEveryonesJobs, seesRepositories } from '~/lib/permissions'
+import { mayReadAudit, mayReadPeople, seesEveryonesJobs, seesGroups, seesRepositories } from '~/lib/permissions'
 import { strings } from '~/strings'
 import classes from './MainNav.module.css'
 
@@ -32,6 +33,7 @@ export function usePages(): { own: Entry[]; administration: Entry[] } {
   const me = useMe()
   const administration: Entry[] = []
   if (mayReadPeople(me)) administration.push({ to: '/admin/people', label: strings.nav.people, icon: IconUsers })
+  if (seesGroups(me)) administration.push({ to: '/admin/groups', label: strings.nav.groups, icon: IconUsersGroup })
   if (seesRepositories(me)) administration.push({ to: '/admin/catalog', label: strings.nav.catalog, icon: IconBooks })
   if (seesEveryonesJobs(me)) administration.push({ to: '/admin/jobs', label: strings.nav.jobs, icon: IconSubtask })
   if (mayReadAudit(me)) administration.push({ to: '/admin/audit', label: strings.nav.audit, icon: IconFileText })

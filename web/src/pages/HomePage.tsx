@@ -7,6 +7,7 @@ import { activityQuery, templatesQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
 import { EmptyState } from '~/components/EmptyState'
 import { GuidedStart, useGuide } from '~/components/GuidedStart'
+import { OwnQuota } from '~/components/OwnQuota'
 import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { SessionCard, SessionCardSkeleton } from '~/components/SessionCard'
@@ -44,6 +45,7 @@ export function HomePage() {
         )}
         <OwnSessions sessions={own} pending={sessions.isPending} />
       </section>
+      <OwnQuota />
       <Suggestions sessions={own ?? []} />
     </>
   )

@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Menu, Table, Text, TextInput } from '@mantine/core'
-import { IconBan, IconCheck, IconDotsVertical, IconSearch, IconUserPlus } from '@tabler/icons-react'
+import { IconBan, IconCheck, IconDotsVertical, IconGauge, IconSearch, IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useMe } from '~/api/hooks'
@@ -14,6 +14,8 @@ import { Tags } from '~/components/Tags'
 import { RelativeTime } from '~/components/Time'
 import { nameOf } from '~/lib/people'
 import { complain } from '~/lib/notices'
+import { maySetQuotas } from '~/lib/permissions'
+import { QuotaDialog } from '~/people/QuotaDialog'
 import { strings } from '~/strings'
 import { DataTable } from '~/components/DataTable'
 import classes from '~/components/DataTable.module.css'
@@ -23,10 +25,12 @@ const words = strings.people
 type Dialog =
   | { kind: 'add' }
   | { kind: 'link'; user: User; made?: SignInLink }
-  | { kind: 'roles' | 'disable'; user: User }
+  | { kind: 'roles' | 'disable' | 'quota'; user: User }
+  | { kind: 'everybody' }
 
 /** Accounts: who there is, what they may do, and how they get in. */
 export function PeoplePage() {
+  const me = useMe()
   const users = useQuery(usersQuery)
   const [search, setSearch] = useState('')
   const [dialog, setDialog] = useState<Dialog>()
@@ -38,6 +42,11 @@ export function PeoplePage() {
   return (
     <>
       <PageTitle title={words.title}>
+        {maySetQuotas(me) && (
+          <Button variant="default" leftSection={<IconGauge size={17} />} onClick={() => setDialog({ kind: 'everybody' })}>
+            {strings.quota.everybody}
+          </Button>
+        )}
         <Button leftSection={<IconUserPlus size={17} />} onClick={() => setDialog({ kind: 'add' })}>
           {words.add}
         </Button>
@@ -61,6 +70,15 @@ export function PeoplePage() {
       )}
       {dialog?.kind === 'link' && <LinkDialog user={dialog.user} made={dialog.made} onClose={close} />}
       {dialog?.kind === 'roles' && <RolesDialog user={dialog.user} onClose={close} />}
+      {dialog?.kind === 'quota' && (
+        <QuotaDialog
+          subject={{ kind: 'user', name: dialog.user.name, title: nameOf(dialog.user) }}
+          onClose={close}
+        />
+      )}
+      {dialog?.kind === 'everybody' && (
+        <QuotaDialog subject={{ kind: 'default', name: '', title: strings.quota.everybodyName }} onClose={close} />
+      )}
       {dialog?.kind === 'disable' && <DisableDialog user={dialog.user} onClose={close} />}
     </>
   )
@@ -136,6 +154,9 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
               {words.link}
             </Menu.Item>
             <Menu.Item onClick={() => onDialog({ kind: 'roles', user })}>{words.editRoles}</Menu.Item>
+            {maySetQuotas(me) && (
+              <Menu.Item onClick={() => onDialog({ kind: 'quota', user })}>{strings.quota.menu}</Menu.Item>
+            )}
             {user.disabled ? (
               <Menu.Item
                 onClick={() => patch.mutate({ name: user.name, change: { disabled: false } }, { onError: complain })}

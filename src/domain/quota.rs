@@ -1,0 +1,416 @@
+//! Quotas: how much a person, or a group of people, may have at once.
+
+use std::fmt;
+
+use super::{
+    fields::FieldError,
+    quantity::{self, write_bytes, write_cpu},
+    session::Resolved,
+};
+
+/// Names of sessions that a refusal lists.
+const LISTED: usize = 5;
+/// Most sessions and GPUs that a limit can name: beyond that it is none.
+const LARGEST_COUNT: i64 = 1_000_000;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// Sessions, from their creation until their object is gone.
+    Sessions,
+    /// Processor time of those that are not at rest, in thousandths of a core.
+    Cpu,
+    /// Memory of those that are not at rest, in bytes.
+    Memory,
+    /// GPUs of those that are not at rest.
+    Gpu,
+    /// Size of the homes of all of them, in bytes; each home counts once.
+    Storage,
+}
+
+impl Dimension {
+    /// Every one of them, in the order in which they are asked.
+    pub const ALL: [Self; 5] = [Self::Sessions, Self::Cpu, Self::Memory, Self::Gpu, Self::Storage];
+
+    /// As the beginning of a sentence.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Sessions => "The number of sessions",
+            Self::Cpu => "CPU",
+            Self::Memory => "Memory",
+            Self::Gpu => "The number of GPUs",
+            Self::Storage => "Storage",
+        }
+    }
+
+    /// An amount of it, as Kubernetes writes it.
+    #[must_use]
+    pub fn text(self, amount: i64) -> String {
+        let natural = u64::try_from(amount).unwrap_or(0);
+        match self {
+            Self::Sessions | Self::Gpu => amount.to_string(),
+            Self::Cpu => write_cpu(natural),
+            Self::Memory | Self::Storage => write_bytes(natural),
+        }
+    }
+}
+
+/// Amounts of everything that is limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amounts {
+    /// Sessions.
+    pub sessions: i64,
+    /// Thousandths of a core.
+    pub cpu_millicores: i64,
+    /// Bytes.
+    pub memory_bytes: i64,
+    /// Whole GPUs.
+    pub gpus: i64,
+    /// Bytes.
+    pub storage_bytes: i64,
+}
+
+impl Amounts {
+    /// What a session that got `resolved` holds while it is not at rest; `storage_bytes`: of its home.
+    #[must_use]
+    pub fn of(resolved: &Resolved, storage_bytes: u64) -> Self {
+        let whole = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+        Self {
+            sessions: 1,
+            cpu_millicores: whole(resolved.cpu_millicores),
+            memory_bytes: whole(resolved.memory_bytes),
+            gpus: resolved.gpus.into(),
+            storage_bytes: whole(storage_bytes),
+        }
+    }
+
+    /// What is left of it at rest.
+    #[must_use]
+    pub const fn at_rest(self) -> Self {
+        Self { cpu_millicores: 0, memory_bytes: 0, gpus: 0, ..self }
+    }
+
+    /// The amount of one thing.
+    #[must_use]
+    pub const fn get(&self, dimension: Dimension) -> i64 {
+        match dimension {
+            Dimension::Sessions => self.sessions,
+            Dimension::Cpu => self.cpu_millicores,
+            Dimension::Memory => self.memory_bytes,
+            Dimension::Gpu => self.gpus,
+            Dimension::Storage => self.storage_bytes,
+        }
+    }
+
+    /// Whether none of `other` is more than this.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        Dimension::ALL.iter().all(|dimension| other.get(*dimension) <= self.get(*dimension))
+    }
+}
+
+/// Limits; `None` = no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions.
+    pub sessions: Option<i64>,
+    /// Thousandths of a core.
+    pub cpu_millicores: Option<i64>,
+    /// Bytes.
+    pub memory_bytes: Option<i64>,
+    /// Whole GPUs.
+    pub gpus: Option<i64>,
+    /// Bytes.
+    pub storage_bytes: Option<i64>,
+}
+
+/// Limits as they are written: counts as numbers, the rest as Kubernetes quantities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Sessions.
+    pub sessions: Option<i64>,
+    /// Processor time, such as `500m` or `4`.
+    pub cpu: Option<String>,
+    /// Memory, such as `8Gi`.
+    pub memory: Option<String>,
+    /// Whole GPUs.
+    pub gpu: Option<String>,
+    /// Size of homes, such as `20Gi`.
+    pub storage: Option<String>,
+}
+
+impl Limits {
+    /// The limit of one thing.
+    #[must_use]
+    pub const fn get(&self, dimension: Dimension) -> Option<i64> {
+        match dimension {
+            Dimension::Sessions => self.sessions,
+            Dimension::Cpu => self.cpu_millicores,
+            Dimension::Memory => self.memory_bytes,
+            Dimension::Gpu => self.gpus,
+            Dimension::Storage => self.storage_bytes,
+        }
+    }
+
+    /// Reads limits as they are written.
+    ///
+    /// # Errors
+    /// Every field that is wrong, with what it may be.
+    pub fn read(written: &Written) -> Result<Self, Vec<FieldError>> {
+        let mut wrong = vec![];
+        let mut take = |field: &str, result: Option<Result<i64, String>>| {
+            result?.map_err(|message| wrong.push(FieldError::new(field, message))).ok()
+        };
+        let cpu = |text: &str| quantity::cpu_millicores(text).map_err(|error| error.to_string()).and_then(signed);
+        let bytes = |text: &str| quantity::bytes(text).map_err(|error| error.to_string()).and_then(signed);
+        let limits = Self {
+            sessions: take("sessions", written.sessions.map(count)),
+            cpu_millicores: take("cpu", written.cpu.as_deref().map(cpu)),
+            memory_bytes: take("memory", written.memory.as_deref().map(bytes)),
+            gpus: take("gpu", written.gpu.as_deref().map(|text| text.parse().map_err(|_| counts()).and_then(count))),
+            storage_bytes: take("storage", written.storage.as_deref().map(bytes)),
+        };
+        if wrong.is_empty() { Ok(limits) } else { Err(wrong) }
+    }
+
+    /// The limits as they are written.
+    #[must_use]
+    pub fn write(&self) -> Written {
+        let text = |dimension: Dimension| self.get(dimension).map(|amount| dimension.text(amount));
+        Written {
+            sessions: self.sessions,
+            cpu: text(Dimension::Cpu),
+            memory: text(Dimension::Memory),
+            gpu: text(Dimension::Gpu),
+            storage: text(Dimension::Storage),
+        }
+    }
+}
+
+fn signed(amount: u64) -> Result<i64, String> {
+    i64::try_from(amount).map_err(|error| error.to_string())
+}
+
+fn count(number: i64) -> Result<i64, String> {
+    if (0..=LARGEST_COUNT).contains(&number) { Ok(number) } else { Err(counts()) }
+}
+
+fn counts() -> String {
+    format!("must lie between 0 and {LARGEST_COUNT}")
+}
+
+/// Whose limits they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Everybody's who has none of their own.
+    Default,
+    /// A person's.
+    User(String),
+    /// Those that all members of a group share.
+    Group(String),
+}
+
+impl Subject {
+    /// Its word in the database.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::User(_) => "user",
+            Self::Group(_) => "group",
+        }
+    }
+
+    /// Its name; empty for the default.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Default => "",
+            Self::User(name) | Self::Group(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("everybody"),
+            Self::User(name) => f.write_str(name),
+            Self::Group(name) => write!(f, "the group {name}"),
+        }
+    }
+}
+
+/// Where limits come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// They were set for the subject itself.
+    Own,
+    /// The default for everybody.
+    Default,
+    /// There are none.
+    None,
+}
+
+/// Limits that hold for a person, and what is used of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Whose.
+    pub subject: Subject,
+    /// Where they come from.
+    pub origin: Origin,
+    /// How much may be used.
+    pub limits: Limits,
+    /// How much is, by the sessions of everybody whom they bind.
+    pub used: Amounts,
+}
+
+/// Why a session may not have what it asks for. `Display` says which limit, how much is used and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Whose limit.
+    pub subject: Subject,
+    /// Of what.
+    pub dimension: Dimension,
+    /// How much may be used.
+    pub limit: i64,
+    /// How much is.
+    pub used: i64,
+    /// How much more is asked for.
+    pub asked: i64,
+    /// The sessions of the same owner that use some of it.
+    pub by: Vec<String>,
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, dimension, limit, used, asked, by } = self;
+        let (words, text) = (dimension.words(), |amount| dimension.text(amount));
+        write!(f, "{words} of {subject} is limited to {}: {} in use", text(*limit), text(*used))?;
+        if !by.is_empty() {
+            let more = if by.len() > LISTED { format!(" and {} more", by.len() - LISTED) } else { String::new() };
+            let names: Vec<&str> = by.iter().take(LISTED).map(String::as_str).collect();
+            // Of a group only one's own are named.
+            let others = if matches!(subject, Subject::Group(_)) { ", and what others use" } else { "" };
+            write!(f, " ({}{more}{others})", names.join(", "))?;
+        }
+        write!(f, ", {} more asked for", text(*asked))
+    }
+}
+
+/// The first limit that would be exceeded if a session that holds `held` came to hold `wanted`.
+///
+/// `bounds` count what it holds. What does not grow is not asked about: a limit that was lowered keeps nobody from
+/// waking one session in place of another.
+#[must_use]
+pub fn exceeded(bounds: &[Bound], held: &Amounts, wanted: &Amounts) -> Option<Exceeded> {
+    let all = bounds.iter().flat_map(|bound| Dimension::ALL.map(|dimension| (bound, dimension)));
+    all.filter_map(|(bound, dimension)| {
+        let (limit, used) = (bound.limits.get(dimension)?, bound.used.get(dimension));
+        let asked = wanted.get(dimension) - held.get(dimension);
+        let over = asked > 0 && used.saturating_add(asked) > limit;
+        let subject = bound.subject.clone();
+        over.then(|| Exceeded { subject, dimension, limit, used, asked, by: vec![] })
+    })
+    .next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: i64 = 1 << 30;
+
+    fn bound(limits: Limits, used: Amounts) -> Bound {
+        Bound { subject: Subject::User("alice".into()), origin: Origin::Own, limits, used }
+    }
+
+    fn one(cpu_millicores: i64) -> Amounts {
+        Amounts { sessions: 1, cpu_millicores, memory_bytes: GIB, gpus: 0, storage_bytes: 10 * GIB }
+    }
+
+    #[test]
+    fn a_limit_may_be_reached_and_not_passed() {
+        let limits = Limits { cpu_millicores: Some(3000), ..Limits::default() };
+        let ask = |used, wanted| exceeded(&[bound(limits, one(used))], &Amounts::default(), &one(wanted));
+        assert_eq!(ask(1000, 2000), None);
+        let refused = ask(1000, 2001).unwrap();
+        assert_eq!((refused.limit, refused.used, refused.asked), (3000, 1000, 2001));
+        assert_eq!(ask(i64::MAX, 1).unwrap().dimension, Dimension::Cpu);
+    }
+
+    #[test]
+    fn only_what_grows_is_asked_about() {
+        let limits = Limits { sessions: Some(1), cpu_millicores: Some(1000), ..Limits::default() };
+        let both = Amounts { sessions: 2, ..one(0) };
+        let wake = |wanted| exceeded(&[bound(limits, both)], &one(1000).at_rest(), &one(wanted));
+        assert_eq!(wake(1000), None, "that there are two sessions is past asking");
+        assert_eq!(wake(1500).unwrap().dimension, Dimension::Cpu);
+        let another = exceeded(&[bound(limits, both)], &Amounts::default(), &one(0));
+        assert_eq!(another.unwrap().dimension, Dimension::Sessions);
+    }
+
+    #[test]
+    fn each_subject_is_asked() {
+        let free = bound(Limits::default(), one(1000));
+        let limits = Limits { memory_bytes: Some(2 * GIB), ..Limits::default() };
+        let group = |used| Bound {
+            subject: Subject::Group("physics".into()),
+            used: Amounts { memory_bytes: used, ..Amounts::default() },
+            ..bound(limits, one(0))
+        };
+        assert_eq!(exceeded(&[free.clone(), group(GIB)], &Amounts::default(), &one(1)), None);
+        let refused = exceeded(&[free, group(2 * GIB)], &Amounts::default(), &one(1)).unwrap();
+        assert_eq!(refused.subject, Subject::Group("physics".into()));
+    }
+
+    #[test]
+    fn a_refusal_says_which_limit_how_much_is_used_and_by_what() {
+        let mut refused = Exceeded {
+            subject: Subject::User("alice".into()),
+            dimension: Dimension::Sessions,
+            limit: 2,
+            used: 2,
+            asked: 1,
+            by: vec!["a".into(), "b".into()],
+        };
+        let says = |refused: &Exceeded| refused.to_string();
+        assert_eq!(
+            says(&refused),
+            "The number of sessions of alice is limited to 2: 2 in use (a, b), 1 more asked for"
+        );
+        refused.by = (0..7).map(|number| number.to_string()).collect();
+        assert!(says(&refused).contains("(0, 1, 2, 3, 4 and 2 more)"), "{refused}");
+        refused.subject = Subject::Group("physics".into());
+        (refused.dimension, refused.limit, refused.used, refused.by) =
+            (Dimension::Memory, 4 * GIB, 7 * GIB / 2, vec!["a".into()]);
+        refused.asked = GIB;
+        assert_eq!(
+            says(&refused),
+            "Memory of the group physics is limited to 4Gi: 3584Mi in use (a, and what others use), 1Gi more asked for"
+        );
+    }
+
+    #[test]
+    fn limits_are_read_as_they_are_written_and_each_wrong_one_is_named() {
+        let written = Written {
+            sessions: Some(0),
+            cpu: Some("500m".into()),
+            memory: Some("8Gi".into()),
+            gpu: Some("128".into()),
+            storage: None,
+        };
+        let limits = Limits::read(&written).unwrap();
+        assert_eq!((limits.sessions, limits.cpu_millicores, limits.gpus), (Some(0), Some(500), Some(128)));
+        assert_eq!(limits.write(), written);
+        let wrong = Written {
+            sessions: Some(-1),
+            cpu: Some("much".into()),
+            memory: Some("1".into()),
+            gpu: Some("0.5".into()),
+            storage: Some(String::new()),
+        };
+        let fields: Vec<String> = Limits::read(&wrong).unwrap_err().into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["sessions", "cpu", "memory", "gpu", "storage"]);
+    }
+}

@@ -1,0 +1,192 @@
+//! Groups and their members.
+
+use std::collections::BTreeSet;
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use tokio_postgres::{Row, error::SqlState};
+use uuid::Uuid;
+
+use crate::Error;
+
+/// The source of memberships that an administrator gave.
+pub const MANUAL: &str = "manual";
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// A DNS label; never changes.
+    pub name: String,
+    /// What is shown; may be empty.
+    pub display_name: String,
+    /// Grows with each change that is shown.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How many people belong to it.
+    pub members: i64,
+}
+
+/// Somebody who belongs to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The person's name.
+    pub user: String,
+    /// What is shown for them; may be empty.
+    pub display_name: String,
+    /// Who says so: [`MANUAL`] or identity providers; not empty.
+    pub sources: BTreeSet<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+const COLUMNS: &str = "g.name, g.display_name, g.version, g.created_at, \
+     (SELECT count(DISTINCT m.user_id) FROM group_members m WHERE m.group_name = g.name) AS members";
+
+fn from_row(row: &Row) -> Result<Group, Error> {
+    Ok(Group {
+        name: row.try_get("name")?,
+        display_name: row.try_get("display_name")?,
+        version: row.try_get("version")?,
+        created_at: row.try_get("created_at")?,
+        members: row.try_get("members")?,
+    })
+}
+
+/// A page of the groups in which each of `words` occurs, by name, and how many there are in all.
+pub async fn list(
+    db: &impl GenericClient,
+    words: &[String],
+    offset: i64,
+    limit: i64,
+) -> Result<(Vec<Group>, i64), Error> {
+    let patterns = super::search::containing(words);
+    let from = format!("FROM groups g WHERE {}", super::search::every_word_in("$1", &["g.name", "g.display_name"]));
+    let page = format!("SELECT {COLUMNS} {from} ORDER BY g.name OFFSET $2 LIMIT $3");
+    let rows = db.query(&db.prepare_cached(&page).await?, &[&patterns, &offset, &limit]).await?;
+    let count = db.prepare_cached(&format!("SELECT count(*) {from}")).await?;
+    let total = db.query_one(&count, &[&patterns]).await?.try_get(0)?;
+    Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, total))
+}
+
+/// The group of that name.
+pub async fn by_name(db: &impl GenericClient, name: &str) -> Result<Option<Group>, Error> {
+    one(db, name, "").await
+}
+
+/// The group of that name, locked until the transaction ends.
+pub async fn by_name_locked(db: &impl GenericClient, name: &str) -> Result<Option<Group>, Error> {
+    one(db, name, "FOR UPDATE").await
+}
+
+async fn one(db: &impl GenericClient, name: &str, lock: &str) -> Result<Option<Group>, Error> {
+    let statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM groups g WHERE g.name = $1 {lock}")).await?;
+    db.query_opt(&statement, &[&name]).await?.as_ref().map(from_row).transpose()
+}
+
+/// Adds a group.
+///
+/// # Errors
+/// [`Error::AlreadyExists`] for a name that is in use.
+pub async fn insert(db: &impl GenericClient, group: &Group) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached("INSERT INTO groups (name, display_name, version, created_at) VALUES ($1, $2, $3, $4)")
+        .await?;
+    let Group { name, display_name, version, created_at, members: _ } = group;
+    match db.execute(&statement, &[name, display_name, version, created_at]).await {
+        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+            Err(Error::AlreadyExists { kind: "group", name: name.clone() })
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+/// Writes what can be changed about `group`; its version becomes one more than it says.
+pub async fn update(db: &impl GenericClient, group: &Group) -> Result<(), Error> {
+    let statement =
+        db.prepare_cached("UPDATE groups SET display_name = $2, version = $3::bigint + 1 WHERE name = $1").await?;
+    db.execute(&statement, &[&group.name, &group.display_name, &group.version]).await?;
+    Ok(())
+}
+
+/// Removes a group with its memberships.
+pub async fn delete(db: &impl GenericClient, name: &str) -> Result<(), Error> {
+    let statement = db.prepare_cached("DELETE FROM groups WHERE name = $1").await?;
+    db.execute(&statement, &[&name]).await?;
+    Ok(())
+}
+
+/// Who belongs to a group, by name.
+pub async fn members(db: &impl GenericClient, group: &str) -> Result<Vec<Member>, Error> {
+    let statement = db
+        .prepare_cached(
+            "SELECT u.name, u.display_name, array_agg(m.source) AS sources, min(m.added_at) AS since
+             FROM group_members m JOIN users u ON u.id = m.user_id
+             WHERE m.group_name = $1 GROUP BY u.id ORDER BY u.name",
+        )
+        .await?;
+    let member = |row: &Row| {
+        let sources: Vec<String> = row.try_get("sources")?;
+        Ok(Member {
+            user: row.try_get("name")?,
+            display_name: row.try_get("display_name")?,
+            sources: sources.into_iter().collect(),
+            since: row.try_get("since")?,
+        })
+    };
+    db.query(&statement, &[&group]).await?.iter().map(member).collect()
+}
+
+/// Lets somebody belong to a group on the word of `source`; `false`: they did already.
+pub async fn join(
+    db: &impl GenericClient,
+    group: &str,
+    user: Uuid,
+    source: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let statement = db
+        .prepare_cached(
+            "WITH joined AS (
+                 INSERT INTO group_members (group_name, user_id, source, added_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT DO NOTHING RETURNING group_name
+             )
+             UPDATE groups SET version = version + 1 WHERE name IN (SELECT group_name FROM joined)",
+        )
+        .await?;
+    Ok(db.execute(&statement, &[&group, &user, &source, &now]).await? == 1)
+}
+
+/// Ends a membership, whoever gave it; `false`: there was none.
+pub async fn leave(db: &impl GenericClient, group: &str, user: Uuid) -> Result<bool, Error> {
+    let statement = db
+        .prepare_cached(
+            "WITH gone AS (DELETE FROM group_members WHERE group_name = $1 AND user_id = $2 RETURNING group_name)
+             UPDATE groups SET version = version + 1 WHERE name IN (SELECT group_name FROM gone)",
+        )
+        .await?;
+    Ok(db.execute(&statement, &[&group, &user]).await? == 1)
+}
+
+/// Ends every membership of somebody.
+pub async fn leave_all(db: &impl GenericClient, user: Uuid) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached(
+            "WITH gone AS (DELETE FROM group_members WHERE user_id = $1 RETURNING group_name)
+             UPDATE groups SET version = version + 1 WHERE name IN (SELECT group_name FROM gone)",
+        )
+        .await?;
+    db.execute(&statement, &[&user]).await?;
+    Ok(())
+}
+
+/// The names of the groups that somebody belongs to, sorted.
+pub async fn of_user(db: &impl GenericClient, user: &str) -> Result<Vec<String>, Error> {
+    let statement = db
+        .prepare_cached(
+            "SELECT DISTINCT m.group_name FROM group_members m JOIN users u ON u.id = m.user_id
+             WHERE u.name = $1 ORDER BY 1",
+        )
+        .await?;
+    db.query(&statement, &[&user]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
