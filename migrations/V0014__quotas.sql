@@ -1,4 +1,4 @@
--- What people and groups may have at once, and what sessions hold of it.
+-- What people and groups may have at once and in a month, and what sessions hold and used of it.
 
 CREATE TABLE quotas (
     kind text NOT NULL CHECK (kind IN ('default', 'user', 'group')),
@@ -8,11 +8,17 @@ CREATE TABLE quotas (
     memory_bytes bigint,
     gpus bigint,
     storage_bytes bigint,
+    cpu_seconds bigint,
+    memory_seconds bigint,
+    gpu_seconds bigint,
     changed_at timestamptz NOT NULL,
     PRIMARY KEY (kind, subject),
     CHECK ((kind = 'default') = (subject = ''))
 );
 COMMENT ON TABLE quotas IS 'Limits; null = none. A person''s own row takes the place of the default one as a whole';
+COMMENT ON COLUMN quotas.cpu_seconds IS 'In a month: cores times seconds';
+COMMENT ON COLUMN quotas.memory_seconds IS 'In a month: GiB times seconds';
+COMMENT ON COLUMN quotas.gpu_seconds IS 'In a month: GPUs times seconds';
 COMMENT ON COLUMN quotas.subject IS 'Name of the user or the group; empty for the default';
 
 CREATE TABLE reservations (
@@ -34,3 +40,27 @@ COMMENT ON COLUMN reservations.session_uid IS 'metadata.uid; null until the obje
 COMMENT ON COLUMN reservations.home IS 'Sessions of one home hold its storage once';
 COMMENT ON COLUMN reservations.running IS 'CPU, memory and GPUs count only while it holds';
 COMMENT ON COLUMN reservations.reserved_at IS 'By the clock of the database; without its object it is freed a minute later';
+
+CREATE TABLE usage_runs (
+    session_uid text NOT NULL,
+    run bigint NOT NULL,
+    session text NOT NULL,
+    owner text NOT NULL,
+    cpu_millicores bigint NOT NULL,
+    memory_bytes bigint NOT NULL,
+    gpus bigint NOT NULL,
+    started_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (session_uid, run)
+);
+CREATE INDEX usage_runs_of_owner ON usage_runs (owner, started_at);
+CREATE INDEX usage_runs_open ON usage_runs (session_uid) WHERE ended_at IS NULL;
+COMMENT ON TABLE usage_runs IS 'What each run was given and for how long; kept when the session is gone';
+COMMENT ON COLUMN usage_runs.seen_at IS 'Last sign of life, to about half a minute; a run that a crash left open ended then';
+
+CREATE TABLE budgets_spent (
+    owner text PRIMARY KEY,
+    since timestamptz NOT NULL
+);
+COMMENT ON TABLE budgets_spent IS 'People whose running sessions are to end, since nothing is left of a budget of theirs';

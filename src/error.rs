@@ -25,7 +25,7 @@ pub enum Error {
     #[error("{0}")]
     Forbidden(String),
     /// A limit of the owner's, or of a group of theirs, does not allow it.
-    #[error("{0}: stop another session, or ask an administrator for more")]
+    #[error("{0}: {}ask an administrator for more", if .0.dimension.is_budget() { "" } else { "stop another session, or " })]
     QuotaExceeded(Box<Exceeded>),
     /// There is none, or the caller may not know of it.
     #[error("{kind} {name} does not exist")]

@@ -1,8 +1,9 @@
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
+use jiff::{Timestamp, tz::TimeZone};
 
-use crate::domain::{duration, quantity, session::Ceilings};
+use crate::domain::{duration, quantity, quota::Month, session::Ceilings};
 
 /// What sessions get.
 #[derive(clap::Args, Clone, Debug)]
@@ -35,6 +36,12 @@ pub struct Sessions {
     /// Size of a home, such as `10Gi`.
     #[arg(long, env = "USER_PV_SIZE", value_parser = quantity::bytes, default_value = "10Gi")]
     pub user_pv_size: u64,
+    /// Time zone in which the months of budgets begin, such as `Europe/Berlin`.
+    #[arg(long, env = "BUDGET_TIMEZONE", value_parser = zone, default_value = "UTC")]
+    pub budget_timezone: TimeZone,
+    /// How long sessions go on, after a warning, once a budget is spent.
+    #[arg(long, env = "BUDGET_GRACE", value_parser = duration::parse, default_value = "30m")]
+    pub budget_grace: Duration,
     /// Storage class of homes in a cluster. Absent: the cluster's own default.
     #[arg(long, env = "DEFAULT_STORAGE_CLASS")]
     pub default_storage_class: Option<String>,
@@ -47,6 +54,12 @@ impl Sessions {
         self.namespace.as_deref().unwrap_or("streamspace")
     }
 
+    /// The month of `now`, for budgets.
+    #[must_use]
+    pub fn month(&self, now: Timestamp) -> Month {
+        Month::at(now, &self.budget_timezone)
+    }
+
     /// What sessions may ask for.
     #[must_use]
     pub fn ceilings(&self) -> Ceilings {
@@ -57,6 +70,13 @@ impl Sessions {
             duration: bound(self.max_session_duration),
         }
     }
+}
+
+/// A time zone by its name.
+fn zone(text: &str) -> Result<TimeZone, String> {
+    TimeZone::get(text).map_err(|_| {
+        format!("“{text}” is no time zone that this host knows: write such as Europe/Berlin, or install tzdata")
+    })
 }
 
 /// A network, or one address.

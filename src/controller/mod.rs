@@ -2,6 +2,7 @@
 //!
 //! kube's own runtime drives them over the ports' streams: no home-made cache, no home-made queue.
 
+mod budgets;
 mod run;
 mod session;
 mod template;
@@ -46,6 +47,8 @@ struct Context {
     written: Mutex<HashMap<String, Session>>,
     /// What each session, by its uid, is known to hold of the limits.
     admitted: Mutex<HashMap<String, Amounts>>,
+    /// Until when sessions of people go on of whom a budget is spent.
+    budget_ends: Mutex<HashMap<String, Timestamp>>,
     /// For which stop a person was warned.
     warned: Mutex<HashMap<String, Timestamp>>,
 }

@@ -26,7 +26,7 @@ use tokio::{
 use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, ReconcileError, lock, session, template};
+use super::{Context, ReconcileError, budgets, lock, session, template};
 use crate::{
     App,
     crd::{Session, Template},
@@ -79,11 +79,13 @@ async fn lead(app: App, epoch: Epoch, uses: broadcast::Receiver<String>, stop: C
         written: Mutex::default(),
         warned: Mutex::default(),
         admitted: Mutex::default(),
+        budget_ends: Mutex::default(),
         app,
     });
     let (called, calls) = mpsc::unbounded_channel();
     let (synced, engine_in_step) = oneshot::channel();
     let follow = follow_engine(context.clone(), called.clone(), synced);
+    let spent = budgets::follow(context.clone(), called.clone());
     let used = follow_uses(context.clone(), called.clone(), uses);
     let templates_run = run_templates(&context, templates, template_events, called, stop.clone());
     let sessions_run = async {
@@ -99,6 +101,7 @@ async fn lead(app: App, epoch: Epoch, uses: broadcast::Receiver<String>, stop: C
     tokio::select! {
         () = follow => {}
         () = used => {}
+        () = spent => {}
         ((), ()) = async { tokio::join!(templates_run, sessions_run) } => {}
     }
 }

@@ -6,7 +6,8 @@ pub const FINALIZER: &str = "stream.streamspace.io/workload";
 pub const RESTARTED_AT: &str = "stream.streamspace.io/restarted-at";
 /// Annotation: id of the intent that made the object; "exists, with our intent's id" is success.
 pub const INTENT: &str = "stream.streamspace.io/intent";
-/// Annotation: why the platform itself changed `spec.state`, one of `Idle`, `MaxDuration`, `HostRestarted`, `Disabled`.
+/// Annotation: why the platform itself changed `spec.state`, one of `Idle`, `MaxDuration`, `HostRestarted`, `Disabled`,
+/// `BudgetSpent`.
 pub const STOPPED_BECAUSE: &str = "stream.streamspace.io/stopped-because";
 /// Label: the person, for selectors.
 pub const USER_LABEL: &str = "stream.streamspace.io/user";

@@ -1,6 +1,8 @@
-//! Quotas: how much a person, or a group of people, may have at once.
+//! Quotas and budgets: how much a person, or a group of people, may have at once, and how much in a month.
 
 use std::fmt;
+
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     fields::FieldError,
@@ -12,6 +14,11 @@ use super::{
 const LISTED: usize = 5;
 /// Most sessions and GPUs that a limit can name: beyond that it is none.
 const LARGEST_COUNT: i64 = 1_000_000;
+/// Most hours that a budget can name: a thousand years of a thousand cores.
+const MOST_HOURS: f64 = 1e10;
+const SECONDS_OF_HOUR: f64 = 3_600.0;
+/// Bytes of the unit in which memory is counted by the hour.
+const GIB: i64 = 1 << 30;
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +33,34 @@ pub enum Dimension {
     Gpu,
     /// Size of the homes of all of them, in bytes; each home counts once.
     Storage,
+    /// Cores times the time that they were given for, in seconds of a month.
+    CpuTime,
+    /// GiB of memory times the time that they were given for, in seconds of a month.
+    MemoryTime,
+    /// GPUs times the time that they were given for, in seconds of a month.
+    GpuTime,
 }
 
 impl Dimension {
     /// Every one of them, in the order in which they are asked.
-    pub const ALL: [Self; 5] = [Self::Sessions, Self::Cpu, Self::Memory, Self::Gpu, Self::Storage];
+    pub const ALL: [Self; 8] = [
+        Self::Sessions,
+        Self::Cpu,
+        Self::Memory,
+        Self::Gpu,
+        Self::Storage,
+        Self::CpuTime,
+        Self::MemoryTime,
+        Self::GpuTime,
+    ];
 
-    /// As the beginning of a sentence.
+    /// Whether it is counted by the month.
+    #[must_use]
+    pub const fn is_budget(self) -> bool {
+        matches!(self, Self::CpuTime | Self::MemoryTime | Self::GpuTime)
+    }
+
+    /// As the beginning of a sentence; of a budget, its unit.
     const fn words(self) -> &'static str {
         match self {
             Self::Sessions => "The number of sessions",
@@ -40,6 +68,9 @@ impl Dimension {
             Self::Memory => "Memory",
             Self::Gpu => "The number of GPUs",
             Self::Storage => "Storage",
+            Self::CpuTime => "CPU-hours",
+            Self::MemoryTime => "GiB-hours of memory",
+            Self::GpuTime => "GPU-hours",
         }
     }
 
@@ -51,6 +82,7 @@ impl Dimension {
             Self::Sessions | Self::Gpu => amount.to_string(),
             Self::Cpu => write_cpu(natural),
             Self::Memory | Self::Storage => write_bytes(natural),
+            Self::CpuTime | Self::MemoryTime | Self::GpuTime => hours(amount).to_string(),
         }
     }
 }
@@ -68,10 +100,17 @@ pub struct Amounts {
     pub gpus: i64,
     /// Bytes.
     pub storage_bytes: i64,
+    /// Seconds of a core.
+    pub cpu_seconds: i64,
+    /// Seconds of a GiB.
+    pub memory_seconds: i64,
+    /// Seconds of a GPU.
+    pub gpu_seconds: i64,
 }
 
 impl Amounts {
-    /// What a session that got `resolved` holds while it is not at rest; `storage_bytes`: of its home.
+    /// What a session that got `resolved` holds while it is not at rest; `storage_bytes`: of its home. Of what is counted
+    /// by the month it takes a moment at least, so that nothing starts where nothing is left.
     #[must_use]
     pub fn of(resolved: &Resolved, storage_bytes: u64) -> Self {
         let whole = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
@@ -81,13 +120,26 @@ impl Amounts {
             memory_bytes: whole(resolved.memory_bytes),
             gpus: resolved.gpus.into(),
             storage_bytes: whole(storage_bytes),
+            cpu_seconds: 1,
+            memory_seconds: 1,
+            gpu_seconds: resolved.gpus.min(1).into(),
         }
     }
 
     /// What is left of it at rest.
     #[must_use]
     pub const fn at_rest(self) -> Self {
-        Self { cpu_millicores: 0, memory_bytes: 0, gpus: 0, ..self }
+        let Self { sessions, storage_bytes, .. } = self;
+        Self {
+            sessions,
+            storage_bytes,
+            cpu_millicores: 0,
+            memory_bytes: 0,
+            gpus: 0,
+            cpu_seconds: 0,
+            memory_seconds: 0,
+            gpu_seconds: 0,
+        }
     }
 
     /// The amount of one thing.
@@ -99,6 +151,9 @@ impl Amounts {
             Dimension::Memory => self.memory_bytes,
             Dimension::Gpu => self.gpus,
             Dimension::Storage => self.storage_bytes,
+            Dimension::CpuTime => self.cpu_seconds,
+            Dimension::MemoryTime => self.memory_seconds,
+            Dimension::GpuTime => self.gpu_seconds,
         }
     }
 
@@ -122,10 +177,16 @@ pub struct Limits {
     pub gpus: Option<i64>,
     /// Bytes.
     pub storage_bytes: Option<i64>,
+    /// Seconds of a core in a month.
+    pub cpu_seconds: Option<i64>,
+    /// Seconds of a GiB in a month.
+    pub memory_seconds: Option<i64>,
+    /// Seconds of a GPU in a month.
+    pub gpu_seconds: Option<i64>,
 }
 
 /// Limits as they are written: counts as numbers, the rest as Kubernetes quantities.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
     /// Sessions.
     pub sessions: Option<i64>,
@@ -137,6 +198,12 @@ pub struct Written {
     pub gpu: Option<String>,
     /// Size of homes, such as `20Gi`.
     pub storage: Option<String>,
+    /// Hours of a core in a month.
+    pub cpu_hours: Option<f64>,
+    /// Hours of a GiB in a month.
+    pub memory_hours: Option<f64>,
+    /// Hours of a GPU in a month.
+    pub gpu_hours: Option<f64>,
 }
 
 impl Limits {
@@ -149,6 +216,9 @@ impl Limits {
             Dimension::Memory => self.memory_bytes,
             Dimension::Gpu => self.gpus,
             Dimension::Storage => self.storage_bytes,
+            Dimension::CpuTime => self.cpu_seconds,
+            Dimension::MemoryTime => self.memory_seconds,
+            Dimension::GpuTime => self.gpu_seconds,
         }
     }
 
@@ -169,6 +239,9 @@ impl Limits {
             memory_bytes: take("memory", written.memory.as_deref().map(bytes)),
             gpus: take("gpu", written.gpu.as_deref().map(|text| text.parse().map_err(|_| counts()).and_then(count))),
             storage_bytes: take("storage", written.storage.as_deref().map(bytes)),
+            cpu_seconds: take("cpuHours", written.cpu_hours.map(seconds)),
+            memory_seconds: take("memoryHours", written.memory_hours.map(seconds)),
+            gpu_seconds: take("gpuHours", written.gpu_hours.map(seconds)),
         };
         if wrong.is_empty() { Ok(limits) } else { Err(wrong) }
     }
@@ -183,7 +256,45 @@ impl Limits {
             memory: text(Dimension::Memory),
             gpu: text(Dimension::Gpu),
             storage: text(Dimension::Storage),
+            cpu_hours: self.cpu_seconds.map(hours),
+            memory_hours: self.memory_seconds.map(hours),
+            gpu_hours: self.gpu_seconds.map(hours),
         }
+    }
+}
+
+/// Seconds as hours, to a hundredth.
+#[must_use]
+#[allow(clippy::cast_precision_loss, reason = "it is rounded to a hundredth anyway")]
+pub fn hours(seconds: i64) -> f64 {
+    (seconds as f64 / SECONDS_OF_HOUR * 100.0).round() / 100.0
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the range was looked at")]
+fn seconds(hours: f64) -> Result<i64, String> {
+    if (0.0..=MOST_HOURS).contains(&hours) {
+        Ok((hours * SECONDS_OF_HOUR).round() as i64)
+    } else {
+        Err(format!("must lie between 0 and {MOST_HOURS} hours"))
+    }
+}
+
+/// The part of a month that has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Month {
+    /// Its beginning.
+    pub since: Timestamp,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+impl Month {
+    /// The month of `now` where the clocks show the time of `zone`.
+    #[must_use]
+    pub fn at(now: Timestamp, zone: &TimeZone) -> Self {
+        let first = now.to_zoned(zone.clone()).first_of_month().and_then(|first| first.start_of_day());
+        // Only at the ends of time is there no first of the month.
+        Self { since: first.map_or(now, |first| first.timestamp()), now }
     }
 }
 
@@ -286,6 +397,9 @@ impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { subject, dimension, limit, used, asked, by } = self;
         let (words, text) = (dimension.words(), |amount| dimension.text(amount));
+        if dimension.is_budget() {
+            return write!(f, "{subject} has used {} of {} {words} of this month", text(*used), text(*limit));
+        }
         write!(f, "{words} of {subject} is limited to {}: {} in use", text(*limit), text(*used))?;
         if !by.is_empty() {
             let more = if by.len() > LISTED { format!(" and {} more", by.len() - LISTED) } else { String::new() };
@@ -319,14 +433,12 @@ pub fn exceeded(bounds: &[Bound], held: &Amounts, wanted: &Amounts) -> Option<Ex
 mod tests {
     use super::*;
 
-    const GIB: i64 = 1 << 30;
-
     fn bound(limits: Limits, used: Amounts) -> Bound {
         Bound { subject: Subject::User("alice".into()), origin: Origin::Own, limits, used }
     }
 
     fn one(cpu_millicores: i64) -> Amounts {
-        Amounts { sessions: 1, cpu_millicores, memory_bytes: GIB, gpus: 0, storage_bytes: 10 * GIB }
+        Amounts { sessions: 1, cpu_millicores, memory_bytes: GIB, storage_bytes: 10 * GIB, ..Amounts::default() }
     }
 
     #[test]
@@ -348,6 +460,27 @@ mod tests {
         assert_eq!(wake(1500).unwrap().dimension, Dimension::Cpu);
         let another = exceeded(&[bound(limits, both)], &Amounts::default(), &one(0));
         assert_eq!(another.unwrap().dimension, Dimension::Sessions);
+    }
+
+    #[test]
+    fn nothing_starts_where_nothing_of_the_month_is_left() {
+        let limits = Limits { cpu_seconds: Some(3600), ..Limits::default() };
+        let run = Amounts { cpu_seconds: 1, ..one(1000) };
+        let start =
+            |used: i64| exceeded(&[bound(limits, Amounts { cpu_seconds: used, ..one(0) })], &run.at_rest(), &run);
+        assert_eq!(start(3599), None);
+        let spent = start(3600).unwrap();
+        assert_eq!(spent.to_string(), "alice has used 1 of 1 CPU-hours of this month");
+        let goes_on = exceeded(&[bound(limits, Amounts { cpu_seconds: 9999, ..one(0) })], &run, &run);
+        assert_eq!(goes_on, None, "what runs asks for nothing more");
+    }
+
+    #[test]
+    fn a_month_begins_where_the_people_are() {
+        let now: Timestamp = "2030-02-28T23:30:00Z".parse().unwrap();
+        let since = |zone: TimeZone| Month::at(now, &zone).since.to_string();
+        assert_eq!(since(TimeZone::UTC), "2030-02-01T00:00:00Z");
+        assert_eq!(since(TimeZone::fixed(jiff::tz::offset(1))), "2030-02-28T23:00:00Z");
     }
 
     #[test]
@@ -398,10 +531,12 @@ mod tests {
             cpu: Some("500m".into()),
             memory: Some("8Gi".into()),
             gpu: Some("128".into()),
-            storage: None,
+            cpu_hours: Some(0.5),
+            ..Written::default()
         };
         let limits = Limits::read(&written).unwrap();
         assert_eq!((limits.sessions, limits.cpu_millicores, limits.gpus), (Some(0), Some(500), Some(128)));
+        assert_eq!((limits.cpu_seconds, limits.gpu_seconds), (Some(1800), None));
         assert_eq!(limits.write(), written);
         let wrong = Written {
             sessions: Some(-1),
@@ -409,8 +544,11 @@ mod tests {
             memory: Some("1".into()),
             gpu: Some("0.5".into()),
             storage: Some(String::new()),
+            cpu_hours: Some(-1.0),
+            memory_hours: Some(f64::NAN),
+            gpu_hours: Some(1e11),
         };
         let fields: Vec<String> = Limits::read(&wrong).unwrap_err().into_iter().map(|error| error.field).collect();
-        assert_eq!(fields, ["sessions", "cpu", "memory", "gpu", "storage"]);
+        assert_eq!(fields, ["sessions", "cpu", "memory", "gpu", "storage", "cpuHours", "memoryHours", "gpuHours"]);
     }
 }

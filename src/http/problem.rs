@@ -86,6 +86,9 @@ impl Error {
             Self::Unauthenticated => class("unauthenticated", StatusCode::UNAUTHORIZED, "Not signed in"),
             Self::SignInRefused(_) => class("sign-in-refused", StatusCode::UNAUTHORIZED, "Sign-in refused"),
             Self::Forbidden(_) => class("forbidden", StatusCode::FORBIDDEN, "Not allowed"),
+            Self::QuotaExceeded(exceeded) if exceeded.dimension.is_budget() => {
+                class("budget-spent", StatusCode::FORBIDDEN, "The budget is spent")
+            }
             Self::QuotaExceeded(_) => class("quota-exceeded", StatusCode::FORBIDDEN, "A limit is reached"),
             Self::NotFound { .. } => class("not-found", StatusCode::NOT_FOUND, "Not found"),
             Self::AlreadyExists { .. } => class("already-exists", StatusCode::CONFLICT, "The name is taken"),

@@ -13,7 +13,7 @@ use crate::{
 
 /// Amounts of what is limited; what is absent has no limit.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QuotaAmounts {
     /// Sessions, from their creation until they are deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,19 +31,31 @@ pub struct QuotaAmounts {
     /// Size of the homes of all sessions, such as `20Gi`; each home counts once.
     #[serde(skip_serializing_if = "Option::is_none")]
     storage: Option<String>,
+    /// Hours of a core in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    cpu_hours: Option<f64>,
+    /// Hours of a GiB of memory in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    memory_hours: Option<f64>,
+    /// Hours of a GPU in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    gpu_hours: Option<f64>,
 }
 
 impl From<Written> for QuotaAmounts {
     fn from(written: Written) -> Self {
-        let Written { sessions, cpu, memory, gpu, storage } = written;
-        Self { sessions, cpu, memory, gpu, storage }
+        let Written { sessions, cpu, memory, gpu, storage, cpu_hours, memory_hours, gpu_hours } = written;
+        Self { sessions, cpu, memory, gpu, storage, cpu_hours, memory_hours, gpu_hours }
     }
 }
 
 impl From<QuotaAmounts> for Written {
     fn from(amounts: QuotaAmounts) -> Self {
-        let QuotaAmounts { sessions, cpu, memory, gpu, storage } = amounts;
-        Self { sessions, cpu, memory, gpu, storage }
+        let QuotaAmounts { sessions, cpu, memory, gpu, storage, cpu_hours, memory_hours, gpu_hours } = amounts;
+        Self { sessions, cpu, memory, gpu, storage, cpu_hours, memory_hours, gpu_hours }
     }
 }
 
@@ -81,7 +93,18 @@ pub struct QuotaView {
 
 impl From<&Bound> for QuotaView {
     fn from(bound: &Bound) -> Self {
-        let text = |dimension: Dimension| Some(dimension.text(bound.used.get(dimension)));
+        // What is used is written as a limit of just that would be.
+        let used = |dimension: Dimension| Some(bound.used.get(dimension));
+        let used = Limits {
+            sessions: used(Dimension::Sessions),
+            cpu_millicores: used(Dimension::Cpu),
+            memory_bytes: used(Dimension::Memory),
+            gpus: used(Dimension::Gpu),
+            storage_bytes: used(Dimension::Storage),
+            cpu_seconds: used(Dimension::CpuTime),
+            memory_seconds: used(Dimension::MemoryTime),
+            gpu_seconds: used(Dimension::GpuTime),
+        };
         Self {
             name: bound.subject.name().to_owned(),
             origin: match bound.origin {
@@ -90,13 +113,7 @@ impl From<&Bound> for QuotaView {
                 Origin::None => QuotaOrigin::None,
             },
             limits: (&bound.limits).into(),
-            used: QuotaAmounts {
-                sessions: Some(bound.used.sessions),
-                cpu: text(Dimension::Cpu),
-                memory: text(Dimension::Memory),
-                gpu: text(Dimension::Gpu),
-                storage: text(Dimension::Storage),
-            },
+            used: (&used).into(),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     domain::{
         names,
         phase::is_at_rest,
-        quota::Amounts,
+        quota::{Amounts, Month},
         session::{self, Resolved},
     },
     store::{
@@ -41,7 +41,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 pub async fn of_user(app: &App, user: &str) -> Result<Vec<Bound>, Error> {
     let client = app.pool.get().await?;
     person(&client, user).await?;
-    reservations::bounds(&client, user).await
+    reservations::bounds(&client, user, &month(app)).await
 }
 
 /// The limits of a group, with what its members use together.
@@ -50,7 +50,7 @@ pub async fn of_user(app: &App, user: &str) -> Result<Vec<Bound>, Error> {
 /// [`Error::NotFound`] where there is no such group.
 pub async fn of_group(app: &App, group: &str) -> Result<Bound, Error> {
     groups::get(&app.auth, group).await?;
-    reservations::of_group(&app.pool.get().await?, group).await
+    reservations::of_group(&app.pool.get().await?, group, &month(app)).await
 }
 
 /// The limits of everybody who has none of their own.
@@ -116,8 +116,16 @@ fn entry(action: &'static str, subject: &Subject, before: Option<&Limits>) -> En
 }
 
 fn shown(limits: &Limits) -> Value {
-    let Written { sessions, cpu, memory, gpu, storage } = limits.write();
-    json!({ "sessions": sessions, "cpu": cpu, "memory": memory, "gpu": gpu, "storage": storage })
+    let Written { sessions, cpu, memory, gpu, storage, cpu_hours, memory_hours, gpu_hours } = limits.write();
+    json!({
+        "sessions": sessions, "cpu": cpu, "memory": memory, "gpu": gpu, "storage": storage,
+        "cpuHours": cpu_hours, "memoryHours": memory_hours, "gpuHours": gpu_hours,
+    })
+}
+
+/// The month of the budgets.
+pub(super) fn month(app: &App) -> Month {
+    app.config.sessions.month(app.clock.now())
 }
 
 /// What `session` asks for, made from `template` with what it resolved to.
@@ -143,7 +151,8 @@ pub(super) async fn admit_start(app: &App, session: &Session) -> Result<(), Erro
     };
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
-    reservations::admit(&transaction, &ask(app, session, &template, &resolved)).await?.map_err(refused)?;
+    let ask = ask(app, session, &template, &resolved);
+    reservations::admit(&transaction, &ask, &month(app)).await?.map_err(refused)?;
     Ok(transaction.commit().await?)
 }
 

@@ -30,6 +30,7 @@ pub mod socket_tickets;
 mod suitable;
 mod tls;
 pub mod tokens;
+pub mod usage;
 pub mod users;
 
 use std::{sync::Arc, time::Duration};

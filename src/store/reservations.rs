@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use crate::{
     Error,
-    domain::quota::{Amounts, Bound, Dimension, Exceeded, Limits, Origin, Subject, exceeded},
+    domain::quota::{Amounts, Bound, Dimension, Exceeded, Limits, Month, Origin, Subject, exceeded},
     store::quotas,
 };
 
@@ -54,6 +54,9 @@ fn from_row(row: &Row) -> Result<Reservation, Error> {
         memory_bytes: row.try_get("memory_bytes")?,
         gpus: row.try_get("gpus")?,
         storage_bytes: row.try_get("storage_bytes")?,
+        cpu_seconds: 1,
+        memory_seconds: 1,
+        gpu_seconds: 1,
     };
     Ok(Reservation {
         session: row.try_get("session")?,
@@ -65,13 +68,13 @@ fn from_row(row: &Row) -> Result<Reservation, Error> {
 }
 
 /// Gives a session what it asks for, if every limit of its owner and their groups allows it; once given, again is given.
-/// Belongs into a transaction that ends soon: others wait.
-pub async fn admit(transaction: &Transaction<'_>, ask: &Ask) -> Result<Result<(), Exceeded>, Error> {
+/// Belongs into a transaction that ends soon: others wait. `month`: that of the budgets.
+pub async fn admit(transaction: &Transaction<'_>, ask: &Ask, month: &Month) -> Result<Result<(), Exceeded>, Error> {
     let lock = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
     transaction.execute(&lock, &[&LOCK]).await?;
     let held = held(transaction, ask).await?.unwrap_or_default();
     if !held.covers(&ask.amounts) {
-        let bounds = bounds(transaction, &ask.owner).await?;
+        let bounds = bounds(transaction, &ask.owner, month).await?;
         let storage = shared_storage(transaction, ask).await?;
         let known = Amounts { storage_bytes: held.storage_bytes.max(storage), ..held };
         if let Some(refused) = exceeded(&bounds, &known, &ask.amounts) {
@@ -107,6 +110,8 @@ async fn users_of(db: &impl GenericClient, ask: &Ask, dimension: Dimension) -> R
         Dimension::Sessions | Dimension::Storage => "true",
         Dimension::Cpu | Dimension::Memory => "running",
         Dimension::Gpu => "running AND gpus > 0",
+        // A month is used up by what is gone as well.
+        Dimension::CpuTime | Dimension::MemoryTime | Dimension::GpuTime => return Ok(vec![]),
     };
     let query = format!(
         "SELECT session FROM reservations WHERE owner = $1 AND session <> $2 AND {uses} ORDER BY session LIMIT $3"
@@ -137,7 +142,7 @@ async fn write(db: &impl GenericClient, ask: &Ask, running: bool, else_set: &str
     );
     let statement = db.prepare_cached(&query).await?;
     let Ask { session, session_uid, owner, home, amounts } = ask;
-    let Amounts { sessions: _, cpu_millicores, memory_bytes, gpus, storage_bytes } = amounts;
+    let Amounts { cpu_millicores, memory_bytes, gpus, storage_bytes, .. } = amounts;
     db.execute(
         &statement,
         &[session, session_uid, owner, cpu_millicores, memory_bytes, gpus, home, storage_bytes, &running],
@@ -175,9 +180,8 @@ pub async fn give_back(db: &impl GenericClient, session: &str) -> Result<(), Err
 
 /// The reservations that nothing was asked of for `seconds`.
 pub async fn older_than(db: &impl GenericClient, seconds: f64) -> Result<Vec<Reservation>, Error> {
-    let statement = db
-        .prepare_cached("SELECT * FROM reservations WHERE reserved_at < now() - make_interval(secs => $1)")
-        .await?;
+    let statement =
+        db.prepare_cached("SELECT * FROM reservations WHERE reserved_at < now() - make_interval(secs => $1)").await?;
     db.query(&statement, &[&seconds]).await?.iter().map(from_row).collect()
 }
 
@@ -204,7 +208,8 @@ pub async fn rest_if_older(db: &impl GenericClient, session: &str, seconds: f64)
     Ok(())
 }
 
-/// What is used by the people `$1` names in rows `(kind, name, person)`.
+/// What is used by `people`, rows of `(kind, name, person)`, for each of `subjects`, rows of `(kind, name)`. The month
+/// began at `$2`, and it is `$3`.
 const USED: &str = "
     held AS (
         SELECT DISTINCT p.kind, p.name, r.session, r.cpu_millicores, r.memory_bytes, r.gpus, r.home, r.storage_bytes,
@@ -220,14 +225,27 @@ const USED: &str = "
                coalesce(sum(memory_bytes) FILTER (WHERE running), 0)::bigint AS used_memory,
                coalesce(sum(gpus) FILTER (WHERE running), 0)::bigint AS used_gpus
         FROM held GROUP BY kind, name
+    ), ran AS (
+        SELECT DISTINCT p.kind, p.name, r.session_uid, r.run, r.cpu_millicores, r.memory_bytes, r.gpus,
+               extract(epoch FROM least(coalesce(r.ended_at, $3), $3) - greatest(r.started_at, $2)) AS seconds
+        FROM people p JOIN usage_runs r ON r.owner = p.person
+        WHERE coalesce(r.ended_at, $3) > $2
+    ), times AS (
+        SELECT kind, name, (sum(cpu_millicores * seconds) / 1000)::bigint AS cpu_time,
+               (sum(memory_bytes * seconds) / 1073741824)::bigint AS memory_time,
+               sum(gpus * seconds)::bigint AS gpu_time
+        FROM ran WHERE seconds > 0 GROUP BY kind, name
     )
     SELECT s.kind, s.name, q.kind AS set_for, q.sessions, q.cpu_millicores, q.memory_bytes, q.gpus, q.storage_bytes,
+           q.cpu_seconds, q.memory_seconds, q.gpu_seconds, coalesce(t.cpu_time, 0) AS cpu_time,
+           coalesce(t.memory_time, 0) AS memory_time, coalesce(t.gpu_time, 0) AS gpu_time,
            coalesce(u.used_sessions, 0) AS used_sessions, coalesce(u.used_cpu, 0) AS used_cpu,
            coalesce(u.used_memory, 0) AS used_memory, coalesce(u.used_gpus, 0) AS used_gpus,
            coalesce(h.bytes, 0)::bigint AS used_storage
     FROM subjects s
     LEFT JOIN used u USING (kind, name)
     LEFT JOIN homes h USING (kind, name)
+    LEFT JOIN times t USING (kind, name)
     LEFT JOIN LATERAL (
         SELECT * FROM quotas q
         WHERE (q.kind = s.kind AND q.subject = s.name) OR (q.kind = 'default' AND s.kind = 'user')
@@ -252,12 +270,15 @@ fn bound(row: &Row) -> Result<Bound, Error> {
             memory_bytes: row.try_get("used_memory")?,
             gpus: row.try_get("used_gpus")?,
             storage_bytes: row.try_get("used_storage")?,
+            cpu_seconds: row.try_get("cpu_time")?,
+            memory_seconds: row.try_get("memory_time")?,
+            gpu_seconds: row.try_get("gpu_time")?,
         },
     })
 }
 
 /// The limits that hold for a person, their own first, then those of each of their groups, with what is used.
-pub async fn bounds(db: &impl GenericClient, user: &str) -> Result<Vec<Bound>, Error> {
+pub async fn bounds(db: &impl GenericClient, user: &str, month: &Month) -> Result<Vec<Bound>, Error> {
     let query = format!(
         "WITH subjects AS (
              SELECT 'user' AS kind, $1::text AS name
@@ -271,11 +292,11 @@ pub async fn bounds(db: &impl GenericClient, user: &str) -> Result<Vec<Bound>, E
          ), {USED}"
     );
     let statement = db.prepare_cached(&query).await?;
-    db.query(&statement, &[&user]).await?.iter().map(bound).collect()
+    db.query(&statement, &[&user, &month.since, &month.now]).await?.iter().map(bound).collect()
 }
 
 /// The limits of a group, with what its members use together.
-pub async fn of_group(db: &impl GenericClient, group: &str) -> Result<Bound, Error> {
+pub async fn of_group(db: &impl GenericClient, group: &str, month: &Month) -> Result<Bound, Error> {
     let query = format!(
         "WITH subjects AS (SELECT 'group' AS kind, $1::text AS name),
          people AS (
@@ -284,5 +305,5 @@ pub async fn of_group(db: &impl GenericClient, group: &str) -> Result<Bound, Err
          ), {USED}"
     );
     let statement = db.prepare_cached(&query).await?;
-    bound(&db.query_one(&statement, &[&group]).await?)
+    bound(&db.query_one(&statement, &[&group, &month.since, &month.now]).await?)
 }

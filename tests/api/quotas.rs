@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use streamspace::{
     auth::Role,
+    clock::Clock,
     crd::{DesiredState, Phase, Session, SessionStatus},
-    domain::quota::Amounts,
+    domain::quota::{Amounts, Month},
     services::quotas,
-    store::reservations::{self, Ask},
+    store::{
+        reservations::{self, Ask},
+        usage,
+    },
 };
 
 use crate::support::{
@@ -96,6 +101,10 @@ impl Place {
         client.execute(aged, &[]).await.expect("aged");
         drop(client);
         quotas::sweep_once(&self.app.app).await.expect("swept");
+    }
+
+    fn month(&self) -> Month {
+        self.app.app.config.sessions.month(self.app.clock.now())
     }
 
     async fn used(&self) -> Value {
@@ -229,7 +238,7 @@ async fn what_is_reserved_without_an_object_is_free_a_minute_later() {
     };
     let mut client = place.app.app.pool.get().await.expect("a connection");
     let transaction = client.transaction().await.expect("a transaction");
-    assert_eq!(reservations::admit(&transaction, &lost).await.expect("an answer"), Ok(()));
+    assert_eq!(reservations::admit(&transaction, &lost, &place.month()).await.expect("an answer"), Ok(()));
     transaction.commit().await.expect("committed");
     drop(client);
     quotas::sweep_once(&place.app.app).await.expect("swept");
@@ -238,6 +247,70 @@ async fn what_is_reserved_without_an_object_is_free_a_minute_later() {
     assert_eq!(place.used().await["sessions"], 1);
     assert_eq!(place.create().await.status, 201);
     assert_eq!(place.alice[1].get(&format!("{SESSIONS}/{kept}")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_budget_that_is_used_up_lets_nothing_start_until_the_next_month() {
+    let place = Place::start().await;
+    place.of_alice(json!({ "cpuHours": 2, "gpuHours": 0 })).await;
+    let ran = |session: &str, amounts: Amounts| Ask {
+        session: session.into(),
+        session_uid: Some(session.into()),
+        owner: "alice".into(),
+        home: "home-alice".into(),
+        amounts,
+    };
+    let (client, now) = (place.app.app.pool.get().await.expect("a connection"), place.app.clock.now());
+    // Two cores for an hour, which began before the month and so counts from its beginning; and a run of somebody else.
+    let month = place.month();
+    let earlier = month.since - SignedDuration::from_hours(5);
+    let two = ran("one", Amounts { cpu_millicores: 2000, memory_bytes: 1 << 30, ..Amounts::default() });
+    usage::begin(&client, &two, 1, earlier).await.expect("begun");
+    usage::end(&client, "one", Some(month.since + SignedDuration::from_mins(45))).await.expect("ended");
+    usage::begin(&client, &Ask { owner: "bob".into(), ..ran("bobs", two.amounts) }, 1, earlier).await.expect("begun");
+    assert_eq!(place.used().await["cpuHours"], 1.5);
+    assert_eq!(place.used().await["memoryHours"], 0.75);
+    assert_eq!(place.create().await.status, 201, "half an hour is left");
+    let later = ran("two", Amounts { cpu_millicores: 1000, ..Amounts::default() });
+    usage::begin(&client, &later, 1, month.since).await.expect("begun");
+    usage::end(&client, "two", Some(month.since + SignedDuration::from_mins(30))).await.expect("ended");
+    let refused = place.create().await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "budget-spent"));
+    assert_eq!(
+        refused.json()["detail"],
+        "alice has used 2 of 2 CPU-hours of this month: ask an administrator for more"
+    );
+    drop(client);
+    for server in [&place.app, &place.twin] {
+        server.clock.advance(SignedDuration::from_hours(24 * 31));
+    }
+    assert!(place.app.clock.now() > now);
+    assert_eq!(place.used().await["cpuHours"], 0.0);
+    assert_eq!(place.create().await.status, 201);
+}
+
+#[actix_web::test]
+async fn a_run_that_a_crash_left_open_ended_with_its_last_sign_of_life() {
+    let place = Place::start().await;
+    let client = place.app.app.pool.get().await.expect("a connection");
+    let begun = place.app.clock.now();
+    let amounts = Amounts { cpu_millicores: 1000, ..Amounts::default() };
+    let (lost, alive) = ("lost", "alive");
+    for uid in [lost, alive] {
+        let ask =
+            Ask { session: uid.into(), session_uid: Some(uid.into()), owner: uid.into(), home: uid.into(), amounts };
+        usage::begin(&client, &ask, 1, begun).await.expect("begun");
+    }
+    usage::look(&client, &[lost, alive], begun + SignedDuration::from_mins(30)).await.expect("seen");
+    let later = begun + SignedDuration::from_hours(1);
+    usage::look(&client, &[alive], later).await.expect("seen");
+    let month = Month { since: begun, now: later };
+    let mut hours = vec![];
+    for owner in [lost, alive] {
+        let bounds = reservations::bounds(&client, owner, &month).await.expect("bounds");
+        hours.push(bounds[0].used.cpu_seconds);
+    }
+    assert_eq!(hours, [1800, 3600]);
 }
 
 #[actix_web::test]
@@ -254,11 +327,15 @@ async fn a_session_that_is_not_made_holds_nothing() {
 #[actix_web::test]
 async fn each_wrong_field_of_a_quota_is_named_and_so_is_whoever_is_not_there() {
     let place = Place::start().await;
-    let wrong = json!({ "sessions": -1, "cpu": "much", "memory": "1", "gpu": "half", "storage": "" });
+    let wrong = json!({ "sessions": -1, "cpu": "much", "memory": "1", "gpu": "half", "storage": "",
+        "cpuHours": -1 });
     let answer = place.admin.send("PUT", "/api/v1/users/alice/quota", &wrong).await;
     let fields: Vec<Value> =
         answer.json()["errors"].as_array().expect("errors").iter().map(|error| error["field"].clone()).collect();
-    assert_eq!((answer.status, fields), (400, ["sessions", "cpu", "memory", "gpu", "storage"].map(Value::from).into()));
+    assert_eq!(
+        (answer.status, fields),
+        (400, ["sessions", "cpu", "memory", "gpu", "storage", "cpuHours"].map(Value::from).into())
+    );
     for path in ["/api/v1/users/nobody/quota", "/api/v1/groups/nobody/quota", "/api/v1/users/No%20Body/quota"] {
         assert_eq!(place.admin.send("PUT", path, &json!({})).await.code(), "not-found", "{path}");
         assert_eq!(place.admin.get(path).await.code(), "not-found", "{path}");

@@ -99,3 +99,27 @@ async fn the_last_slot_goes_to_one_whether_servers_are_asked_or_objects_are_made
     let used = one.call("GET", "/api/v1/users/me/quota", None).await.body;
     assert_eq!(used["used"]["sessions"], 0, "{used:#}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_goes_to_sleep_when_a_budget_is_spent_and_wakes_when_there_is_more() {
+    let server = Server::start_with("budget", &[("BUDGET_GRACE", "1s")]).await;
+    server.counter_template("budget").await;
+    let name = server.session(json!({ "template": "counter" })).await;
+    server.reaches(&name, "Running").await;
+    // Of a core that is 3.6 s.
+    let budget = |hours: f64| server.call("PUT", "/api/v1/quotas/default", Some(json!({ "cpuHours": hours })));
+    assert_eq!(budget(0.001).await.status, 200);
+    let asleep = server.reaches(&name, "Hibernated").await;
+    let because = &asleep["metadata"]["annotations"]["stream.streamspace.io/stopped-because"];
+    assert_eq!(because, "BudgetSpent", "{asleep:#}");
+    let wake = async || {
+        let answer =
+            server.call("PATCH", &format!("/api/v1/sessions/{name}"), Some(json!({ "state": "running" }))).await;
+        (answer.status, answer.body["code"].clone())
+    };
+    assert_eq!(wake().await, (403, json!("budget-spent")));
+    assert_eq!(budget(1000.0).await.status, 200);
+    assert_eq!(wake().await.0, 200);
+    server.reaches(&name, "Running").await;
+    server.delete_all().await;
+}

@@ -546,7 +546,9 @@ export const strings = {
     remove: { user: 'Use those for everybody', group: 'Remove the limits' },
     unlimited: 'No limit',
     of: (used: string, limit: string) => `${used} of ${limit}`,
-    dimensions: { sessions: 'Sessions', cpu: 'CPU, cores', memory: 'Memory', gpu: 'GPUs', storage: 'Storage' },
+    dimensions: {
+      sessions: 'Sessions', cpu: 'CPU, cores', memory: 'Memory', gpu: 'GPUs', storage: 'Storage',
+      cpuHours: 'CPU-hours a month', memoryHours: 'GiB-hours a month', gpuHours: 'GPU-hours a month' },
     hints: { cpu: 'Such as 4 or 500m', memory: 'Such as 8Gi', gpu: 'Such as 1', storage: 'Such as 20Gi' },
     noRoom: 'There is no room for this now',
     yours: 'your limit',

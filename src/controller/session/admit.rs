@@ -7,8 +7,12 @@ use crate::{
     Error,
     controller::lock,
     crd::{DesiredState, Phase, Reason, Session},
-    domain::{doctor, phase::is_at_rest, quota::Amounts, session},
-    store::reservations::{self, Ask},
+    domain::{doctor, keys, phase::is_at_rest, quota::Amounts, session},
+    engine::{Limits, Workload},
+    store::{
+        reservations::{self, Ask},
+        usage,
+    },
 };
 
 /// The plan, or to wait where a limit does not allow it. What runs or sleeps is not asked about: it is there, and counts.
@@ -18,16 +22,7 @@ pub(super) async fn admit(
     plan: Plan,
     found: &Found,
 ) -> Result<Plan, ReconcileError> {
-    let (Plan::Run { resolved, .. }, Some(template), Some(uid)) = (&plan, &found.template, session.uid()) else {
-        return Ok(plan);
-    };
-    let ask = Ask {
-        session: session.name_any(),
-        session_uid: Some(uid.clone()),
-        owner: session.spec.user.clone(),
-        home: session::home_name(session, &template.spec),
-        amounts: Amounts::of(resolved, context.app.config.sessions.user_pv_size),
-    };
+    let (Some(ask), Some(uid)) = (ask(context, session, &plan, found), session.uid()) else { return Ok(plan) };
     let (starts, phase) = (starts(session, found), super::phase(session));
     let held = if starts || !is_at_rest(phase) { ask.amounts } else { ask.amounts.at_rest() };
     if lock(&context.admitted).get(&uid).is_some_and(|known| known.covers(&held)) {
@@ -36,16 +31,54 @@ pub(super) async fn admit(
     let mut client = context.app.pool.get().await.map_err(Error::from)?;
     if starts {
         let transaction = client.transaction().await.map_err(Error::from)?;
-        if let Err(exceeded) = reservations::admit(&transaction, &ask).await? {
-            let verdict = doctor::verdict(Reason::QuotaExceeded, format!("{exceeded}."), found.now);
-            return Ok(Plan::Wait(verdict));
+        let month = context.app.config.sessions.month(found.now);
+        if let Err(exceeded) = reservations::admit(&transaction, &ask, &month).await? {
+            let spent = exceeded.dimension.is_budget();
+            let reason = if spent { Reason::BudgetSpent } else { Reason::QuotaExceeded };
+            return Ok(Plan::Wait(doctor::verdict(reason, format!("{exceeded}."), found.now)));
         }
         transaction.commit().await.map_err(Error::from)?;
     } else {
         reservations::adopt(&client, &ask, !is_at_rest(phase)).await?;
+        if let (false, Some(status)) = (is_at_rest(phase), &session.status) {
+            usage::begin(&client, &ask, status.run, found.now).await?;
+        }
     }
     lock(&context.admitted).insert(uid, held);
     Ok(plan)
+}
+
+/// What the session holds while it is not at rest; `None` where that cannot be worked out.
+fn ask(context: &Context, session: &Session, plan: &Plan, found: &Found) -> Option<Ask> {
+    let (Plan::Run { resolved, .. }, Some(template)) = (plan, &found.template) else { return None };
+    Some(Ask {
+        session: session.name_any(),
+        session_uid: session.uid(),
+        owner: session.spec.user.clone(),
+        home: session::home_name(session, &template.spec),
+        amounts: Amounts::of(resolved, context.app.config.sessions.user_pv_size),
+    })
+}
+
+/// Notes that the engine was asked for a run, for the hours of its owner's month.
+pub(super) async fn note_run(context: &Context, session: &Session, workload: &Workload) -> Result<(), ReconcileError> {
+    let Limits { cpu_millicores, memory_bytes, gpus } = workload.limits;
+    let whole = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+    let amounts = Amounts {
+        cpu_millicores: whole(cpu_millicores),
+        memory_bytes: whole(memory_bytes),
+        gpus: gpus.into(),
+        ..Amounts::default()
+    };
+    let ask = Ask {
+        session: session.name_any(),
+        session_uid: session.uid(),
+        owner: session.spec.user.clone(),
+        home: String::new(),
+        amounts,
+    };
+    let client = context.app.pool.get().await.map_err(Error::from)?;
+    Ok(usage::begin(&client, &ask, workload.run, context.app.clock.now()).await?)
 }
 
 /// Whether a run may begin in this round.
@@ -74,6 +107,9 @@ pub(super) async fn note_rest(
     let uid = session.uid().unwrap_or_default();
     lock(&context.admitted).remove(&uid);
     let client = context.app.pool.get().await.map_err(Error::from)?;
+    // When a host was restarted, what ran there had ended before that: nobody knows when.
+    let crashed = session.annotations().get(keys::STOPPED_BECAUSE).is_some_and(|because| because == "HostRestarted");
+    usage::end(&client, &uid, (!crashed).then(|| context.app.clock.now())).await?;
     Ok(reservations::rest(&client, &session.name_any(), &uid).await?)
 }
 
@@ -82,5 +118,6 @@ pub(super) async fn free(context: &Context, session: &Session) -> Result<(), Rec
     let uid = session.uid().unwrap_or_default();
     lock(&context.admitted).remove(&uid);
     let client = context.app.pool.get().await.map_err(Error::from)?;
+    usage::end(&client, &uid, Some(context.app.clock.now())).await?;
     Ok(reservations::free(&client, &session.name_any(), &uid).await?)
 }

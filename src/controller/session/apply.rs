@@ -34,7 +34,10 @@ pub(super) async fn apply(context: &Context, session: &Session, wanted: Wanted) 
     if wanted.finalizer == Some(true) {
         current = patch(context, &current, &finalizers(&current, true)).await?;
     }
-    let failed = call(context, session, wanted.call).await.err();
+    let failed = call(context, session, wanted.call.as_ref()).await.err();
+    if let (Some(EngineCall::Ensure(workload)), None) = (&wanted.call, &failed) {
+        admit::note_run(context, session, workload).await?;
+    }
     if let (Some(change), None) = (&wanted.patch, &failed) {
         current = patch(context, &current, change).await?;
     }
@@ -60,11 +63,11 @@ fn explain(error: &EngineError) -> (Reason, String) {
     }
 }
 
-async fn call(context: &Context, session: &Session, call: Option<EngineCall>) -> Result<(), EngineError> {
+async fn call(context: &Context, session: &Session, call: Option<&EngineCall>) -> Result<(), EngineError> {
     let (engine, id) = (&context.app.engine, SessionId(session.name_any()));
     match call {
         None => Ok(()),
-        Some(EngineCall::Ensure(workload)) => engine.ensure(&workload).await,
+        Some(EngineCall::Ensure(workload)) => engine.ensure(workload).await,
         Some(EngineCall::Stop) => engine.stop(&id).await,
         Some(EngineCall::Remove) => engine.remove(&id).await,
     }

@@ -157,6 +157,7 @@ fn hibernated_because(session: &Session, found: &Found) -> String {
     match found.stopped_because.as_deref() {
         Some("Idle") => "Stopped because nobody used it; the files are kept.".into(),
         Some("HostRestarted") => "The machine was restarted; the files are kept.".into(),
+        Some("BudgetSpent") => "The budget of this month is spent; the files are kept.".into(),
         Some("Disabled") => format!("The account {} was disabled.", session.spec.user),
         _ => "Stopped on request; the files are kept.".into(),
     }
@@ -228,9 +229,9 @@ fn wait(mut draft: Draft, verdict: &Verdict) -> Wanted {
         draft.verdict(verdict.clone());
         draft.go(Phase::Failed, LifecycleType::Failed, EventType::Warning, &verdict.message);
     }
-    if verdict.reason == Reason::QuotaExceeded {
+    if matches!(verdict.reason, Reason::QuotaExceeded | Reason::BudgetSpent) {
         draft.condition("TemplateResolved", true.into(), "Found", FOUND);
-        draft.condition("Admitted", false.into(), "QuotaExceeded", &verdict.message);
+        draft.condition("Admitted", false.into(), &format!("{:?}", verdict.reason), &verdict.message);
         draft.look_again_in(QUOTA_AGAIN);
     } else {
         draft.condition("TemplateResolved", false.into(), "NotFound", &verdict.message);
@@ -384,6 +385,9 @@ fn running(mut draft: Draft, session: &Session, plan: &Plan, workload: &Workload
     if let Some(end) = draft.wanted.status.expires_at.as_ref().map(|end| end.0) {
         let state = stop_patch(DesiredState::Terminated, "MaxDuration");
         draft.stop_at(end, end, state, "MaxDuration", |left| activity::ending(name, left));
+    }
+    if let Some(end) = found.budget_ends {
+        draft.stop_for_budget(end, stop_patch(DesiredState::Hibernated, "BudgetSpent"), name);
     }
     draft.finish()
 }

@@ -36,6 +36,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         images: app.config.engine.kind() == EngineKind::Kubernetes,
         missing,
         granted,
+        budget_ends: lock(&context.budget_ends).get(&session.spec.user).copied(),
         stopped_because: session.annotations().get(keys::STOPPED_BECAUSE).cloned(),
         ceilings: app.config.sessions.ceilings(),
         terminated_ttl: app.config.sessions.terminated_ttl,

@@ -223,6 +223,19 @@ impl Draft {
         }
     }
 
+    /// Warns at once of a stop at `end`, for which a sooner one takes its place.
+    pub(super) fn stop_for_budget(&mut self, end: Timestamp, patch: Value, name: &str) {
+        if end <= self.now {
+            self.wanted.patch = Some(patch);
+            return;
+        }
+        self.look_again_at(end);
+        if self.wanted.warning.as_ref().is_none_or(|warning| warning.stops_at > end) {
+            let message = format!("{name} goes to sleep: a budget of this month is spent. Its files are kept.");
+            self.wanted.warning = Some(Warning { reason: "BudgetSpent", message, stops_at: end });
+        }
+    }
+
     pub(super) fn look_again_in(&mut self, by: SignedDuration) {
         self.look_again_at(self.now.checked_add(by).unwrap_or(Timestamp::MAX));
     }

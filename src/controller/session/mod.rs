@@ -51,6 +51,8 @@ struct Found {
     missing: Vec<Requirement>,
     /// Whether the template may run as it wants to.
     granted: bool,
+    /// When its runs end because a budget of its owner's is spent.
+    budget_ends: Option<Timestamp>,
     /// Why the platform itself changed the wanted state.
     stopped_because: Option<String>,
     ceilings: Ceilings,
@@ -66,7 +68,7 @@ impl Found {
 }
 
 /// The phase that stands in the status.
-fn phase(session: &Session) -> Phase {
+pub(super) fn phase(session: &Session) -> Phase {
     session.status.as_ref().map(|status| status.phase).unwrap_or_default()
 }
 

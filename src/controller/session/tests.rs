@@ -46,6 +46,7 @@ fn found() -> Found {
         images: false,
         missing: vec![],
         granted: true,
+        budget_ends: None,
         stopped_because: None,
         ceilings: Ceilings::default(),
         terminated_ttl: Duration::from_hours(168),
@@ -327,6 +328,22 @@ fn a_session_that_no_limit_allows_waits_and_says_so_and_starts_when_there_is_roo
     step(&mut session, &found);
     assert_eq!(phase(&session), Phase::Starting);
     assert_eq!(condition(&session, "Admitted"), Some(("True".into(), "Admitted".into())));
+}
+
+#[test]
+fn a_session_is_warned_when_a_budget_is_spent_and_goes_to_sleep_when_the_grace_is_over() {
+    let (mut session, mut found) = running_session();
+    assert_eq!(step(&mut session, &found).warning, None);
+    let end = noon() + SignedDuration::from_mins(30);
+    found.budget_ends = Some(end);
+    let warned = step(&mut session, &found);
+    let warning = warned.warning.expect("a warning");
+    assert_eq!((warning.reason, warning.stops_at, warned.patch), ("BudgetSpent", end, None));
+    found.now = end;
+    found.live.last_activity = Some(end);
+    let stopped = step(&mut session, &found).patch.expect("a change of the spec");
+    assert_eq!(stopped["spec"]["state"], "hibernated");
+    assert_eq!(stopped["metadata"]["annotations"][keys::STOPPED_BECAUSE], "BudgetSpent");
 }
 
 #[test]

@@ -2,8 +2,17 @@ import type { QuotaAmounts, QuotaView } from '~/api/types'
 import { strings } from '~/strings'
 import { formatBytes, formatBytesOf, formatCores, parseQuantity } from './quantity'
 
-/** What can be limited, in the order in which it is shown. */
-export const DIMENSIONS = ['sessions', 'cpu', 'memory', 'gpu', 'storage'] as const
+/** What can be limited, at once and in a month, in the order in which it is shown. */
+export const DIMENSIONS = [
+  'sessions',
+  'cpu',
+  'memory',
+  'gpu',
+  'storage',
+  'cpuHours',
+  'memoryHours',
+  'gpuHours',
+] as const
 export type Dimension = (typeof DIMENSIONS)[number]
 
 /** The number behind an amount; nothing where there is no limit. */

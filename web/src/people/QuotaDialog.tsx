@@ -68,12 +68,17 @@ type Fields = Record<Dimension, string>
 const fieldsOf = (limits: QuotaAmounts): Fields =>
   Object.fromEntries(DIMENSIONS.map((dimension) => [dimension, String(limits[dimension] ?? '')])) as Fields
 
+/** Typed as numbers; the others as quantities. */
+const NUMBERS = ['sessions', 'cpuHours', 'memoryHours', 'gpuHours'] as const
+const QUANTITIES = ['cpu', 'memory', 'gpu', 'storage'] as const
+
 /** Limits as they were typed; what was left empty has none. */
-function amountsOf({ sessions, ...quantities }: Fields): QuotaAmounts {
-  const typed = Object.entries(quantities).filter(([, text]) => text.trim() !== '')
+function amountsOf(fields: Fields): QuotaAmounts {
+  const numbers = NUMBERS.filter((dimension) => fields[dimension] !== '')
+  const quantities = QUANTITIES.filter((dimension) => fields[dimension].trim() !== '')
   return {
-    ...(sessions === '' ? {} : { sessions: Number(sessions) }),
-    ...Object.fromEntries(typed.map(([dimension, text]) => [dimension, text.trim()])),
+    ...Object.fromEntries(numbers.map((dimension) => [dimension, Number(fields[dimension])])),
+    ...Object.fromEntries(quantities.map((dimension) => [dimension, fields[dimension].trim()])),
   }
 }
 
@@ -97,17 +102,19 @@ function QuotaForm({ subject, limits, removable, onClose }: FormProps) {
     <form onSubmit={submit} noValidate>
       <Stack>
         <SimpleGrid cols={2}>
-          <NumberInput
-            data-autofocus
-            label={words.dimensions.sessions}
-            placeholder={words.unlimited}
-            min={0}
-            allowDecimal={false}
-            error={save.error?.about('sessions')}
-            value={fields.sessions}
-            onChange={(value) => set('sessions')(String(value))}
-          />
-          {(['cpu', 'memory', 'gpu', 'storage'] as const).map((dimension) => (
+          {NUMBERS.map((dimension) => (
+            <NumberInput
+              key={dimension}
+              label={words.dimensions[dimension]}
+              placeholder={words.unlimited}
+              min={0}
+              allowDecimal={dimension !== 'sessions'}
+              error={save.error?.about(dimension)}
+              value={fields[dimension]}
+              onChange={(value) => set(dimension)(String(value))}
+            />
+          ))}
+          {QUANTITIES.map((dimension) => (
             <TextInput
               key={dimension}
               label={words.dimensions[dimension]}

@@ -1,0 +1,80 @@
+//! The hours of a month: signs of life of what runs, and what is to end because nothing is left.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use tokio::sync::mpsc;
+
+use super::{Context, lock};
+use crate::{
+    Error, clock,
+    crd::{Phase, Session},
+    domain::quota::{Bound, Dimension},
+    store::{quotas, reservations, usage},
+};
+
+/// How often it is looked at: budgets are overdrawn by what is used in this time at most, and the grace.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Looks at what runs, for as long as this server leads, and calls the sessions for which something else holds now.
+pub(super) async fn follow(context: Arc<Context>, called: mpsc::UnboundedSender<ObjectRef<Session>>) {
+    loop {
+        clock::sleep(&*context.app.clock, LOOK_EVERY).await;
+        match look(&context).await {
+            Ok(changed) => {
+                for session in changed {
+                    let _ = called.send(ObjectRef::from_obj(&*session));
+                }
+            }
+            Err(error) => tracing::warn!(error = %error, "budgets could not be looked at; trying again"),
+        }
+    }
+}
+
+/// Looks once; the sessions of those whose budget is spent now, or is not any more.
+async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
+    let (app, now) = (&context.app, context.app.clock.now());
+    let runs = |session: &Arc<Session>| {
+        let phase = super::session::phase(session);
+        matches!(phase, Phase::Pending | Phase::Starting | Phase::Running | Phase::Hibernating | Phase::Terminating)
+    };
+    let running: Vec<Arc<Session>> = context.sessions.state().into_iter().filter(runs).collect();
+    let alive: Vec<&str> = running.iter().filter_map(|session| session.metadata.uid.as_deref()).collect();
+    let client = app.pool.get().await?;
+    usage::look(&client, &alive, now).await?;
+    let month = app.config.sessions.month(now);
+    let limited = quotas::any_budget(&client).await?;
+    let owners: BTreeSet<&str> = running.iter().map(|session| session.spec.user.as_str()).filter(|_| limited).collect();
+    let mut spent = vec![];
+    for owner in owners {
+        if reservations::bounds(&client, owner, &month).await?.iter().any(is_spent) {
+            spent.push(owner);
+        }
+    }
+    let grace = SignedDuration::try_from(app.config.sessions.budget_grace).unwrap_or(SignedDuration::MAX);
+    let since = usage::note_spent(&client, &spent, now).await?;
+    let end = |since: Timestamp| since.checked_add(grace).unwrap_or(Timestamp::MAX);
+    let ends: HashMap<String, Timestamp> = since.into_iter().map(|(owner, since)| (owner, end(since))).collect();
+    let before = std::mem::replace(&mut *lock(&context.budget_ends), ends.clone());
+    let changed = |session: &Arc<Session>| before.get(&session.spec.user) != ends.get(&session.spec.user);
+    for session in running.iter().filter(|session| changed(session)) {
+        tracing::info!(
+            session.id = session.name_any(),
+            session.user = session.spec.user,
+            "what is left of a budget changed"
+        );
+    }
+    Ok(running.into_iter().filter(changed).collect())
+}
+
+fn is_spent(bound: &Bound) -> bool {
+    Dimension::ALL.iter().filter(|dimension| dimension.is_budget()).any(|dimension| {
+        let used = bound.used.get(*dimension);
+        used > 0 && bound.limits.get(*dimension).is_some_and(|limit| used >= limit)
+    })
+}
