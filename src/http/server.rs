@@ -159,7 +159,10 @@ pub fn serve(sockets: Vec<TcpListener>, tls: Option<&rustls::ServerConfig>, wiri
     let wiring = wiring.clone();
     let api = || web::scope("").wrap(from_fn(middleware::around)).configure(routes::configure);
     let front = Front(wiring.gateway.clone());
-    let stack = move || Actix::new().configure(|cfg| wiring.data(cfg)).service(api()).wrap(front.clone());
+    let stack = move || {
+        let pages = Actix::new().configure(|cfg| wiring.data(cfg)).service(api());
+        pages.wrap(from_fn(middleware::older::rename)).wrap(front.clone())
+    };
     let Some(tls) = tls else { return serve_plainly(sockets, stack) };
     let mut server = HttpServer::new(stack)
         .client_request_timeout(HEAD_WITHIN)

@@ -40,7 +40,7 @@ pub async fn list_templates(
     filter: Params<Filter>,
 ) -> Result<HttpResponse, Error> {
     etag::catch_up(&request, "templates", async |seen| _ = app.templates.wait_for(seen).await).await;
-    let mut items = templates::list(&app, &caller, &filter.0, &list.words);
+    let mut items = templates::list(&app, &caller, &filter.0, &list.words).await?;
     list.sort(&mut items, COLUMNS)?;
     Ok(HttpResponse::Ok().json(list.page_of("TemplateList", items)))
 }

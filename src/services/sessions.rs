@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{catalog::grants, intents, quotas};
+use super::{catalog::grants, intents, quotas, templates};
 use crate::{
     App, Error,
     auth::{Caller, Permission},
@@ -229,8 +229,7 @@ async fn owner(app: &App, caller: &Caller, new: &NewSession) -> Result<String, E
 async fn template(app: &App, caller: &Caller, name: &str) -> Result<Arc<Template>, Error> {
     let unknown = || Error::field("template", format!("there is no template “{name}”"));
     let template = app.templates.get(name).await?.ok_or_else(unknown)?;
-    let groups = template.spec.access.as_ref().map(|access| access.groups.as_slice()).unwrap_or_default();
-    if !groups.is_empty() && !caller.may(Permission::TemplatesWrite) {
+    if !templates::visible(app, caller, &template).await? {
         return Err(unknown());
     }
     let wrong = crate::domain::template::check(&template.spec);

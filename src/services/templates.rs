@@ -14,6 +14,7 @@ use crate::{
     crd::{GROUP, Template, TemplateSpec, VERSION},
     domain::{names, template},
     objects::Precondition,
+    store,
 };
 
 /// Which templates are wanted; an absent part matches all.
@@ -63,24 +64,55 @@ fn mentions(template: &Template, words: &[String]) -> bool {
 }
 
 /// The templates that the caller may know of and wants, by display name.
-pub fn list(app: &App, caller: &Caller, filter: &Filter, words: &[String]) -> Vec<Arc<Template>> {
+///
+/// # Errors
+/// Where the database has to be asked and does not answer.
+pub async fn list(app: &App, caller: &Caller, filter: &Filter, words: &[String]) -> Result<Vec<Arc<Template>>, Error> {
     let mut items: Vec<Arc<Template>> = app.templates.snapshot(None);
-    items.retain(|template| visible(caller, template) && filter.matches(template) && mentions(template, words));
+    items.retain(|template| filter.matches(template) && mentions(template, words));
+    let groups = groups_of(app, caller, items.iter().map(|template| &**template)).await?;
+    items.retain(|template| open_to(caller, &groups, template));
     items.sort_by_cached_key(|template| template.spec.display_name.to_lowercase());
-    items
+    Ok(items)
 }
 
-/// Whether the caller may know of the template.
-#[must_use]
-pub fn visible(caller: &Caller, template: &Template) -> bool {
-    let groups = template.spec.access.as_ref().map(|access| access.groups.as_slice()).unwrap_or_default();
-    caller.may(Permission::TemplatesRead) && (groups.is_empty() || caller.may(Permission::TemplatesWrite))
+/// The groups that a template is for; empty: everybody.
+fn access(template: &Template) -> &[String] {
+    template.spec.access.as_ref().map(|access| access.groups.as_slice()).unwrap_or_default()
+}
+
+/// The groups of the caller, as far as one of `templates` asks for them.
+async fn groups_of(
+    app: &App,
+    caller: &Caller,
+    templates: impl IntoIterator<Item = &Template>,
+) -> Result<Vec<String>, Error> {
+    if caller.may(Permission::TemplatesWrite) || templates.into_iter().all(|template| access(template).is_empty()) {
+        return Ok(vec![]);
+    }
+    store::groups::of_user(&app.pool.get().await?, &caller.user).await
+}
+
+/// Whether the caller, who belongs to `groups`, may know of the template and launch it.
+fn open_to(caller: &Caller, groups: &[String], template: &Template) -> bool {
+    let access = access(template);
+    access.is_empty() || access.iter().any(|group| groups.contains(group)) || caller.may(Permission::TemplatesWrite)
+}
+
+/// Whether the caller may know of the template and launch it.
+///
+/// # Errors
+/// Where the database has to be asked and does not answer.
+pub async fn visible(app: &App, caller: &Caller, template: &Template) -> Result<bool, Error> {
+    Ok(open_to(caller, &groups_of(app, caller, [template]).await?, template))
 }
 
 /// The template of that name, if the caller may know of it.
 pub async fn get(app: &App, caller: &Caller, name: &str) -> Result<Arc<Template>, Error> {
-    let template = app.templates.get(name).await?;
-    template.filter(|template| visible(caller, template)).ok_or_else(|| Error::not_found("template", name))
+    match app.templates.get(name).await? {
+        Some(template) if visible(app, caller, &template).await? => Ok(template),
+        _ => Err(Error::not_found("template", name)),
+    }
 }
 
 /// Creates a template from a flat request (`{"name", …spec}`) or from the object itself.

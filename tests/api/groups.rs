@@ -6,6 +6,7 @@ use streamspace::auth::Role;
 use crate::support::{
     app::TestApp,
     client::{Answer, Client, send},
+    people::PASSWORD,
 };
 
 const GROUPS: &str = "/api/v1/groups";
@@ -107,4 +108,44 @@ async fn what_is_done_to_groups_is_in_the_audit() {
         audit["items"].as_array().expect("items").iter().map(|entry| entry["action"].as_str().expect("one")).collect();
     actions.reverse();
     assert_eq!(actions, ["group.create", "group.change", "group.join", "group.leave", "group.delete"]);
+}
+
+#[actix_web::test]
+async fn older_names_without_a_version_answer_as_the_present_ones_do() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    app.person("alice", &[Role::User]).await;
+    assert_eq!(admin.post("/api/groups", json!({ "name": "physics" })).await.status, 201);
+    assert_eq!(put(&admin, "/api/groups/physics/members/alice").await, 204);
+    assert_eq!(names(&admin.get("/api/groups/physics/members?search=ali").await), ["alice"]);
+    assert_eq!(admin.get("/api/users/alice").await.json()["name"], "alice");
+    let login = json!({ "username": "alice", "password": PASSWORD });
+    let signed_in = app.anyone().post("/api/auth/login", login).await;
+    assert_eq!(signed_in.status, 200);
+    let alice = app.anyone().browser(&signed_in.cookie().expect("a cookie"));
+    assert_eq!(alice.get("/api/groups").await.code(), "forbidden", "the same permission is asked for");
+    assert_eq!(admin.get("/api/sessions").await.code(), "no-route");
+}
+
+#[actix_web::test]
+async fn a_template_for_a_group_is_there_for_its_members_and_for_nobody_else() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    let (alice, bob) = (app.person("alice", &[Role::User]).await, app.person("bob", &[Role::User]).await);
+    let template = json!({ "name": "lab", "displayName": "Lab", "baseImage": "none", "webapp": { "port": 80 },
+        "access": { "groups": ["physics", "staff"] } });
+    assert_eq!(admin.post("/api/v1/templates", template).await.status, 201);
+    admin.post(GROUPS, json!({ "name": "physics" })).await;
+    put(&admin, "/api/v1/groups/physics/members/alice").await;
+    let launch = json!({ "template": "lab" });
+    for (who, client, seen) in [("alice", &alice, true), ("bob", &bob, false), ("the administrator", &admin, true)] {
+        let found = client.get("/api/v1/templates?search=lab").await.json()["total"].clone();
+        assert_eq!(found, usize::from(seen), "{who}");
+        assert_eq!(client.get("/api/v1/templates/lab").await.status, if seen { 200 } else { 404 }, "{who}");
+        let launched = client.post("/api/v1/sessions?dryRun=true", launch.clone()).await;
+        assert_eq!(launched.status, if seen { 200 } else { 400 }, "{who}");
+    }
+    admin.delete("/api/v1/groups/physics/members/alice").await;
+    assert_eq!(alice.get("/api/v1/templates/lab").await.status, 404);
+    assert_eq!(alice.post("/api/v1/sessions", launch).await.status, 400);
 }

@@ -8,6 +8,7 @@ pub mod cors;
 pub mod forwarded;
 pub mod host;
 pub mod idempotency;
+pub mod older;
 pub mod origin;
 pub mod policy;
 pub mod rate_limit;

@@ -132,6 +132,7 @@ test.describe('an administrator’s pages', () => {
       ['/sessions', 'Sessions'],
       ['/profile', 'Profile'],
       ['/admin/people', 'People'],
+      ['/admin/groups', 'Groups'],
       ['/admin/catalog', 'Catalog'],
       ['/admin/catalog?search=zzzz', 'Catalog'],
       ['/admin/catalog/repositories', 'Catalog'],
@@ -174,5 +175,9 @@ test.describe('an administrator’s pages', () => {
     await goTo(page, '/admin/people', 'People')
     await page.getByRole('button', { name: 'Add a person' }).click()
     await readable(page, 'add a person')
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Limits for everybody' }).click()
+    await expect(page.getByLabel('Sessions')).toBeVisible()
+    await readable(page, 'limits')
   })
 })

@@ -56,6 +56,10 @@ export class Api {
     return read(await this.http.patch(path, { data: body }))
   }
 
+  async put<T>(path: string, body?: object): Promise<T> {
+    return read(await this.http.put(path, { data: body ?? {} }))
+  }
+
   async delete(path: string): Promise<void> {
     await read(await this.http.delete(path))
   }
