@@ -96,6 +96,12 @@ permissions! {
     GroupsRead = "groups:read": Operator Auditor Admin;
     /// Create, change and delete groups, and say who belongs to them.
     GroupsWrite = "groups:write": Admin;
+    /// See projects: those that one belongs to, or all with `ProjectsReadAll`; as a manager also change them.
+    ProjectsRead = "projects:read": User Operator Auditor Admin;
+    /// See everybody's projects.
+    ProjectsReadAll = "projects:read-all": Operator Auditor Admin;
+    /// Create, change and delete projects, and say who belongs to them.
+    ProjectsWrite = "projects:write": Admin;
     /// See what others may use, and how much they do.
     QuotasRead = "quotas:read": Operator Auditor Admin;
     /// Say what people and groups may use.

@@ -49,19 +49,22 @@ async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
     usage::look(&client, &alive, now).await?;
     let month = app.config.sessions.month(now);
     let limited = quotas::any_budget(&client).await?;
-    let owners: BTreeSet<&str> = running.iter().map(|session| session.spec.user.as_str()).filter(|_| limited).collect();
+    let holders = running.iter().map(|session| (session.spec.user.as_str(), session.spec.project.as_deref()));
     let mut spent = vec![];
-    for owner in owners {
-        if reservations::bounds(&client, owner, &month).await?.iter().any(is_spent) {
-            spent.push(owner);
+    for (owner, project) in holders.filter(|_| limited).collect::<BTreeSet<_>>() {
+        if reservations::bounds(&client, owner, project, &month).await?.iter().any(is_spent) {
+            spent.push(holder(owner, project));
         }
     }
     let grace = SignedDuration::try_from(app.config.sessions.budget_grace).unwrap_or(SignedDuration::MAX);
     let since = usage::note_spent(&client, &spent, now).await?;
     let end = |since: Timestamp| since.checked_add(grace).unwrap_or(Timestamp::MAX);
-    let ends: HashMap<String, Timestamp> = since.into_iter().map(|(owner, since)| (owner, end(since))).collect();
+    let ends: HashMap<String, Timestamp> = since.into_iter().map(|(holder, since)| (holder, end(since))).collect();
     let before = std::mem::replace(&mut *lock(&context.budget_ends), ends.clone());
-    let changed = |session: &Arc<Session>| before.get(&session.spec.user) != ends.get(&session.spec.user);
+    let changed = |session: &Arc<Session>| {
+        let holder = holder_of(session);
+        before.get(&holder) != ends.get(&holder)
+    };
     for session in running.iter().filter(|session| changed(session)) {
         tracing::info!(
             session.id = session.name_any(),
@@ -70,6 +73,16 @@ async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
         );
     }
     Ok(running.into_iter().filter(changed).collect())
+}
+
+/// Whom the same budgets bind: the sessions of one person for one project.
+fn holder(owner: &str, project: Option<&str>) -> String {
+    format!("{owner}/{}", project.unwrap_or_default())
+}
+
+/// As [`holder`], of a session.
+pub(super) fn holder_of(session: &Session) -> String {
+    holder(&session.spec.user, session.spec.project.as_deref())
 }
 
 fn is_spent(bound: &Bound) -> bool {

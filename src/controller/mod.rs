@@ -47,7 +47,7 @@ struct Context {
     written: Mutex<HashMap<String, Session>>,
     /// What each session, by its uid, is known to hold of the limits.
     admitted: Mutex<HashMap<String, Amounts>>,
-    /// Until when sessions of people go on of whom a budget is spent.
+    /// Until when sessions go on for whose holders, as [`budgets`] names them, a budget is spent.
     budget_ends: Mutex<HashMap<String, Timestamp>>,
     /// For which stop a person was warned.
     warned: Mutex<HashMap<String, Timestamp>>,

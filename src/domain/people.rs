@@ -49,6 +49,33 @@ impl Role {
     }
 }
 
+/// What somebody may do in a project that they belong to.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ProjectRole {
+    /// Works in it.
+    Member,
+    /// Says who belongs to it.
+    Manager,
+}
+
+impl ProjectRole {
+    /// Its word on the wire and in the database.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Manager => "manager",
+        }
+    }
+
+    /// The role of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Member, Self::Manager].into_iter().find(|role| role.word() == word)
+    }
+}
+
 /// Checks the name of a new account: a DNS label, because it becomes part of the names of sessions and homes.
 ///
 /// # Errors

@@ -319,6 +319,8 @@ pub enum Subject {
     User(String),
     /// Those that all members of a group share.
     Group(String),
+    /// Those that all sessions of a project share.
+    Project(String),
 }
 
 impl Subject {
@@ -329,6 +331,7 @@ impl Subject {
             Self::Default => "default",
             Self::User(_) => "user",
             Self::Group(_) => "group",
+            Self::Project(_) => "project",
         }
     }
 
@@ -337,7 +340,7 @@ impl Subject {
     pub fn name(&self) -> &str {
         match self {
             Self::Default => "",
-            Self::User(name) | Self::Group(name) => name,
+            Self::User(name) | Self::Group(name) | Self::Project(name) => name,
         }
     }
 }
@@ -348,6 +351,7 @@ impl fmt::Display for Subject {
             Self::Default => f.write_str("everybody"),
             Self::User(name) => f.write_str(name),
             Self::Group(name) => write!(f, "the group {name}"),
+            Self::Project(name) => write!(f, "the project {name}"),
         }
     }
 }
@@ -404,8 +408,9 @@ impl fmt::Display for Exceeded {
         if !by.is_empty() {
             let more = if by.len() > LISTED { format!(" and {} more", by.len() - LISTED) } else { String::new() };
             let names: Vec<&str> = by.iter().take(LISTED).map(String::as_str).collect();
-            // Of a group only one's own are named.
-            let others = if matches!(subject, Subject::Group(_)) { ", and what others use" } else { "" };
+            // Of what is shared only one's own are named.
+            let others =
+                if matches!(subject, Subject::Group(_) | Subject::Project(_)) { ", and what others use" } else { "" };
             write!(f, " ({}{more}{others})", names.join(", "))?;
         }
         write!(f, ", {} more asked for", text(*asked))

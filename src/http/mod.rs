@@ -25,6 +25,7 @@ pub mod operation;
 pub mod page;
 pub mod params;
 pub mod problem;
+pub mod projects;
 pub mod quotas;
 pub mod repositories;
 pub mod routes;

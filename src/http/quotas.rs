@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{body::Body, guard::Guarded};
 use crate::{
     App, Error,
-    auth::permission::needs::{QuotasRead, QuotasWrite, SelfManage},
+    auth::permission::needs::{ProjectsRead, QuotasRead, QuotasWrite, SelfManage},
     services::quotas::{self, Bound, Dimension, Limits, Origin, Subject, Written},
 };
 
@@ -218,6 +218,42 @@ pub async fn remove_group_quota(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
     quotas::remove(&app, &caller, &Subject::Group(name.into_inner())).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What the sessions of a project may use together, and do: for its members.
+#[utoipa::path(get, path = "/api/v1/projects/{name}/quota", tag = "quotas", params(("name" = String, Path)),
+    responses((status = 200, description = "The limits that hold", body = QuotaView)))]
+pub async fn project_quota(
+    caller: Guarded<ProjectsRead>,
+    app: web::Data<App>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    Ok(HttpResponse::Ok().json(QuotaView::from(&quotas::of_project(&app, &caller, &name).await?)))
+}
+
+/// Sets what the sessions of a project may use together. What they use stays.
+#[utoipa::path(put, path = "/api/v1/projects/{name}/quota", tag = "quotas", params(("name" = String, Path)),
+    request_body = QuotaAmounts, responses((status = 200, description = "The limits that hold now", body = QuotaView)))]
+pub async fn set_project_quota(
+    caller: Guarded<QuotasWrite>,
+    app: web::Data<App>,
+    name: web::Path<String>,
+    body: Body<QuotaAmounts>,
+) -> Result<HttpResponse, Error> {
+    quotas::set(&app, &caller, &Subject::Project(name.to_string()), &body.0.into()).await?;
+    Ok(HttpResponse::Ok().json(QuotaView::from(&quotas::of_project(&app, &caller, &name).await?)))
+}
+
+/// Lifts the limits of a project.
+#[utoipa::path(delete, path = "/api/v1/projects/{name}/quota", tag = "quotas", params(("name" = String, Path)),
+    responses((status = 204, description = "It has none")))]
+pub async fn remove_project_quota(
+    caller: Guarded<QuotasWrite>,
+    app: web::Data<App>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    quotas::remove(&app, &caller, &Subject::Project(name.into_inner())).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

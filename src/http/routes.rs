@@ -8,7 +8,7 @@ use super::{
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
-    quotas, repositories, sessions, system, templates, tokens, users, webhooks, ws,
+    projects, quotas, repositories, sessions, system, templates, tokens, users, webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -81,6 +81,17 @@ routes! {
     "/api/v1/groups/{name}" { GET groups::get_group; PATCH groups::change_group; DELETE groups::delete_group; }
     "/api/v1/groups/{name}/quota" {
         GET quotas::group_quota; PUT quotas::set_group_quota; DELETE quotas::remove_group_quota;
+    }
+    "/api/v1/projects" { GET projects::list_projects; POST projects::create_project; }
+    "/api/v1/projects/{name}" {
+        GET projects::get_project; PATCH projects::change_project; DELETE projects::delete_project;
+    }
+    "/api/v1/projects/{name}/members" { GET projects::list_project_members; }
+    "/api/v1/projects/{name}/members/{user}" {
+        PUT projects::set_project_member; DELETE projects::remove_project_member;
+    }
+    "/api/v1/projects/{name}/quota" {
+        GET quotas::project_quota; PUT quotas::set_project_quota; DELETE quotas::remove_project_quota;
     }
     "/api/v1/quotas/default" { GET quotas::default_quota; PUT quotas::set_default_quota; }
     "/api/v1/groups/{name}/members" { GET groups::list_members; }

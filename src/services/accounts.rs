@@ -25,7 +25,7 @@ use crate::{
         people::{check_display_name, check_email, check_name},
         quota::Subject,
     },
-    store::{groups, quotas, sign_in_failures, sign_in_links, users},
+    store::{groups, projects, quotas, sign_in_failures, sign_in_links, users},
 };
 
 /// How long the link of the very first administrator works.
@@ -193,6 +193,7 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     keep_one(&administrators, &user)?;
     sign_in::end_credentials(auth, &transaction, user.id).await?;
     groups::leave_all(&transaction, user.id).await?;
+    projects::leave_all(&transaction, user.id).await?;
     quotas::remove(&transaction, &Subject::User(name.to_owned())).await?;
     users::erase(&transaction, user.id, auth.now()).await?;
     audit::record(&transaction, caller, Entry::new("user.delete", target(name))).await?;

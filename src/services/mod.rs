@@ -13,6 +13,7 @@ pub mod intents;
 pub mod jobs;
 pub mod logs;
 pub mod presence;
+pub mod projects;
 pub mod quotas;
 pub mod secrets;
 pub mod sessions;

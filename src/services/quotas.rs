@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     audit::{self, Entry},
-    groups, sessions,
+    groups, projects, sessions,
 };
 pub use crate::domain::quota::{Bound, Dimension, Limits, Origin, Subject, Written};
 use crate::{
@@ -41,7 +41,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 pub async fn of_user(app: &App, user: &str) -> Result<Vec<Bound>, Error> {
     let client = app.pool.get().await?;
     person(&client, user).await?;
-    reservations::bounds(&client, user, &month(app)).await
+    reservations::bounds(&client, user, None, &month(app)).await
 }
 
 /// The limits of a group, with what its members use together.
@@ -51,6 +51,15 @@ pub async fn of_user(app: &App, user: &str) -> Result<Vec<Bound>, Error> {
 pub async fn of_group(app: &App, group: &str) -> Result<Bound, Error> {
     groups::get(&app.auth, group).await?;
     reservations::of_group(&app.pool.get().await?, group, &month(app)).await
+}
+
+/// The limits of a project that the caller may know of, with what its sessions use together.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is no such project for the caller.
+pub async fn of_project(app: &App, caller: &Caller, project: &str) -> Result<Bound, Error> {
+    projects::get(&app.auth, caller, project).await?;
+    reservations::of_project(&app.pool.get().await?, project, &month(app)).await
 }
 
 /// The limits of everybody who has none of their own.
@@ -81,6 +90,7 @@ pub async fn set(app: &App, caller: &Caller, subject: &Subject, written: &Writte
 pub async fn remove(app: &App, caller: &Caller, subject: &Subject) -> Result<(), Error> {
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
+    named(subject)?;
     let before = quotas::get(&transaction, subject).await?;
     if !quotas::remove(&transaction, subject).await? {
         return Err(Error::not_found("quota", subject.to_string()));
@@ -89,17 +99,23 @@ pub async fn remove(app: &App, caller: &Caller, subject: &Subject) -> Result<(),
     Ok(transaction.commit().await?)
 }
 
-/// Refuses a subject that is not there; one that is there stays until the transaction ends.
+/// Refuses a subject that is not there; a group or a project that is there stays until the transaction ends.
 async fn exists(transaction: &deadpool_postgres::Transaction<'_>, subject: &Subject) -> Result<(), Error> {
-    match subject {
-        Subject::Default => Ok(()),
-        Subject::User(name) => person(transaction, name).await,
-        Subject::Group(name) if names::is_dns_label(name) => {
-            let group = store::groups::by_name_locked(transaction, name).await?;
-            group.map(drop).ok_or_else(|| Error::not_found("group", name))
-        }
-        Subject::Group(name) => Err(Error::not_found("group", name)),
-    }
+    let name = named(subject)?;
+    let found = match subject {
+        Subject::Default => true,
+        Subject::User(_) => users::by_name(transaction, name).await?.is_some(),
+        Subject::Group(_) => store::groups::by_name_locked(transaction, name).await?.is_some(),
+        Subject::Project(_) => store::projects::by_name_locked(transaction, name).await?.is_some(),
+    };
+    if found { Ok(()) } else { Err(Error::not_found(subject.kind(), name)) }
+}
+
+/// Refuses a name that nothing can have before the database is asked about it.
+fn named(subject: &Subject) -> Result<&str, Error> {
+    let name = subject.name();
+    let fits = *subject == Subject::Default || names::is_dns_label(name);
+    if fits { Ok(name) } else { Err(Error::not_found(subject.kind(), name)) }
 }
 
 async fn person(db: &impl deadpool_postgres::GenericClient, name: &str) -> Result<(), Error> {
@@ -134,6 +150,7 @@ pub(super) fn ask(app: &App, session: &Session, template: &Template, resolved: &
         session: session.name_any(),
         session_uid: session.uid(),
         owner: session.spec.user.clone(),
+        project: session.spec.project.clone(),
         home: session::home_name(session, &template.spec),
         amounts: Amounts::of(resolved, app.config.sessions.user_pv_size),
     }

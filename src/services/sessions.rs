@@ -44,6 +44,8 @@ pub struct NewSession {
     /// Words to find it by.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The project that it is for, which its owner belongs to. It cannot be changed later.
+    pub project: Option<String>,
 }
 
 /// What a change of a session may name; each field as in a new session.
@@ -80,6 +82,8 @@ pub struct Filter {
     pub template: Option<String>,
     /// A tag.
     pub tag: Option<String>,
+    /// The project that they are for.
+    pub project: Option<String>,
 }
 
 impl Filter {
@@ -91,6 +95,7 @@ impl Filter {
             && self.phase.is_none()
             && self.template.is_none()
             && self.tag.is_none()
+            && self.project.is_none()
     }
 
     /// Whether `session` is wanted.
@@ -103,6 +108,7 @@ impl Filter {
             && self.state.is_none_or(|state| state == spec.state)
             && self.phase.is_none_or(|phase| phase == phase_of(session))
             && self.tag.as_ref().is_none_or(|tag| spec.tags.contains(tag))
+            && (self.project.is_none() || self.project == spec.project)
     }
 }
 
@@ -197,6 +203,7 @@ pub async fn create(
 ) -> Result<Arc<Session>, Error> {
     let owner = owner(app, caller, &new).await?;
     let template = template(app, caller, &new.template).await?;
+    project(app, &owner, new.project.as_deref()).await?;
     let spec = compose(owner, new);
     let resolved = session::resolve(&spec, &template.spec, &app.config.sessions.ceilings())
         .map_err(|errors| Error::Invalid(flat(errors)))?;
@@ -223,6 +230,15 @@ async fn owner(app: &App, caller: &Caller, new: &NewSession) -> Result<String, E
         Some(found) if !found.disabled => Ok(user.clone()),
         _ => Err(Error::field("user", format!("there is no active account “{user}”"))),
     }
+}
+
+/// Refuses a project that the owner does not belong to.
+async fn project(app: &App, owner: &str, project: Option<&str>) -> Result<(), Error> {
+    let Some(name) = project else { return Ok(()) };
+    let belongs = names::is_dns_label(name)
+        && crate::store::projects::role_of(&app.pool.get().await?, name, owner).await?.is_some();
+    let stranger = || Error::field("project", format!("{owner} does not belong to a project “{name}”"));
+    if belongs { Ok(()) } else { Err(stranger()) }
 }
 
 /// The template, if it can be launched by the caller.
@@ -262,7 +278,7 @@ fn compose(user: String, new: NewSession) -> SessionSpec {
         parameters: new.parameters.into_iter().collect(),
         tags: new.tags,
         observability: None,
-        project: None,
+        project: new.project,
     }
 }
 

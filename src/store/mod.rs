@@ -18,6 +18,7 @@ mod listener;
 mod migrate;
 pub mod notices;
 mod private_postgres;
+pub mod projects;
 pub mod quotas;
 pub mod reservations;
 mod search;

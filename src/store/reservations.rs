@@ -27,6 +27,8 @@ pub struct Ask {
     pub session_uid: Option<String>,
     /// Its owner.
     pub owner: String,
+    /// The project that it is for.
+    pub project: Option<String>,
     /// The home that it mounts; sessions of one home hold its storage once.
     pub home: String,
     /// What it holds while it is not at rest.
@@ -74,11 +76,11 @@ pub async fn admit(transaction: &Transaction<'_>, ask: &Ask, month: &Month) -> R
     transaction.execute(&lock, &[&LOCK]).await?;
     let held = held(transaction, ask).await?.unwrap_or_default();
     if !held.covers(&ask.amounts) {
-        let bounds = bounds(transaction, &ask.owner, month).await?;
+        let bounds = bounds(transaction, &ask.owner, ask.project.as_deref(), month).await?;
         let storage = shared_storage(transaction, ask).await?;
         let known = Amounts { storage_bytes: held.storage_bytes.max(storage), ..held };
         if let Some(refused) = exceeded(&bounds, &known, &ask.amounts) {
-            let by = users_of(transaction, ask, refused.dimension).await?;
+            let by = users_of(transaction, ask, &refused).await?;
             return Ok(Err(Exceeded { by, ..refused }));
         }
     }
@@ -104,9 +106,9 @@ async fn shared_storage(db: &impl GenericClient, ask: &Ask) -> Result<i64, Error
     Ok(db.query_one(&statement, &[&ask.owner, &ask.home, &ask.session]).await?.try_get(0)?)
 }
 
-/// The owner's own sessions that use some of it.
-async fn users_of(db: &impl GenericClient, ask: &Ask, dimension: Dimension) -> Result<Vec<String>, Error> {
-    let uses = match dimension {
+/// The owner's own sessions that use some of what is limited.
+async fn users_of(db: &impl GenericClient, ask: &Ask, refused: &Exceeded) -> Result<Vec<String>, Error> {
+    let uses = match refused.dimension {
         Dimension::Sessions | Dimension::Storage => "true",
         Dimension::Cpu | Dimension::Memory => "running",
         Dimension::Gpu => "running AND gpus > 0",
@@ -114,10 +116,12 @@ async fn users_of(db: &impl GenericClient, ask: &Ask, dimension: Dimension) -> R
         Dimension::CpuTime | Dimension::MemoryTime | Dimension::GpuTime => return Ok(vec![]),
     };
     let query = format!(
-        "SELECT session FROM reservations WHERE owner = $1 AND session <> $2 AND {uses} ORDER BY session LIMIT $3"
+        "SELECT session FROM reservations
+         WHERE owner = $1 AND session <> $2 AND ($4::text IS NULL OR project = $4) AND {uses} ORDER BY session LIMIT $3"
     );
+    let project = Some(refused.subject.name()).filter(|_| matches!(refused.subject, Subject::Project(_)));
     let statement = db.prepare_cached(&query).await?;
-    let rows = db.query(&statement, &[&ask.owner, &ask.session, &MOST_NAMED]).await?;
+    let rows = db.query(&statement, &[&ask.owner, &ask.session, &MOST_NAMED, &project]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
@@ -130,22 +134,23 @@ pub async fn adopt(db: &impl GenericClient, ask: &Ask, running: bool) -> Result<
 async fn put(db: &impl GenericClient, ask: &Ask) -> Result<(), Error> {
     let all = "session_uid = coalesce(excluded.session_uid, reservations.session_uid), owner = excluded.owner,
         cpu_millicores = excluded.cpu_millicores, memory_bytes = excluded.memory_bytes, gpus = excluded.gpus,
-        home = excluded.home, storage_bytes = excluded.storage_bytes, running = true, reserved_at = now()";
+        home = excluded.home, storage_bytes = excluded.storage_bytes, running = true, reserved_at = now(),
+        project = excluded.project";
     write(db, ask, true, all).await
 }
 
 async fn write(db: &impl GenericClient, ask: &Ask, running: bool, else_set: &str) -> Result<(), Error> {
     let query = format!(
         "INSERT INTO reservations (session, session_uid, owner, cpu_millicores, memory_bytes, gpus, home,
-                                   storage_bytes, running)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (session) DO UPDATE SET {else_set}"
+                                   storage_bytes, running, project)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (session) DO UPDATE SET {else_set}"
     );
     let statement = db.prepare_cached(&query).await?;
-    let Ask { session, session_uid, owner, home, amounts } = ask;
+    let Ask { session, session_uid, owner, project, home, amounts } = ask;
     let Amounts { cpu_millicores, memory_bytes, gpus, storage_bytes, .. } = amounts;
     db.execute(
         &statement,
-        &[session, session_uid, owner, cpu_millicores, memory_bytes, gpus, home, storage_bytes, &running],
+        &[session, session_uid, owner, cpu_millicores, memory_bytes, gpus, home, storage_bytes, &running, project],
     )
     .await?;
     Ok(())
@@ -208,13 +213,16 @@ pub async fn rest_if_older(db: &impl GenericClient, session: &str, seconds: f64)
     Ok(())
 }
 
-/// What is used by `people`, rows of `(kind, name, person)`, for each of `subjects`, rows of `(kind, name)`. The month
-/// began at `$2`, and it is `$3`.
+/// What is used of the limits of each of `subjects`, rows of `(kind, name)`: by `people`, rows of `(kind, name, person)`,
+/// and for projects by the sessions that name them. The month began at `$2`, and it is `$3`.
 const USED: &str = "
     held AS (
         SELECT DISTINCT p.kind, p.name, r.session, r.cpu_millicores, r.memory_bytes, r.gpus, r.home, r.storage_bytes,
                r.running
         FROM people p JOIN reservations r ON r.owner = p.person
+        UNION ALL
+        SELECT s.kind, s.name, r.session, r.cpu_millicores, r.memory_bytes, r.gpus, r.home, r.storage_bytes, r.running
+        FROM subjects s JOIN reservations r ON r.project = s.name WHERE s.kind = 'project'
     ), homes AS (
         SELECT kind, name, sum(bytes)::bigint AS bytes
         FROM (SELECT kind, name, max(storage_bytes) AS bytes FROM held GROUP BY kind, name, home) each
@@ -225,11 +233,14 @@ const USED: &str = "
                coalesce(sum(memory_bytes) FILTER (WHERE running), 0)::bigint AS used_memory,
                coalesce(sum(gpus) FILTER (WHERE running), 0)::bigint AS used_gpus
         FROM held GROUP BY kind, name
-    ), ran AS (
-        SELECT DISTINCT p.kind, p.name, r.session_uid, r.run, r.cpu_millicores, r.memory_bytes, r.gpus,
-               extract(epoch FROM least(coalesce(r.ended_at, $3), $3) - greatest(r.started_at, $2)) AS seconds
-        FROM people p JOIN usage_runs r ON r.owner = p.person
+    ), runs AS (
+        SELECT DISTINCT p.kind, p.name, r.* FROM people p JOIN usage_runs r ON r.owner = p.person
         WHERE coalesce(r.ended_at, $3) > $2
+        UNION ALL
+        SELECT s.kind, s.name, r.* FROM subjects s JOIN usage_runs r ON r.project = s.name
+        WHERE s.kind = 'project' AND coalesce(r.ended_at, $3) > $2
+    ), ran AS (
+        SELECT *, extract(epoch FROM least(coalesce(ended_at, $3), $3) - greatest(started_at, $2)) AS seconds FROM runs
     ), times AS (
         SELECT kind, name, (sum(cpu_millicores * seconds) / 1000)::bigint AS cpu_time,
                (sum(memory_bytes * seconds) / 1073741824)::bigint AS memory_time,
@@ -257,7 +268,11 @@ fn bound(row: &Row) -> Result<Bound, Error> {
     let (kind, name): (&str, String) = (row.try_get("kind")?, row.try_get("name")?);
     let set_for: Option<&str> = row.try_get("set_for")?;
     Ok(Bound {
-        subject: if kind == "group" { Subject::Group(name) } else { Subject::User(name) },
+        subject: match kind {
+            "group" => Subject::Group(name),
+            "project" => Subject::Project(name),
+            _ => Subject::User(name),
+        },
         origin: match set_for {
             None => Origin::None,
             Some("default") => Origin::Default,
@@ -277,13 +292,21 @@ fn bound(row: &Row) -> Result<Bound, Error> {
     })
 }
 
-/// The limits that hold for a person, their own first, then those of each of their groups, with what is used.
-pub async fn bounds(db: &impl GenericClient, user: &str, month: &Month) -> Result<Vec<Bound>, Error> {
+/// The limits that hold for the sessions of a person, their own first, then those of `project`, then those of each of
+/// their groups, with what is used.
+pub async fn bounds(
+    db: &impl GenericClient,
+    user: &str,
+    project: Option<&str>,
+    month: &Month,
+) -> Result<Vec<Bound>, Error> {
     let query = format!(
         "WITH subjects AS (
              SELECT 'user' AS kind, $1::text AS name
              UNION
              SELECT 'group', m.group_name FROM group_members m JOIN users u ON u.id = m.user_id WHERE u.name = $1
+             UNION
+             SELECT 'project', $4::text WHERE $4 IS NOT NULL
          ), people AS (
              SELECT kind, name, name AS person FROM subjects WHERE kind = 'user'
              UNION
@@ -292,7 +315,17 @@ pub async fn bounds(db: &impl GenericClient, user: &str, month: &Month) -> Resul
          ), {USED}"
     );
     let statement = db.prepare_cached(&query).await?;
-    db.query(&statement, &[&user, &month.since, &month.now]).await?.iter().map(bound).collect()
+    db.query(&statement, &[&user, &month.since, &month.now, &project]).await?.iter().map(bound).collect()
+}
+
+/// The limits of a project, with what its sessions use together.
+pub async fn of_project(db: &impl GenericClient, project: &str, month: &Month) -> Result<Bound, Error> {
+    let query = format!(
+        "WITH subjects AS (SELECT 'project' AS kind, $1::text AS name),
+         people AS (SELECT kind, name, name AS person FROM subjects WHERE false), {USED}"
+    );
+    let statement = db.prepare_cached(&query).await?;
+    bound(&db.query_one(&statement, &[&project, &month.since, &month.now]).await?)
 }
 
 /// The limits of a group, with what its members use together.

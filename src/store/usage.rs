@@ -18,14 +18,14 @@ pub async fn begin(db: &impl GenericClient, ask: &Ask, run: i64, now: Timestamp)
                  WHERE session_uid = $1 AND run < $2 AND ended_at IS NULL
              )
              INSERT INTO usage_runs (session_uid, run, session, owner, cpu_millicores, memory_bytes, gpus, started_at,
-                                     seen_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT DO NOTHING",
+                                     seen_at, project)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) ON CONFLICT DO NOTHING",
         )
         .await?;
-    let Ask { session, session_uid, owner, amounts, home: _ } = ask;
+    let Ask { session, session_uid, owner, project, amounts, home: _ } = ask;
     let uid = session_uid.as_deref().unwrap_or_default();
     let (cpu, memory, gpus) = (amounts.cpu_millicores, amounts.memory_bytes, amounts.gpus);
-    db.execute(&statement, &[&uid, &run, session, owner, &cpu, &memory, &gpus, &now]).await?;
+    db.execute(&statement, &[&uid, &run, session, owner, &cpu, &memory, &gpus, &now, project]).await?;
     Ok(())
 }
 
@@ -55,18 +55,20 @@ pub async fn look(db: &impl GenericClient, alive: &[&str], now: Timestamp) -> Re
     Ok(())
 }
 
-/// Notes whose budget is spent: exactly those of `owners`. Returns since when it is.
+/// Notes whose budget is spent: exactly those of `holders`. Returns since when it is.
 pub async fn note_spent(
     db: &impl GenericClient,
-    owners: &[&str],
+    holders: &[String],
     now: Timestamp,
 ) -> Result<HashMap<String, Timestamp>, Error> {
-    let others = db.prepare_cached("DELETE FROM budgets_spent WHERE NOT owner = ANY($1)").await?;
-    db.execute(&others, &[&owners]).await?;
+    let others = db.prepare_cached("DELETE FROM budgets_spent WHERE NOT holder = ANY($1)").await?;
+    db.execute(&others, &[&holders]).await?;
     let new = db
-        .prepare_cached("INSERT INTO budgets_spent (owner, since) SELECT unnest($1::text[]), $2 ON CONFLICT DO NOTHING")
+        .prepare_cached(
+            "INSERT INTO budgets_spent (holder, since) SELECT unnest($1::text[]), $2 ON CONFLICT DO NOTHING",
+        )
         .await?;
-    db.execute(&new, &[&owners, &now]).await?;
-    let all = db.prepare_cached("SELECT owner, since FROM budgets_spent").await?;
-    db.query(&all, &[]).await?.iter().map(|row| Ok((row.try_get("owner")?, row.try_get("since")?))).collect()
+    db.execute(&new, &[&holders, &now]).await?;
+    let all = db.prepare_cached("SELECT holder, since FROM budgets_spent").await?;
+    db.query(&all, &[]).await?.iter().map(|row| Ok((row.try_get("holder")?, row.try_get("since")?))).collect()
 }

@@ -15,6 +15,7 @@ mod live;
 mod nobody_signs_in;
 mod openapi;
 mod permissions;
+mod projects;
 mod quotas;
 mod replicas;
 mod secrets;

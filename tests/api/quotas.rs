@@ -233,6 +233,7 @@ async fn what_is_reserved_without_an_object_is_free_a_minute_later() {
         session: "alice-t-lost".into(),
         session_uid: None,
         owner: "alice".into(),
+        project: None,
         home: "home-alice".into(),
         amounts: Amounts { sessions: 1, ..Amounts::default() },
     };
@@ -257,6 +258,7 @@ async fn a_budget_that_is_used_up_lets_nothing_start_until_the_next_month() {
         session: session.into(),
         session_uid: Some(session.into()),
         owner: "alice".into(),
+        project: None,
         home: "home-alice".into(),
         amounts,
     };
@@ -297,8 +299,14 @@ async fn a_run_that_a_crash_left_open_ended_with_its_last_sign_of_life() {
     let amounts = Amounts { cpu_millicores: 1000, ..Amounts::default() };
     let (lost, alive) = ("lost", "alive");
     for uid in [lost, alive] {
-        let ask =
-            Ask { session: uid.into(), session_uid: Some(uid.into()), owner: uid.into(), home: uid.into(), amounts };
+        let ask = Ask {
+            session: uid.into(),
+            session_uid: Some(uid.into()),
+            owner: uid.into(),
+            project: None,
+            home: uid.into(),
+            amounts,
+        };
         usage::begin(&client, &ask, 1, begun).await.expect("begun");
     }
     usage::look(&client, &[lost, alive], begun + SignedDuration::from_mins(30)).await.expect("seen");
@@ -307,7 +315,7 @@ async fn a_run_that_a_crash_left_open_ended_with_its_last_sign_of_life() {
     let month = Month { since: begun, now: later };
     let mut hours = vec![];
     for owner in [lost, alive] {
-        let bounds = reservations::bounds(&client, owner, &month).await.expect("bounds");
+        let bounds = reservations::bounds(&client, owner, None, &month).await.expect("bounds");
         hours.push(bounds[0].used.cpu_seconds);
     }
     assert_eq!(hours, [1800, 3600]);

@@ -55,6 +55,7 @@ fn ask(context: &Context, session: &Session, plan: &Plan, found: &Found) -> Opti
         session: session.name_any(),
         session_uid: session.uid(),
         owner: session.spec.user.clone(),
+        project: session.spec.project.clone(),
         home: session::home_name(session, &template.spec),
         amounts: Amounts::of(resolved, context.app.config.sessions.user_pv_size),
     })
@@ -74,6 +75,7 @@ pub(super) async fn note_run(context: &Context, session: &Session, workload: &Wo
         session: session.name_any(),
         session_uid: session.uid(),
         owner: session.spec.user.clone(),
+        project: session.spec.project.clone(),
         home: String::new(),
         amounts,
     };

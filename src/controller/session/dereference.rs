@@ -6,8 +6,8 @@ use super::{Context, Found, ReconcileError, phase};
 use crate::{
     Error,
     config::EngineKind,
-    controller::lock,
-    crd::{DesiredState, Phase, Security, Session, Template},
+    controller::{budgets, lock},
+    crd::{DesiredState, Phase, Reason, Security, Session, Template},
     domain::{activity::Live, keys},
     engine::{SessionId, Stage, WorkloadState},
     store,
@@ -36,7 +36,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         images: app.config.engine.kind() == EngineKind::Kubernetes,
         missing,
         granted,
-        budget_ends: lock(&context.budget_ends).get(&session.spec.user).copied(),
+        budget_ends: lock(&context.budget_ends).get(&budgets::holder_of(session)).copied(),
         stopped_because: session.annotations().get(keys::STOPPED_BECAUSE).cloned(),
         ceilings: app.config.sessions.ceilings(),
         terminated_ttl: app.config.sessions.terminated_ttl,
@@ -101,16 +101,20 @@ async fn live(context: &Context, session: &Session) -> Result<Live, ReconcileErr
     }))
 }
 
-/// Accounts live in PostgreSQL; a session that kubectl made may name anybody.
-async fn user_refused(context: &Context, session: &Session) -> Result<Option<String>, ReconcileError> {
+/// Accounts and projects live in PostgreSQL; a session that kubectl made may name any.
+async fn user_refused(context: &Context, session: &Session) -> Result<Option<(Reason, String)>, ReconcileError> {
     if session.spec.state != DesiredState::Running || phase(session) == Phase::Running {
         return Ok(None);
     }
     let client = context.app.pool.get().await.map_err(Error::from)?;
     let user = &session.spec.user;
-    Ok(match store::users::by_name(&client, user).await? {
-        Some(found) if !found.disabled => None,
-        Some(_) => Some(format!("The account “{user}” is disabled.")),
-        None => Some(format!("There is no account “{user}”.")),
-    })
+    match store::users::by_name(&client, user).await? {
+        Some(found) if !found.disabled => {}
+        Some(_) => return Ok(Some((Reason::UserUnknown, format!("The account “{user}” is disabled.")))),
+        None => return Ok(Some((Reason::UserUnknown, format!("There is no account “{user}”.")))),
+    }
+    let Some(project) = &session.spec.project else { return Ok(None) };
+    let role = store::projects::role_of(&client, project, user).await?;
+    let stranger = || (Reason::PolicyRefused, format!("{user} does not belong to a project “{project}”."));
+    Ok(role.is_none().then(stranger))
 }

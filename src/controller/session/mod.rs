@@ -23,7 +23,7 @@ use url::Url;
 use self::validate::Plan;
 use super::{Context, ReconcileError};
 use crate::{
-    crd::{Phase, Requirement, Session, Template},
+    crd::{Phase, Reason, Requirement, Session, Template},
     domain::{activity::Live, session::Ceilings},
     engine::{Stage, WorkloadState},
     objects::Epoch,
@@ -43,8 +43,8 @@ struct Found {
     live: Live,
     /// Whether the program answered when it was asked just now.
     reachable: bool,
-    /// Why the person may not have sessions.
-    user_refused: Option<String>,
+    /// Why the person may not have this session.
+    user_refused: Option<(Reason, String)>,
     /// Whether images are run, and not programs of a host.
     images: bool,
     /// Programs that the template needs and the host lacks.

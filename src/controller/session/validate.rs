@@ -42,8 +42,8 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
         let message = format!("There is no template “{}”: the session starts once there is.", spec.template);
         return Plan::Wait(doctor::verdict(Reason::ValidationFailed, message, found.now));
     };
-    if let Some(message) = &found.user_refused {
-        return refuse(Reason::UserUnknown, message.clone());
+    if let Some((reason, message)) = &found.user_refused {
+        return refuse(*reason, message.clone());
     }
     let wrong = template::check(&template.spec);
     if !wrong.is_empty() {

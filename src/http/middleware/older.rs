@@ -8,7 +8,7 @@ use actix_web::{
 };
 
 /// The nouns behind `/api/` that answer as those behind `/api/v1/` do.
-const KNOWN: [&str; 3] = ["auth/login", "users", "groups"];
+const KNOWN: [&str; 4] = ["auth/login", "users", "groups", "projects"];
 
 /// Lets a request go on under the present name of what it asks for.
 ///
