@@ -25,7 +25,7 @@ pub enum Error {
     #[error("{0}")]
     Forbidden(String),
     /// A limit of the owner's, or of a group of theirs, does not allow it.
-    #[error("{0}: {}ask an administrator for more", if .0.dimension.is_budget() { "" } else { "stop another session, or " })]
+    #[error("{0}: {rest}", rest = remedy(.0))]
     QuotaExceeded(Box<Exceeded>),
     /// There is none, or the caller may not know of it.
     #[error("{kind} {name} does not exist")]
@@ -114,6 +114,15 @@ impl From<ObjectError> for Error {
             ObjectError::Failed(source) => Self::Internal(source),
             error @ (ObjectError::Expired | ObjectError::Fenced(_)) => Self::internal(error),
         }
+    }
+}
+
+/// What helps where a limit is reached.
+fn remedy(exceeded: &Exceeded) -> &'static str {
+    if exceeded.dimension.is_budget() {
+        "ask an administrator for more"
+    } else {
+        "stop another session, or ask an administrator for more"
     }
 }
 

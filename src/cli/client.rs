@@ -12,6 +12,7 @@ use std::{
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use url::Url;
 
 use super::CliError;
@@ -186,6 +187,40 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Response, CliError> 
         Ok(problem) => Err(format!("{}: {}", problem.title, problem.detail).into()),
         Err(_) => Err(format!("the server answered {status}: is this the address of a StreamSpace server?").into()),
     }
+}
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Table,
+    /// For programs: the objects as the API gives them.
+    Json,
+}
+
+/// Items on a page of a list.
+const PAGE_SIZE: usize = 500;
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Page {
+    total: usize,
+    items: Vec<Value>,
+}
+
+/// The whole of a list, as far as `filters` want it.
+pub(super) async fn all(client: &Client, path: &str, filters: &[(&str, &str)]) -> Result<Vec<Value>, CliError> {
+    let mut items = Vec::new();
+    for number in 1_usize.. {
+        let request = client.request(Method::GET, path)?.query(filters);
+        let page: Page = answer(request.query(&[("page", number), ("pageSize", PAGE_SIZE)])).await?;
+        let last = page.items.is_empty();
+        items.extend(page.items);
+        if last || items.len() >= page.total {
+            break;
+        }
+    }
+    Ok(items)
 }
 
 #[cfg(test)]

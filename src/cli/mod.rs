@@ -20,6 +20,7 @@ mod sandbox;
 mod serve;
 mod sessions;
 mod table;
+mod templates;
 mod terminal;
 
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
@@ -123,6 +124,12 @@ enum Command {
     Crds,
     /// Look at this host: what the server and the shipped templates need, what is missing, and what brings it.
     Doctor(Box<doctor::Doctor>),
+    /// Wake a session on a server that you are signed in to, and print the address at which a browser works in it.
+    Connect(sessions::ConnectTo),
+    /// Print what a session's program wrote, on a server that you are signed in to.
+    Logs(sessions::LogsOf),
+    /// List what can be launched on a server that you are signed in to.
+    Templates(templates::Templates),
     /// Sign in to a server and keep a token for the other subcommands.
     Login(login::Login),
     /// Print the description of the API as JSON.
@@ -165,6 +172,9 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),
+        Command::Connect(connect) => sessions::run(connect.into(), &*clock),
+        Command::Logs(logs) => sessions::run(logs.into(), &*clock),
+        Command::Templates(templates) => templates::run(&templates, &*clock),
         Command::Sessions(sessions) => sessions::run(sessions, &*clock),
         Command::Terminal(options) => terminal::run(options),
         Command::Desktop(options) => desktop::run(options),

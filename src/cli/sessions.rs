@@ -2,16 +2,15 @@
 
 use std::{io::Write, time::Duration};
 
-use clap::ValueEnum;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
     CliError,
-    client::{Client, Target, answer, send},
+    client::{Client, Output, Target, all, answer, send},
     table::{self, harmless},
 };
 use crate::{
@@ -22,8 +21,6 @@ use crate::{
 };
 
 const SESSIONS: &str = "/api/v1/sessions";
-/// Sessions on a page of the list.
-const PAGE_SIZE: usize = 500;
 /// Pause between two looks at a session that is waited for.
 const LOOK: Duration = Duration::from_millis(500);
 /// Longest time that a log is followed; the server ends it with the session.
@@ -41,12 +38,34 @@ pub(super) struct Sessions {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
-    /// For people.
-    Table,
-    /// For programs: the objects as the API gives them.
-    Json,
+/// `streamspace logs`: what `streamspace sessions logs` does.
+#[derive(Debug, clap::Args)]
+pub(super) struct LogsOf {
+    #[command(flatten)]
+    logs: Logs,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl From<LogsOf> for Sessions {
+    fn from(LogsOf { logs, target }: LogsOf) -> Self {
+        Self { action: Action::Logs(logs), target, output: Output::Table }
+    }
+}
+
+/// `streamspace connect`: what `streamspace sessions connect` does.
+#[derive(Debug, clap::Args)]
+pub(super) struct ConnectTo {
+    #[command(flatten)]
+    connect: Connect,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl From<ConnectTo> for Sessions {
+    fn from(ConnectTo { connect, target }: ConnectTo) -> Self {
+        Self { action: Action::Connect(connect), target, output: Output::Table }
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -71,6 +90,8 @@ enum Action {
     },
     /// Print what the session's program wrote.
     Logs(Logs),
+    /// Wake a session and print the address at which a browser works in it: good for one visit within half a minute.
+    Connect(Connect),
 }
 
 #[derive(Debug, clap::Args)]
@@ -108,6 +129,9 @@ struct Create {
     /// A value of the template's launch form, as `name=value`; the value is read as JSON where it is some.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, Value)>,
+    /// The project that it is for.
+    #[arg(long)]
+    project: Option<String>,
     /// A word to find it by.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -151,6 +175,12 @@ struct Logs {
     timestamps: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Connect {
+    #[arg(value_parser = id)]
+    id: String,
+}
+
 /// A session's id: it becomes part of a URL.
 fn id(text: &str) -> Result<String, String> {
     if names::is_dns_label(text) {
@@ -192,14 +222,16 @@ async fn act(asking: &Asking, action: Action) -> Result<(), CliError> {
             Ok(())
         }
         Action::Logs(logs) => asking.logs(&logs).await,
+        Action::Connect(Connect { id }) => asking.connect(&id).await,
     }
 }
 
-/// A page of the list.
-#[derive(Deserialize)]
-struct Page {
-    total: usize,
-    items: Vec<Value>,
+/// The way into a session.
+#[derive(Deserialize, Serialize)]
+struct Opened {
+    url: String,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 impl Asking {
@@ -211,17 +243,7 @@ impl Asking {
             ("search", list.search.as_deref()),
         ];
         let filters: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let mut sessions = Vec::new();
-        for number in 1_usize.. {
-            let request = self.client.request(Method::GET, SESSIONS)?.query(&filters);
-            let page: Page = answer(request.query(&[("page", number), ("pageSize", PAGE_SIZE)])).await?;
-            let last = page.items.is_empty();
-            sessions.extend(page.items);
-            if last || sessions.len() >= page.total {
-                break;
-            }
-        }
-        Ok(sessions)
+        all(&self.client, SESSIONS, &filters).await
     }
 
     async fn get(&self, id: &str) -> Result<Value, CliError> {
@@ -290,6 +312,16 @@ impl Asking {
         Ok(())
     }
 
+    async fn connect(&self, id: &str) -> Result<(), CliError> {
+        let request = self.client.request(Method::POST, &format!("{SESSIONS}/{id}/connect"))?;
+        let opened: Opened = answer(request).await?;
+        match self.output {
+            Output::Table => println!("{}", harmless(&opened.url)),
+            Output::Json => println!("{}", serde_json::to_string_pretty(&opened)?),
+        }
+        Ok(())
+    }
+
     fn show_all(&self, sessions: &[Value]) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
         if matches!(self.output, Output::Json) {
@@ -330,6 +362,7 @@ fn wish(create: Create) -> Value {
     };
     set(["displayName", ""], create.name);
     set(["idleTimeout", ""], create.idle_timeout);
+    set(["project", ""], create.project);
     set(["resources", "cpu"], create.cpu);
     set(["resources", "memory"], create.memory);
     wish
@@ -418,10 +451,10 @@ mod tests {
         };
         let plain = json!({ "template": "desktop", "persistentHome": true, "parameters": {}, "tags": [] });
         assert_eq!(wish("create desktop"), plain);
-        let all = "create desktop --name Mine --memory 1Gi --idle-timeout 0s --temporary-home --tag a --tag b \
+        let all = "create desktop --name Mine --project laser --memory 1Gi --idle-timeout 0s --temporary-home --tag a --tag b \
                    --parameter count=3 --parameter url=https://a.test/?b=c";
         let expected = json!({
-            "template": "desktop", "displayName": "Mine", "resources": { "memory": "1Gi" }, "idleTimeout": "0s",
+            "template": "desktop", "displayName": "Mine", "project": "laser", "resources": { "memory": "1Gi" }, "idleTimeout": "0s",
             "persistentHome": false, "parameters": { "count": 3, "url": "https://a.test/?b=c" }, "tags": ["a", "b"],
         });
         assert_eq!(wish(&all.replace("                   ", "")), expected);

@@ -17,8 +17,6 @@ const LARGEST_COUNT: i64 = 1_000_000;
 /// Most hours that a budget can name: a thousand years of a thousand cores.
 const MOST_HOURS: f64 = 1e10;
 const SECONDS_OF_HOUR: f64 = 3_600.0;
-/// Bytes of the unit in which memory is counted by the hour.
-const GIB: i64 = 1 << 30;
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -437,6 +435,8 @@ pub fn exceeded(bounds: &[Bound], held: &Amounts, wanted: &Amounts) -> Option<Ex
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GIB: i64 = 1 << 30;
 
     fn bound(limits: Limits, used: Amounts) -> Bound {
         Bound { subject: Subject::User("alice".into()), origin: Origin::Own, limits, used }

@@ -90,6 +90,7 @@ impl From<Error> for Failure {
             | Error::AlreadyExists { .. }
             | Error::Conflict(_)
             | Error::KeyReused
+            | Error::QuotaExceeded(_)
             | Error::CannotRunHere(_) => Self::Final(error.to_string()),
         }
     }

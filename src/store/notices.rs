@@ -16,7 +16,7 @@ pub struct Notice {
     pub session: String,
     /// Whom it tells.
     pub user: String,
-    /// `IdleStop`, `MaxDuration`, `Drain`.
+    /// `IdleStop`, `MaxDuration`, `BudgetSpent`, `Drain`.
     pub reason: String,
     /// A sentence.
     pub message: String,

@@ -20,7 +20,7 @@ use streamspace::{
 use crate::support::{
     app::TestApp,
     client::{Answer, Client, send},
-    people::until,
+    people::{PASSWORD, until},
 };
 
 const SESSIONS: &str = "/api/v1/sessions";
@@ -287,8 +287,11 @@ async fn a_budget_that_is_used_up_lets_nothing_start_until_the_next_month() {
         server.clock.advance(SignedDuration::from_hours(24 * 31));
     }
     assert!(place.app.clock.now() > now);
-    assert_eq!(place.used().await["cpuHours"], 0.0);
-    assert_eq!(place.create().await.status, 201);
+    // Her sign-in has ended meanwhile.
+    let cookie = place.app.sign_in("alice", PASSWORD).await.cookie().expect("a cookie");
+    let alice = place.app.anyone().browser(&cookie);
+    assert_eq!(alice.get("/api/v1/users/me/quota").await.json()["used"]["cpuHours"], 0.0);
+    assert_eq!(alice.post(SESSIONS, json!({ "template": "t" })).await.status, 201);
 }
 
 #[actix_web::test]

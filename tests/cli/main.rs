@@ -36,6 +36,17 @@ async fn a_session_is_created_seen_put_to_sleep_woken_and_deleted_from_the_comma
     assert!(server.client(&["sessions", "hibernate", &id, "--wait"]).said().contains("Hibernated"));
     assert!(server.client(&["sessions", "wake", &id, "--wait"]).said().contains("Running"));
     assert!(server.client(&["sessions", "logs", &id, "--tail", "5"]).ok);
+    assert_eq!(
+        server.client(&["logs", &id, "--tail", "1"]).said(),
+        server.client(&["sessions", "logs", &id, "--tail", "1"]).said()
+    );
+    let way_in = server.client(&["connect", &id]);
+    assert!(way_in.said().starts_with(&format!("http://{id}.localhost:")), "{way_in:?}");
+    let templates = server.client(&["templates", "--search", "terminal"]);
+    let line = templates.said().lines().find(|line| line.starts_with("terminal ")).expect("the template");
+    assert!(line.ends_with("yes"), "{line}");
+    let found: Value = serde_json::from_str(server.client(&["templates", "-o", "json"]).said()).unwrap();
+    assert_eq!(found[0]["kind"], "Template");
 
     assert!(server.client(&["sessions", "delete", &id]).ok);
     support::until("the session is gone", async || {

@@ -870,6 +870,7 @@ export const strings = {
     reasons: {
       IdleStop: 'A session will stop soon',
       MaxDuration: 'A session reaches its time limit',
+      BudgetSpent: 'A budget of this month is spent',
       Drain: 'A machine is being emptied',
     },
     region: 'Messages',

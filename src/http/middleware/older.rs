@@ -28,8 +28,8 @@ pub async fn rename<B: MessageBody>(
 /// The present name, for one that is older.
 fn present(uri: &Uri) -> Option<Uri> {
     let rest = uri.path().strip_prefix("/api/")?;
-    let is = |known: &&str| rest.strip_prefix(**known).is_some_and(|more| more.is_empty() || more.starts_with('/'));
-    KNOWN.iter().find(is)?;
+    let is = |known| rest.strip_prefix(known).is_some_and(|more: &str| more.is_empty() || more.starts_with('/'));
+    KNOWN.into_iter().find(|known| is(*known))?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(format!("/api/v1/{rest}{query}")).ok()?);

@@ -23,7 +23,7 @@ export type ActivityMessage = Frame & { type: 'session.activity'; activity: Acti
 export type WarningMessage = Frame & {
   type: 'session.warning'
   session: string
-  reason: 'IdleStop' | 'MaxDuration' | 'Drain'
+  reason: 'IdleStop' | 'MaxDuration' | 'BudgetSpent' | 'Drain'
   message: string
   stopsAt?: string
 }
