@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { answer, api } from '~/api/client'
 import { keys } from '~/api/keys'
+import type { Problem } from '~/api/problem'
 import type { QuotaAmounts, QuotaView } from '~/api/types'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { QuotaMeters } from '~/components/QuotaMeters'
@@ -53,7 +54,7 @@ export function QuotaDialog({ subject, onClose }: Props) {
 function useLimits({ kind, name }: QuotaSubject): {
   limits: QuotaAmounts | undefined
   quota: QuotaView | undefined
-  error: Error | null
+  error: Problem | null
 } {
   const everybodys = useQuery({ ...defaultQuotaQuery, enabled: kind === 'default' })
   const persons = useQuery({ ...userQuotaQuery(name), enabled: kind === 'user' })
