@@ -48,5 +48,5 @@ fn row(object: &Value) -> Result<[String; 4], CliError> {
     let conditions = template.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let runs = if conditions::is_true(conditions, "RunsHere") { "yes" } else { "no" };
     let cells = [&template.name_any(), &template.spec.display_name, &template.spec.category, runs];
-    Ok(cells.map(|cell| harmless(cell)))
+    Ok(cells.map(harmless))
 }

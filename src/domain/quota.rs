@@ -421,15 +421,14 @@ impl fmt::Display for Exceeded {
 /// waking one session in place of another.
 #[must_use]
 pub fn exceeded(bounds: &[Bound], held: &Amounts, wanted: &Amounts) -> Option<Exceeded> {
-    let all = bounds.iter().flat_map(|bound| Dimension::ALL.map(|dimension| (bound, dimension)));
-    all.filter_map(|(bound, dimension)| {
+    let mut all = bounds.iter().flat_map(|bound| Dimension::ALL.map(|dimension| (bound, dimension)));
+    all.find_map(|(bound, dimension)| {
         let (limit, used) = (bound.limits.get(dimension)?, bound.used.get(dimension));
         let asked = wanted.get(dimension) - held.get(dimension);
         let over = asked > 0 && used.saturating_add(asked) > limit;
         let subject = bound.subject.clone();
         over.then(|| Exceeded { subject, dimension, limit, used, asked, by: vec![] })
     })
-    .next()
 }
 
 #[cfg(test)]

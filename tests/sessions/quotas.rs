@@ -45,7 +45,12 @@ async fn the_last_slot_goes_to_one_whether_servers_are_asked_or_objects_are_made
     let postgres = Postgres::start();
     let database = postgres.database("streamspace").await;
     let folder = postgres.folder().display().to_string();
-    let settings = [("DB_HOST", folder.as_str()), ("DB_USER", "postgres"), ("DB_NAME", "streamspace")];
+    let settings = [
+        ("DB_HOST", folder.as_str()),
+        ("DB_USER", "postgres"),
+        ("DB_NAME", "streamspace"),
+        ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+    ];
     let one = Server::start_with("quota-one", &settings).await;
     let other = Server::start_with("quota-other", &settings).await;
     one.counter_template("quota").await;
