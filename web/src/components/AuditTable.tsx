@@ -60,6 +60,16 @@ export function AuditTable({ own = false, actor, search = '', page = 1, onPage }
   )
 }
 
+/** Words that are joined by dots and slashes, which may be broken there. */
+function breakable(text: string) {
+  return text.split(/(?<=[./])/).map((part, at) => (
+    <Fragment key={at}>
+      {at > 0 && <wbr />}
+      {part}
+    </Fragment>
+  ))
+}
+
 function EntryRow({ entry }: { entry: AuditEntry }) {
   const [open, setOpen] = useState(false)
   const failed = !/^(ok|success|allowed|2\d\d)/i.test(entry.result)
@@ -79,9 +89,9 @@ function EntryRow({ entry }: { entry: AuditEntry }) {
         </Table.Td>
         <Table.Td>{entry.actor}</Table.Td>
         <Table.Td>
-          <code className={classes.code}>{entry.action}</code>
+          <code className={classes.code}>{breakable(entry.action)}</code>
           <div className={classes.narrow}>
-            {entry.target} {failed && <Result failed={failed} result={entry.result} />}
+            {breakable(entry.target ?? '')} {failed && <Result failed={failed} result={entry.result} />}
           </div>
         </Table.Td>
         <Table.Td data-wide>{entry.target}</Table.Td>

@@ -91,7 +91,7 @@ function Filters({ templates, filter }: { templates: readonly Template[]; filter
           onSearch={(search) => set({ search: search || undefined })}
         />
         <Switch
-          label={`${words.runsHere} (${here})`}
+          label={templates.length === 0 ? words.runsHere : `${words.runsHere} (${here})`}
           checked={filter.runsHere}
           onChange={(event) => set({ here: event.currentTarget.checked || undefined })}
         />
