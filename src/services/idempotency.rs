@@ -142,12 +142,18 @@ impl Running {
     /// # Errors
     /// [`Error::Database`]: the answer was not kept, and a repeated request will be executed again.
     pub async fn finish(self, answer: &Kept) -> Result<(), Error> {
-        let client = self.keys.0.pool.get().await?;
         if matches!(answer.status, 409 | 429 | 500..) {
-            store::forget(&client, &self.key, self.attempt).await
-        } else {
-            store::keep(&client, &self.key, self.attempt, answer).await
+            return self.forget().await;
         }
+        store::keep(&self.keys.0.pool.get().await?, &self.key, self.attempt, answer).await
+    }
+
+    /// Keeps no answer: the same request may meet another one soon.
+    ///
+    /// # Errors
+    /// [`Error::Database`]: it is forgotten later.
+    pub async fn forget(self) -> Result<(), Error> {
+        store::forget(&self.keys.0.pool.get().await?, &self.key, self.attempt).await
     }
 }
 

@@ -325,6 +325,23 @@ async fn a_run_that_a_crash_left_open_ended_with_its_last_sign_of_life() {
 }
 
 #[actix_web::test]
+async fn who_asks_again_with_the_same_key_once_there_is_room_gets_in() {
+    let place = Place::start().await;
+    let keyed = || {
+        let request = place.alice[0].request("POST", SESSIONS).header("idempotency-key", "the-same");
+        send(request.json(&json!({ "template": "t" })))
+    };
+    place.of_alice(json!({ "sessions": 0 })).await;
+    assert_eq!(keyed().await.code(), "quota-exceeded");
+    place.of_alice(json!({ "sessions": 1 })).await;
+    let made = keyed().await;
+    assert_eq!((made.status, made.header("idempotent-replayed")), (201, ""), "{made:?}");
+    let again = keyed().await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, "true"));
+    assert_eq!(place.used().await["sessions"], 1);
+}
+
+#[actix_web::test]
 async fn a_session_that_is_not_made_holds_nothing() {
     let place = Place::start().await;
     for wrong in [json!({ "template": "none" }), json!({ "template": "t", "idleTimeout": "1s" })] {

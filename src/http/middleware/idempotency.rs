@@ -61,6 +61,9 @@ pub fn wish(operation: &Operation, caller: Option<&Caller>, headers: &HeaderMap)
     Ok(Some(KeyOf { caller: caller.user.clone(), key: String::from_utf8_lossy(key).into_owned() }))
 }
 
+/// Refusals that hold until somebody stops something, or a month ends: they are not kept.
+const PASSING: [&str; 2] = ["quota-exceeded", "budget-spent"];
+
 /// Executes the request, or tells the answer of the first one again.
 pub async fn once(
     key: KeyOf,
@@ -76,8 +79,11 @@ pub async fn once(
         Begun::Execute(running) => {
             request.set_payload(bytes.into());
             request.extensions_mut().insert(key);
-            let (answer, kept) = keep(next.call(request).await?).await?;
-            if let Err(error) = running.finish(&kept).await {
+            let answer = next.call(request).await?;
+            let passing = problem::code_of(&answer).is_some_and(|code| PASSING.contains(&code));
+            let (answer, kept) = keep(answer).await?;
+            let ended = if passing { running.forget().await } else { running.finish(&kept).await };
+            if let Err(error) = ended {
                 // The effect is there and the caller is told so; a repeated request will find it.
                 tracing::warn!(error = &error as &dyn std::error::Error, "an answer was not kept for its key");
             }

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, Table, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Button, Group, Menu, Table, Text, TextInput } from '@mantine/core'
 import { IconBan, IconCheck, IconDotsVertical, IconGauge, IconSearch, IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -42,14 +42,20 @@ export function PeoplePage() {
   return (
     <>
       <PageTitle title={words.title}>
-        {maySetQuotas(me) && (
-          <Button variant="default" leftSection={<IconGauge size={17} />} onClick={() => setDialog({ kind: 'everybody' })}>
-            {strings.quota.everybody}
+        <Group gap="sm">
+          {maySetQuotas(me) && (
+            <Button
+              variant="default"
+              leftSection={<IconGauge size={17} />}
+              onClick={() => setDialog({ kind: 'everybody' })}
+            >
+              {strings.quota.everybody}
+            </Button>
+          )}
+          <Button leftSection={<IconUserPlus size={17} />} onClick={() => setDialog({ kind: 'add' })}>
+            {words.add}
           </Button>
-        )}
-        <Button leftSection={<IconUserPlus size={17} />} onClick={() => setDialog({ kind: 'add' })}>
-          {words.add}
-        </Button>
+        </Group>
       </PageTitle>
       <TextInput
         type="search"
