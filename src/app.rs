@@ -12,6 +12,7 @@ use crate::{
     crd::{Session, Template},
     engine::Engine,
     live::Hub,
+    nodes::Nodes,
     objects::Cached,
     store::Pool,
 };
@@ -37,6 +38,8 @@ pub struct Parts {
     pub templates: Cached<Template>,
     /// What runs the programs.
     pub engine: Arc<dyn Engine>,
+    /// The machines that they run on.
+    pub nodes: Arc<dyn Nodes>,
     /// Tells every browser what happens.
     pub hub: Hub,
 }

@@ -3,6 +3,7 @@
 use crate::{
     domain::quota::Exceeded,
     engine::EngineError,
+    nodes::NodesError,
     objects::{FieldError, ObjectError},
 };
 
@@ -100,6 +101,18 @@ impl Error {
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
+    }
+}
+
+impl From<NodesError> for Error {
+    fn from(error: NodesError) -> Self {
+        match error {
+            NodesError::NotFound(name) => Self::NotFound { kind: "node", name },
+            NodesError::Stale(_) => Self::Stale,
+            NodesError::Refused(wrong) => Self::Invalid(vec![wrong]),
+            NodesError::Unavailable(why) => Self::Unavailable(why),
+            NodesError::Database(error) => *error,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod http;
 pub mod jobs;
 pub mod live;
+pub mod nodes;
 pub mod objects;
 pub mod outgoing;
 pub mod services;

@@ -13,11 +13,11 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", ANY),
-    ("app", &["live", "auth", "objects", "engine", "store", "crd"]),
+    ("app", &["live", "auth", "objects", "engine", "nodes", "store", "crd"]),
     ("http", &["app", "gateway", "services", "auth", "live", "engine", "domain", "crd"]),
     ("gateway", &["app", "services", "auth", "live", "engine", "domain", "crd"]),
-    ("services", &["app", "objects", "engine", "jobs", "catalog", "auth", "store", "domain", "crd"]),
-    ("controller", &["app", "objects", "engine", "store", "domain", "crd"]),
+    ("services", &["app", "objects", "engine", "nodes", "jobs", "catalog", "auth", "store", "domain", "crd"]),
+    ("controller", &["app", "objects", "engine", "nodes", "store", "domain", "crd"]),
     ("live", &["objects", "engine", "store", "domain", "crd"]),
     ("jobs", &["store", "domain", "crd"]),
     ("catalog", &["objects", "outgoing", "domain", "crd"]),
@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth", &["store", "domain", "crd"]),
     ("objects", &["store", "domain", "crd"]),
     ("engine", &["store", "domain", "crd"]),
+    ("nodes", &["store", "domain", "crd"]),
     ("store", &["domain", "crd"]),
     ("domain", &["crd"]),
     ("crd", &[]),
@@ -36,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("telemetry", &[]),
     ("clock", &[]),
-    ("error", &["objects", "engine", "domain"]),
+    ("error", &["objects", "engine", "nodes", "domain"]),
 ];
 
 /// In the table: every module.

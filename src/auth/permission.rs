@@ -88,6 +88,12 @@ permissions! {
     JobsOwn = "jobs:own": User Operator Admin;
     /// Cancel everybody's jobs and drive them again.
     JobsWriteAll = "jobs:write-all": Operator Admin;
+    /// See the nodes and what is on them.
+    NodesRead = "nodes:read": Operator Auditor Admin;
+    /// Follow the nodes' figures as they change.
+    NodesFollow = "nodes:follow": Operator Admin;
+    /// Label, taint, cordon and drain nodes.
+    NodesWrite = "nodes:write": Operator Admin;
     /// See accounts.
     UsersRead = "users:read": Operator Auditor Admin;
     /// Create, change, disable and delete accounts.

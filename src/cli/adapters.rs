@@ -14,16 +14,18 @@ use crate::{
         kubernetes::{self, KubernetesEngine},
         local::{self, LocalEngine},
     },
+    nodes::{HostNodes, KubernetesNodes, Nodes},
     objects::{KubernetesStore, ObjectError, ObjectStore, PostgresStore},
     store::{Claim, Listener, Pool, leadership::Leadership},
     telemetry::task::Tasks,
 };
 
-/// Where objects are kept, and what runs the programs.
+/// Where objects are kept, what runs the programs, and on which machines.
 pub(super) struct Adapters {
     pub(super) sessions: Arc<dyn ObjectStore<Session>>,
     pub(super) templates: Arc<dyn ObjectStore<Template>>,
     pub(super) engine: Arc<dyn Engine>,
+    pub(super) nodes: Arc<dyn Nodes>,
 }
 
 /// What the adapters of one machine are made from.
@@ -66,6 +68,7 @@ async fn on_this_machine(
         sessions: Arc::new(PostgresStore::start(pool.clone(), listener, namespace, Arc::clone(clock), tasks)),
         templates: Arc::new(PostgresStore::start(pool.clone(), listener, namespace, Arc::clone(clock), tasks)),
         engine: LocalEngine::start(options, Arc::clone(clock), tasks).await?,
+        nodes: Arc::new(HostNodes::start(pool.clone(), claim.data(), Arc::clone(clock), tasks).await?),
     })
 }
 
@@ -89,8 +92,9 @@ async fn in_a_cluster(
         port_deadline: config.sessions.session_start_timeout,
         ..kubernetes::Options::new(namespace)
     };
+    let nodes = Arc::new(KubernetesNodes::start(&client, namespace, tasks));
     let engine = KubernetesEngine::start(client, options, Arc::clone(clock), tasks).await?;
-    Ok(Adapters { sessions: Arc::new(sessions), templates: Arc::new(templates), engine })
+    Ok(Adapters { sessions: Arc::new(sessions), templates: Arc::new(templates), engine, nodes })
 }
 
 /// Fails where the cluster does not know such objects, and says how it comes to.

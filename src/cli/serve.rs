@@ -111,6 +111,7 @@ async fn with_database(
     tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
     metrics::upkeep(metrics::registry()?, &mut tasks);
     tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
+    tasks.start("live.cluster", services::nodes::tell(app.clone(), tasks.stopping()));
     tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
     builtin::bring(&app).await?;
     let Doors { policy, tls, sockets } = doors;
@@ -142,7 +143,8 @@ async fn wire(
     tasks.start("audit-chain", audit_chain::run(pool.clone(), Arc::clone(&clock), tasks.stopping()));
     let listener = Listener::start(database.connector.clone(), tasks);
     let machine = Machine { claim, pool: &pool, listener: &listener };
-    let Adapters { sessions, templates, engine } = adapters::start(&config, &clock, machine, leadership, tasks).await?;
+    let Adapters { sessions, templates, engine, nodes } =
+        adapters::start(&config, &clock, machine, leadership, tasks).await?;
     let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks);
     hub.follow_jobs(pool.clone(), &listener, tasks);
     hub.listen(&listener, tasks);
@@ -151,6 +153,7 @@ async fn wire(
         sessions: Cached::start(sessions, tasks),
         templates: Cached::start(templates, tasks),
         engine,
+        nodes,
         auth,
         config,
         clock,

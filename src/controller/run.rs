@@ -8,7 +8,7 @@ use std::{
 
 use futures::{
     FutureExt, Stream, StreamExt,
-    stream::{BoxStream, FuturesUnordered},
+    stream::{BoxStream, FuturesUnordered, select},
 };
 use kube::{
     ResourceExt,
@@ -127,10 +127,12 @@ async fn run_sessions(
         predicates::generation.combine(predicates::annotations).combine(predicates::finalizers).combine(leaving);
     let events = events.predicate_filter(wanted, PredicateConfig::default());
     let moved = WatchStream::from_changes(context.app.clock.moved()).map(drop);
+    // Those that wait for it start when sessions can be started again.
+    let opened = WatchStream::from_changes(context.app.nodes.closed()).map(drop);
     Controller::for_stream(events, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(UnboundedReceiverStream::new(calls))
-        .reconcile_all_on(moved)
+        .reconcile_all_on(select(moved, opened))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(session::reconcile, |session, error, _| after_failure(&session.name_any(), error), context.clone())
         .for_each(|_| std::future::ready(()))

@@ -35,13 +35,19 @@ pub struct Idle {
     pub stops_at: Option<Timestamp>,
 }
 
+/// Whether what counted at `last` makes a session active at `now`.
+#[must_use]
+pub fn is_recent(last: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(last) < ACTIVE_FOR
+}
+
 /// Explains a running session at `now`.
 ///
 /// `started`: when the present run began, which counts as activity. `timeout`: `None` = never stops.
 #[must_use]
 pub fn explain(live: &Live, started: Timestamp, timeout: Option<Duration>, now: Timestamp) -> Idle {
     let last = live.last_activity.map_or(started, |last| last.max(started));
-    let active = now.duration_since(last) < ACTIVE_FOR;
+    let active = is_recent(last, now);
     let snoozed = live.snoozed_until.filter(|until| *until > now);
     let stops_at = timeout
         .map(|timeout| later(last, timeout))

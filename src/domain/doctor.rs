@@ -19,6 +19,16 @@ pub fn verdict(reason: Reason, message: impl Into<String>, since: Timestamp) -> 
     Verdict { reason, message: message.into(), remedy: remedy.into(), action, since: Some(time::second(since)) }
 }
 
+/// The verdict about a session that cannot start because none can at the moment, as `message` says.
+#[must_use]
+pub fn closed(message: &str, since: Timestamp) -> Verdict {
+    Verdict {
+        remedy: "It starts by itself once sessions can be started again. Ask an operator when that is.".into(),
+        action: Some(Remedy::AskAdmin),
+        ..verdict(Reason::Unschedulable, message, since)
+    }
+}
+
 /// What to do about a cause.
 const fn remedy(reason: Reason) -> (&'static str, Option<Remedy>) {
     match reason {

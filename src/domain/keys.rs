@@ -7,7 +7,7 @@ pub const RESTARTED_AT: &str = "stream.streamspace.io/restarted-at";
 /// Annotation: id of the intent that made the object; "exists, with our intent's id" is success.
 pub const INTENT: &str = "stream.streamspace.io/intent";
 /// Annotation: why the platform itself changed `spec.state`, one of `Idle`, `MaxDuration`, `HostRestarted`, `Disabled`,
-/// `BudgetSpent`.
+/// `BudgetSpent`, `Drain`.
 pub const STOPPED_BECAUSE: &str = "stream.streamspace.io/stopped-because";
 /// Label: the person, for selectors.
 pub const USER_LABEL: &str = "stream.streamspace.io/user";

@@ -14,6 +14,7 @@ pub mod lists;
 pub mod lock_out;
 pub mod merge;
 pub mod names;
+pub mod nodes;
 pub mod origins;
 pub mod outgoing;
 pub mod parameters;

@@ -1,4 +1,4 @@
-//! Names of sessions and homes.
+//! Names of sessions and homes, and what Kubernetes takes for a name.
 
 use crate::crd::HomeKind;
 
@@ -6,6 +6,8 @@ use crate::crd::HomeKind;
 const USER_PART: usize = 20;
 /// Most characters of the template's name in a session's name.
 const TEMPLATE_PART: usize = 26;
+/// Longest name of an object, in bytes.
+const LONGEST_NAME: usize = 253;
 
 /// The name of a session: `{user}-{template}-{8 hex}`, a DNS label of at most 56 characters: with the port
 /// before it (`65535--`), as in the names of a session's further ports, it is one still.
@@ -37,6 +39,37 @@ pub fn is_dns_label(text: &str) -> bool {
     let bytes = text.as_bytes();
     let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
     (1..=63).contains(&bytes.len()) && bytes.iter().all(inner) && bytes[0] != b'-' && bytes[bytes.len() - 1] != b'-'
+}
+
+/// Whether `text` is `name` or `prefix/name`, the prefix being a DNS subdomain: the key of a label, a taint, an annotation.
+#[must_use]
+pub fn is_qualified(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((prefix, name)) => is_subdomain(prefix) && is_word(name),
+        None => is_word(text),
+    }
+}
+
+/// Whether `text` has at most 63 letters, digits, hyphens, dots and underscores, a letter or digit at both ends.
+#[must_use]
+pub fn is_word(text: &str) -> bool {
+    let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && edge(text.bytes().next())
+        && edge(text.bytes().last())
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c))
+}
+
+/// Whether `text` has lower-case letters, digits and hyphens in parts between dots, at most 253 characters.
+#[must_use]
+pub fn is_subdomain(text: &str) -> bool {
+    text.len() <= LONGEST_NAME
+        && text.split('.').all(|part| {
+            let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+            edge(part.bytes().next())
+                && edge(part.bytes().last())
+                && part.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+        })
 }
 
 #[cfg(test)]

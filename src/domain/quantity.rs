@@ -75,6 +75,23 @@ pub fn gpus(text: &str) -> Result<u32, QuantityError> {
         .ok_or_else(|| QuantityError(format!("“{text}” is no number of GPUs: write 0 to 64")))
 }
 
+/// Processor time as a node or a metrics server says it, in thousandths of a core, rounded up: `2` is 2000, `156340210n`
+/// is 157. `None` for what is no amount.
+#[must_use]
+pub fn millis(text: &str) -> Option<u64> {
+    let mut smaller = [("n", 1_000_000), ("u", 1_000)].into_iter();
+    if let Some((number, parts)) = smaller.find_map(|(unit, parts)| Some((text.strip_suffix(unit)?, parts))) {
+        return number.parse::<u64>().ok().map(|number| number.div_ceil(parts));
+    }
+    u64::try_from(thousandths(text).ok()?).ok()
+}
+
+/// What is counted in whole ones (bytes, pods, GPUs) as a node says it, rounded up. `None` for what is no amount.
+#[must_use]
+pub fn whole(text: &str) -> Option<u64> {
+    u64::try_from(thousandths(text).ok()?.div_ceil(1000)).ok()
+}
+
 /// Writes thousandths of a core as Kubernetes does: 500 is `500m`, 2000 is `2`.
 #[must_use]
 pub fn write_cpu(millicores: u64) -> String {
@@ -130,5 +147,12 @@ mod tests {
         assert!(bytes("1Ki").is_err());
         assert!(gpus("65").is_err());
         assert!(gpus("0.5").is_err());
+    }
+
+    #[test]
+    fn what_a_node_says_is_read_also_where_it_is_little() {
+        assert_eq!((whole("24608384Ki"), whole("110"), whole("0")), (Some(24_608_384 << 10), Some(110), Some(0)));
+        assert_eq!((millis("1930m"), millis("156340210n"), millis("1500u")), (Some(1930), Some(157), Some(2)));
+        assert_eq!((millis("lots"), millis("1.5n"), whole("0x10")), (None, None, None));
     }
 }

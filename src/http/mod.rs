@@ -20,6 +20,7 @@ mod line;
 pub mod list;
 pub mod management;
 pub mod middleware;
+pub mod nodes;
 pub mod openapi;
 pub mod operation;
 pub mod page;

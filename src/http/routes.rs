@@ -4,7 +4,7 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, catalog, connections, grants, groups, health, jobs, openapi,
+    audit, auth, catalog, connections, grants, groups, health, jobs, nodes, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
@@ -113,6 +113,7 @@ routes! {
     "/api/v1/ws/logs/{namespace}/{pod}" { GET ws::ws_logs [Unrepeatable]; }
     "/api/v1/ws/events" { GET ws::ws_events [Unrepeatable]; }
     "/api/v1/ws/jobs" { GET ws::ws_jobs [Unrepeatable]; }
+    "/api/v1/ws/cluster" { GET ws::ws_cluster [Unrepeatable]; }
     "/api/v1/ws/tickets" { POST ws::create_ticket [Unrepeatable]; }
     "/api/v1/sessions/{id}/connect" { GET connections::connect_by_get [Unrepeatable]; POST connections::connect [Unrepeatable]; }
     "/api/v1/sessions/{id}/heartbeat" { POST connections::heartbeat; }
@@ -148,6 +149,16 @@ routes! {
     "/api/v1/jobs/{id}/logs" { GET jobs::job_logs; }
     "/api/v1/jobs/{id}/cancel" { POST jobs::cancel_job; }
     "/api/v1/jobs/{id}/retry" { POST jobs::retry_job; }
+    "/api/admin/nodes" { GET nodes::list_nodes; }
+    "/api/admin/nodes/stats" { GET nodes::node_stats; }
+    "/api/admin/nodes/{name}" { GET nodes::get_node; }
+    "/api/admin/nodes/{name}/labels" { PUT nodes::set_label; }
+    "/api/admin/nodes/{name}/labels/{key}" { DELETE nodes::remove_label; }
+    "/api/admin/nodes/{name}/taints" { POST nodes::set_taint; }
+    "/api/admin/nodes/{name}/taints/{key}" { DELETE nodes::remove_taint; }
+    "/api/admin/nodes/{name}/cordon" { POST nodes::cordon_node; }
+    "/api/admin/nodes/{name}/uncordon" { POST nodes::uncordon_node; }
+    "/api/admin/nodes/{name}/drain" { POST nodes::drain_node; }
     "/api/v1/audit" { GET audit::list_audit; }
     "/api/v1/audit/head" { GET audit::audit_head; }
 }

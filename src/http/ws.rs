@@ -25,7 +25,7 @@ use crate::{
         Auth, Caller, Permission, Standing,
         permission::{
             Required,
-            needs::{JobsRead, SelfManage, SessionsRead},
+            needs::{JobsRead, NodesFollow, SelfManage, SessionsRead},
         },
     },
     live::{Access, Conversation, Cursor, Drain, Gate, LogWish, Scope, Subject, Topic},
@@ -114,6 +114,7 @@ fn access(caller: &Caller) -> Access {
         logs: own.then(|| scope(Permission::LogsFollowAll)),
         templates: caller.may(Permission::TemplatesRead),
         jobs: caller.may(Permission::JobsRead).then(|| scope(Permission::JobsReadAll)),
+        cluster: caller.may(Permission::NodesFollow),
         notifications: caller.may(Permission::SelfManage),
         user,
     }
@@ -203,6 +204,22 @@ pub async fn ws_jobs(
     Ok(switch(&app, &request, payload, drain))
 }
 
+/// The nodes and what of them is used, every 5 s and whenever something is otherwise: a snapshot with the nodes in
+/// `items` and the sums in `metrics`, then `node.updated`, `node.deleted` and `cluster.metrics`.
+#[utoipa::path(get, path = "/api/v1/ws/cluster", tag = "feeds", params(Resume),
+    responses((status = 101, description = "Frames follow, one JSON object each")))]
+pub async fn ws_cluster(
+    caller: SocketCaller<NodesFollow>,
+    request: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    resume: Params<Resume>,
+) -> Result<HttpResponse, Error> {
+    let drain = open(&app, &caller, &request, false)?;
+    app.hub.subscribe(drain.socket(), &app.engine, &Topic::Cluster, resume.0.cursor(), LogWish::default())?;
+    Ok(switch(&app, &request, payload, drain))
+}
+
 /// Which lines are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -262,7 +279,7 @@ pub async fn ws_logs(
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Feeds {
-    /// `sessions`, `templates`, `jobs`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
+    /// `sessions`, `templates`, `jobs`, `cluster`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
     /// to with `{"type":"subscribe","topic":…,"cursor":…}` at any time, and left with `unsubscribe`.
     topics: Option<String>,
     /// The latest cursors that were read, joined by commas.

@@ -34,6 +34,8 @@ struct Draft {
     /// Lines of this attempt so far.
     count: usize,
     progress: Option<Progress>,
+    /// What came of it, as it was written last.
+    so_far: Option<Value>,
 }
 
 /// One attempt at a job. What is told it is written a little later, all at once, and only while the job is this
@@ -125,6 +127,22 @@ impl Run {
     pub async fn guard(&self, transaction: &impl GenericClient) -> Result<(), Error> {
         let ours = locks::guard(transaction, self.job(), self.number()).await?;
         self.ours(ours)
+    }
+
+    /// Writes at once what came of the job so far: it is shown, an attempt that goes on finds it in [`Run::job`], and it
+    /// stays where the job ends without success. What did not change costs nothing.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the job is not this worker's any more.
+    pub async fn so_far(&self, result: Value) -> Result<(), Error> {
+        if self.draft().so_far.as_ref() == Some(&result) {
+            return Ok(());
+        }
+        let ours = locks::so_far(&self.0.shared.pool.get().await?, self.job(), self.number(), &result).await?;
+        self.ours(ours)?;
+        self.draft().so_far = Some(result);
+        self.0.shared.changed();
+        Ok(())
     }
 
     /// Ends the job with `result` in the transaction that brings about what it is for: both happen, or neither. The

@@ -50,6 +50,9 @@ impl Subject {
 /// Topic of what is meant for one person.
 pub const NOTIFICATIONS: &str = "notifications";
 
+/// Topic of the nodes' figures.
+pub const CLUSTER: &str = "cluster";
+
 /// How a reader wants frames: what differs between readers of the same event.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Style {
@@ -142,6 +145,13 @@ pub enum Content {
         /// The fields.
         fields: String,
     },
+    /// Something about the nodes, as above.
+    Cluster {
+        /// Such as `node.updated`.
+        type_: &'static str,
+        /// The fields.
+        fields: String,
+    },
     /// A word to one person, as above.
     Notice {
         /// The person.
@@ -175,11 +185,14 @@ impl Event {
         let style = match self.content {
             Content::Change(_) => style,
             // It carries no cursor, so that all readers can have the same one.
-            Content::Figure { .. } | Content::Notice { .. } => Style { everybody: false, ..style },
+            Content::Figure { .. } | Content::Cluster { .. } | Content::Notice { .. } => {
+                Style { everybody: false, ..style }
+            }
         };
         self.frames[style.index()].get_or_init(|| match &self.content {
             Content::Change(change) => change.frame(style),
             Content::Figure { fields, .. } => message("session.activity", Subject::Sessions.topic(), style, fields),
+            Content::Cluster { type_, fields } => message(type_, CLUSTER, style, fields),
             Content::Notice { fields, .. } => message("session.warning", NOTIFICATIONS, style, fields),
         })
     }

@@ -19,6 +19,7 @@ use super::{
     fanout::{FanOut, Order, Shard},
     feed::{Feed, Item},
     feeds::{
+        cluster::Cluster,
         figures, jobs,
         logs::{self, LOCAL_NAMESPACE, LogReading, LogWish},
         notifications::{self, Notices},
@@ -34,6 +35,7 @@ use crate::{
     Error,
     clock::Clock,
     crd::{Session, Template},
+    domain::nodes::{Node, NodeStats},
     engine::{Engine, SessionId},
     objects::ObjectStore,
     store::{JOB_FEED, Listener, Pool, notices::Notice},
@@ -68,6 +70,7 @@ pub(super) struct Inner {
     sessions: Mutex<Shelf>,
     templates: Mutex<Shelf>,
     jobs: Mutex<Shelf>,
+    cluster: Mutex<Cluster>,
     /// Locked while the feed of sessions is held.
     notices: Mutex<Notices>,
     shards: Vec<Arc<Shard>>,
@@ -93,6 +96,10 @@ impl Inner {
             Subject::Jobs => &self.jobs,
         };
         shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn notices(&self) -> MutexGuard<'_, Notices> {
@@ -150,6 +157,7 @@ impl Hub {
             sessions: Shelf::new(Subject::Sessions),
             templates: Shelf::new(Subject::Templates),
             jobs: Shelf::new(Subject::Jobs),
+            cluster: Mutex::default(),
             notices: Mutex::default(),
             shards: (0..cores.min(SHARDS_MAX)).map(|_| Arc::default()).collect(),
             seq: AtomicU64::new(0),
@@ -239,6 +247,21 @@ impl Hub {
         let notices = self.0.notices();
         let there = notices.of(&socket.access().user, self.0.clock.now());
         socket.read_notifications(&there, notices.head(), self.0.seq.load(Ordering::Relaxed));
+    }
+
+    /// Begins to read of the nodes.
+    pub(super) fn read_cluster(&self, socket: &Socket) {
+        let cluster = self.0.cluster();
+        socket.read_cluster(&cluster.snapshot(), self.0.seq.load(Ordering::Relaxed));
+    }
+
+    /// Takes in how the nodes are now, and tells those who read of them what is otherwise, and the sums in any case.
+    pub fn cluster(&self, nodes: &[Node], stats: &NodeStats) {
+        let now = self.0.clock.now();
+        let mut cluster = self.0.cluster();
+        for (key, type_, fields) in cluster.take_in(nodes, stats, now) {
+            self.0.publish(Some(key), Content::Cluster { type_, fields });
+        }
     }
 
     /// Begins to read the logs of the workload `pod` in `namespace`.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     cursor::Cursor,
     decode::{Decoder, Incoming, Violation},
-    event::{NOTIFICATIONS, Subject},
+    event::{CLUSTER, NOTIFICATIONS, Subject},
     feeds::logs::LogWish,
     frame::CloseCode,
     hub::Hub,
@@ -26,6 +26,8 @@ const PER_SECOND: f64 = 10.0;
 pub enum Topic {
     /// `sessions`, `templates`, `jobs`.
     Feed(Subject),
+    /// `cluster`.
+    Cluster,
     /// `notifications`.
     Notifications,
     /// `logs/{namespace}/{pod}`.
@@ -48,6 +50,7 @@ impl Topic {
             "sessions" => Ok(Self::Feed(Subject::Sessions)),
             "templates" => Ok(Self::Feed(Subject::Templates)),
             "jobs" => Ok(Self::Feed(Subject::Jobs)),
+            CLUSTER => Ok(Self::Cluster),
             NOTIFICATIONS => Ok(Self::Notifications),
             _ => {
                 let (namespace, pod) =
@@ -104,6 +107,10 @@ impl Hub {
                 may(allowed, subject.topic())?;
                 self.read(socket, *subject, cursor);
             }
+            Topic::Cluster => {
+                may(access.cluster, CLUSTER)?;
+                self.read_cluster(socket);
+            }
             Topic::Notifications => {
                 may(access.notifications, NOTIFICATIONS)?;
                 self.read_notifications(socket);
@@ -117,6 +124,7 @@ impl Hub {
     pub fn unsubscribe(&self, socket: &Arc<Socket>, topic: &Topic) {
         match topic {
             Topic::Feed(subject) => self.stop_reading(socket, *subject),
+            Topic::Cluster => socket.stop_cluster(),
             Topic::Notifications => socket.stop_notifications(),
             Topic::Logs { namespace, pod } => socket.stop_logs(&format!("logs/{namespace}/{pod}")),
         }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::{
     cursor::Cursor,
-    event::{Change, Event, NOTIFICATIONS, Style, Subject},
+    event::{CLUSTER, Change, Event, NOTIFICATIONS, Style, Subject},
     feed::{Feed, Scope, Welcome},
     feeds::{logs::LogReading, notifications},
     frame::{self, CloseCode},
@@ -39,6 +39,8 @@ pub struct Access {
     pub templates: bool,
     /// Which jobs; `None`: none.
     pub jobs: Option<Scope>,
+    /// Whether the nodes' figures.
+    pub cluster: bool,
     /// Whether what is meant for them.
     pub notifications: bool,
     /// Whose sessions' logs; `None`: nobody's.
@@ -161,6 +163,25 @@ impl Socket {
             }
         }
         state.notifications = Some(seq);
+    }
+
+    /// Begins to read of the nodes, after number `seq`: first how they are now, as the fields of a snapshot.
+    pub(super) fn read_cluster(&self, now: &str, seq: u64) {
+        let mut state = self.lock();
+        if state.end != End::Open {
+            return;
+        }
+        let label = Style { labelled: self.labelled, everybody: false }.label(CLUSTER);
+        let begin = format!("{{\"type\":\"snapshot\",{label}\"resumed\":false,{now}}}");
+        state.send(None, Piece::frame(Tag::Cluster, frame::text(&[begin.as_bytes()])));
+        state.cluster = Some(seq);
+    }
+
+    /// Ends the subscription to the nodes' figures.
+    pub(super) fn stop_cluster(&self) {
+        let mut state = self.lock();
+        state.cluster = None;
+        state.wire.purge(|tag| tag != Tag::Cluster);
     }
 
     /// Ends the subscription to a feed.

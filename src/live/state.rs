@@ -3,7 +3,7 @@
 use std::{task::Waker, time::Duration};
 
 use super::{
-    event::{Content, Event, NOTIFICATIONS, Style, Subject},
+    event::{CLUSTER, Content, Event, NOTIFICATIONS, Style, Subject},
     feed::Scope,
     feeds::logs::LogReading,
     frame::{self, CloseCode},
@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) sessions: Option<Reading>,
     templates: Option<Reading>,
     pub(super) jobs: Option<Reading>,
+    /// Number of the latest word about the nodes that was offered.
+    pub(super) cluster: Option<u64>,
     /// Number of the latest notification that was offered.
     pub(super) notifications: Option<u64>,
     pub(super) logs: Vec<LogReading>,
@@ -69,6 +71,7 @@ impl State {
             sessions: None,
             templates: None,
             jobs: None,
+            cluster: None,
             notifications: None,
             logs: Vec::new(),
             wire: Wire::new(line),
@@ -101,6 +104,11 @@ impl State {
         let (subject, owner) = match &event.content {
             Content::Change(change) => (change.subject, change.owner.as_deref()),
             Content::Figure { owner, .. } => (Subject::Sessions, Some(&**owner)),
+            Content::Cluster { .. } => {
+                let seen = self.cluster.as_mut().filter(|seen| **seen < event.seq)?;
+                *seen = event.seq;
+                return Some((Tag::Cluster, Style { labelled, everybody: false }));
+            }
             Content::Notice { user, .. } => {
                 let mine = *user == self.access.user;
                 let seen = self.notifications.as_mut().filter(|seen| **seen < event.seq)?;
@@ -161,6 +169,7 @@ impl State {
         self.sessions = None;
         self.templates = None;
         self.jobs = None;
+        self.cluster = None;
         self.notifications = None;
         self.logs = Vec::new();
     }
@@ -173,6 +182,10 @@ impl State {
                 self.forget(subject);
                 lost.push(subject.topic().to_owned());
             }
+        }
+        if !self.access.cluster && self.cluster.take().is_some() {
+            self.wire.purge(|tag| tag != Tag::Cluster);
+            lost.push(CLUSTER.to_owned());
         }
         if !self.access.notifications && self.notifications.take().is_some() {
             self.wire.purge(|tag| tag != Tag::Notifications);

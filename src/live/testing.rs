@@ -227,6 +227,7 @@ pub fn access(user: &str, scope: Scope) -> Access {
         sessions: Some(scope.clone()),
         templates: true,
         jobs: Some(scope.clone()),
+        cluster: true,
         notifications: true,
         logs: Some(scope),
     }

@@ -36,6 +36,8 @@ pub struct Line(pub Option<Arc<TcpStream>>);
 pub enum Tag {
     /// A feed of objects.
     Feed(Subject),
+    /// The nodes' figures.
+    Cluster,
     /// What is meant for the person.
     Notifications,
     /// Logs, by the number of the subscription.

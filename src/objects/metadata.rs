@@ -4,9 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::{FieldError, ObjectError};
+use crate::domain::names::{is_qualified, is_subdomain, is_word};
 
-/// Longest name of an object, in bytes.
-const LONGEST_NAME: usize = 253;
 /// Most bytes of all annotations together.
 const MOST_ANNOTATIONS: usize = 256 * 1024;
 
@@ -124,34 +123,6 @@ fn chosen(meta: &ObjectMeta, wrong: &mut Vec<FieldError>) {
             ));
         }
     }
-}
-
-/// `name` or `prefix/name`, the prefix being a DNS subdomain.
-fn is_qualified(text: &str) -> bool {
-    match text.split_once('/') {
-        Some((prefix, name)) => is_subdomain(prefix) && is_word(name),
-        None => is_word(text),
-    }
-}
-
-/// At most 63 letters, digits, hyphens, dots and underscores, a letter or digit at both ends.
-fn is_word(text: &str) -> bool {
-    let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63
-        && edge(text.bytes().next())
-        && edge(text.bytes().last())
-        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c))
-}
-
-/// Lower-case letters, digits and hyphens in parts between dots, at most 253 characters.
-pub(super) fn is_subdomain(text: &str) -> bool {
-    text.len() <= LONGEST_NAME
-        && text.split('.').all(|part| {
-            let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-            edge(part.bytes().next())
-                && edge(part.bytes().last())
-                && part.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
-        })
 }
 
 #[cfg(test)]

@@ -3,15 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kube::ResourceExt;
-use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use super::sessions;
 use crate::{
     App, Error,
     crd::{DesiredState, Session},
-    domain::keys,
-    objects::{ObjectError, Precondition},
     store::users,
 };
 
@@ -53,23 +51,13 @@ async fn hibernate(app: &App) -> Result<(), Error> {
     let owners: Vec<&str> = owners.into_iter().collect();
     let disabled = users::disabled_among(&app.pool.get().await?, &owners).await?;
     for session in sessions.iter().filter(|session| disabled.contains(&session.spec.user)) {
-        put_to_sleep(app, session).await?;
+        if sessions::put_to_sleep(app, session, BECAUSE).await? {
+            tracing::info!(
+                session.id = session.name_any(),
+                user.name = session.spec.user,
+                "put to sleep: its owner is disabled"
+            );
+        }
     }
-    Ok(())
-}
-
-async fn put_to_sleep(app: &App, session: &Session) -> Result<(), Error> {
-    let patch = json!({
-        "metadata": { "annotations": { keys::STOPPED_BECAUSE: BECAUSE } },
-        "spec": { "state": DesiredState::Hibernated },
-    });
-    let (name, condition) = (session.name_any(), Precondition { uid: session.uid(), resource_version: None });
-    match app.sessions.patch(&name, &patch, &condition).await {
-        Ok(_) => {}
-        // Gone meanwhile, or another object by now: looked at again.
-        Err(ObjectError::NotFound { .. } | ObjectError::Conflict { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    }
-    tracing::info!(session.id = name, user.name = session.spec.user, "put to sleep: its owner is disabled");
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     audit::{self, Entry},
     catalog::sync::Syncs,
+    drains::Drains,
 };
 pub use crate::store::jobs::{Query, SORTS};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 /// What can be done as a job. `program`: this very program; `data`: the data folder.
 #[must_use]
 pub fn handlers(app: &App, program: PathBuf, data: &Path) -> Vec<Arc<dyn Handler>> {
-    vec![Arc::new(Syncs { app: app.clone(), program, caches: data.join("git") })]
+    vec![Arc::new(Syncs { app: app.clone(), program, caches: data.join("git") }), Arc::new(Drains { app: app.clone() })]
 }
 
 /// Whether the caller may know of the job.

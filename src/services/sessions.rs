@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{catalog::grants, intents, quotas, templates};
+use super::{catalog::grants, intents, nodes, quotas, templates};
 use crate::{
     App, Error,
     auth::{Caller, Permission},
     crd::{DesiredState, LifecycleType, Phase, Resources, Session, SessionSpec, Template},
     domain::{fields::FieldError, keys, names, session},
-    objects::Precondition,
+    objects::{ObjectError, Precondition},
 };
 
 pub use crate::objects::Recorded;
@@ -209,6 +209,7 @@ pub async fn create(
         .map_err(|errors| Error::Invalid(flat(errors)))?;
     grants::require(app, &template).await?;
     runs_here(app, &template).await?;
+    nodes::require_open(app)?;
     let wish = intents::Wish::new(&caller.user, key);
     let session = object(app, spec, &wish);
     if dry_run {
@@ -317,6 +318,9 @@ pub async fn change(
     let fields = fields(patch)?;
     let wanted = merged(&session, &fields)?;
     possible(&session, wanted.state)?;
+    if starts(&session, wanted.state) {
+        nodes::require_open(app)?;
+    }
     if let Some(template) = app.templates.get(&wanted.template).await? {
         session::resolve(&wanted, &template.spec, &app.config.sessions.ceilings())
             .map_err(|errors| Error::Invalid(flat(errors)))?;
@@ -372,6 +376,11 @@ fn possible(session: &Session, wanted: DesiredState) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the change has a session started that does not run.
+fn starts(session: &Session, wanted: DesiredState) -> bool {
+    wanted == DesiredState::Running && session.spec.state == DesiredState::Hibernated
+}
+
 /// Patches the object and audits it.
 async fn write(
     app: &App,
@@ -407,6 +416,7 @@ pub async fn restart(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session
     possible(&session, DesiredState::Running)?;
     match phase_of(&session) {
         Phase::Failed => {
+            nodes::require_open(app)?;
             quotas::admit_start(app, &session).await?;
             write(app, caller, &session, &again(app), None, "session.restart").await
         }
@@ -420,6 +430,21 @@ pub async fn restart(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session
 fn again(app: &App) -> Value {
     let now = app.clock.now().to_string();
     json!({ "metadata": { "annotations": { keys::RESTARTED_AT: now, keys::STOPPED_BECAUSE: null } }, "spec": { "state": "running" } })
+}
+
+/// Has the platform itself put a session to sleep, for the reason `because`. False: it is gone meanwhile, or another by
+/// now.
+pub(super) async fn put_to_sleep(app: &App, session: &Session, because: &str) -> Result<bool, Error> {
+    let patch = json!({
+        "metadata": { "annotations": { keys::STOPPED_BECAUSE: because } },
+        "spec": { "state": DesiredState::Hibernated },
+    });
+    let condition = Precondition { uid: session.uid(), resource_version: None };
+    match app.sessions.patch(&session.name_any(), &patch, &condition).await {
+        Ok(_) => Ok(true),
+        Err(ObjectError::NotFound { .. } | ObjectError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What the page asks about the story of a session.

@@ -9,6 +9,7 @@ pub mod connections;
 mod connector;
 mod folder;
 pub mod groups;
+pub mod host_node;
 pub mod idempotency;
 pub mod intents;
 pub mod jobs;

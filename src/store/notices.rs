@@ -7,6 +7,9 @@ use tokio_postgres::{Client as Connection, Row};
 use super::NOTICES;
 use crate::Error;
 
+/// The reason of a warning before a machine is emptied.
+pub const DRAIN: &str = "Drain";
+
 /// A warning before a session stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -50,7 +53,19 @@ pub async fn tell(client: &mut Client, notice: &Notice) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes what a session's person was warned of: it does not happen, or has happened.
+/// Removes what a session's person was warned of apart from drains: it does not happen.
+pub async fn withdraw_own(db: &impl GenericClient, session_uid: &str) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached(
+            "WITH gone AS (DELETE FROM notices WHERE session_uid = $1 AND reason <> $3 RETURNING 1)
+             SELECT pg_notify($2, '') FROM gone",
+        )
+        .await?;
+    db.execute(&statement, &[&session_uid, &NOTICES, &DRAIN]).await?;
+    Ok(())
+}
+
+/// Removes everything that a session's person was warned of: the session is gone.
 pub async fn withdraw(db: &impl GenericClient, session_uid: &str) -> Result<(), Error> {
     let statement = db
         .prepare_cached(

@@ -13,6 +13,7 @@ mod idempotency;
 mod jwt;
 mod live;
 mod nobody_signs_in;
+mod nodes;
 mod openapi;
 mod permissions;
 mod projects;

@@ -128,6 +128,17 @@ const TABLE: &[(&str, &str, &str)] = &[
     // Whoever signs it, or shows a token; tests/catalog tries which.
     ("POST", "/webhooks/repository/sync", "*"),
     ("POST", "/api/v1/ws/tickets", "UOAX"),
+    ("GET", "/api/v1/ws/cluster", "OX"),
+    ("GET", "/api/admin/nodes", "OAX"),
+    ("GET", "/api/admin/nodes/stats", "OAX"),
+    ("GET", "/api/admin/nodes/{name}", "OAX"),
+    ("PUT", "/api/admin/nodes/{name}/labels", "OX"),
+    ("DELETE", "/api/admin/nodes/{name}/labels/{key}", "OX"),
+    ("POST", "/api/admin/nodes/{name}/taints", "OX"),
+    ("DELETE", "/api/admin/nodes/{name}/taints/{key}", "OX"),
+    ("POST", "/api/admin/nodes/{name}/cordon", "OX"),
+    ("POST", "/api/admin/nodes/{name}/uncordon", "OX"),
+    ("POST", "/api/admin/nodes/{name}/drain", "OX"),
     ("GET", "/api/v1/audit", "UOAX"),
     ("GET", "/api/v1/audit/head", "AX"),
 ];

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod doctor;
+mod nodes;
 #[allow(dead_code, reason = "shared with other areas")]
 #[path = "../support/postgres.rs"]
 mod postgres;

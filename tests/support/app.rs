@@ -21,8 +21,9 @@ use streamspace::{
         server::{self, Wiring},
     },
     live::Hub,
+    nodes::{HostNodes, Nodes},
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{audit_chain, disabled, idempotency::Keys, presence::Presence, sockets},
+    services::{audit_chain, disabled, idempotency::Keys, nodes, presence::Presence, sockets},
     store::{Connector, Listener},
     telemetry::task::{self, Tasks},
 };
@@ -82,6 +83,7 @@ impl TestApp {
         let policy = Arc::new(Policy::new(&app.config.http).expect("settings that can be used"));
         let gateway = gateway(&app, &policy, &mut tasks);
         tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
+        tasks.start("live.cluster", nodes::tell(app.clone(), tasks.stopping()));
         tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
         let wiring = Wiring {
             policy,
@@ -155,11 +157,14 @@ async fn wire(
     let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), clock.clone(), tasks);
     hub.follow_jobs(pool.clone(), &listener, tasks);
     hub.listen(&listener, tasks);
+    let host = HostNodes::start(pool.clone(), Path::new("/"), clock.clone(), tasks).await.expect("the host's figures");
+    let nodes: Arc<dyn Nodes> = Arc::new(host);
     App::new(Parts {
         hub,
         sessions: Cached::start(sessions, tasks),
         templates: Cached::start(templates, tasks),
         engine,
+        nodes,
         auth,
         config,
         clock,

@@ -194,6 +194,18 @@ const repository = createRoute({
   component: lazyRouteComponent(() => part(() => import('./catalog/RepositoryPage')), 'RepositoryPage'),
 })
 
+const nodes = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/nodes',
+  component: lazyRouteComponent(() => part(() => import('./nodes/NodesPage')), 'NodesPage'),
+})
+
+const node = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/nodes/$name',
+  component: lazyRouteComponent(() => part(() => import('./nodes/NodePage')), 'NodePage'),
+})
+
 /** Whatever else is asked for, inside the frame. */
 const elsewhere = createRoute({ getParentRoute: () => shell, path: '$', component: () => <Missing kind="page" /> })
 
@@ -209,7 +221,7 @@ const developing = import.meta.env.DEV
   : []
 
 const theCatalog = [catalog, catalogTemplate, repositories, repository, grants]
-const pages = [home, templates, template, sessions, profile, people, groups, audit, jobs, job, ...theCatalog, elsewhere]
+const pages = [home, templates, template, sessions, profile, people, groups, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

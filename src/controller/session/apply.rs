@@ -120,7 +120,7 @@ async fn warn(context: &Context, session: &Session, warning: Option<&Warning>) -
     }
     let mut client = context.app.pool.get().await.map_err(Error::from)?;
     let Some(warning) = warning else {
-        store::notices::withdraw(&client, &session_uid).await?;
+        store::notices::withdraw_own(&client, &session_uid).await?;
         lock(&context.warned).remove(&name);
         return Ok(());
     };

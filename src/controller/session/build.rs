@@ -158,6 +158,7 @@ fn hibernated_because(session: &Session, found: &Found) -> String {
         Some("Idle") => "Stopped because nobody used it; the files are kept.".into(),
         Some("HostRestarted") => "The machine was restarted; the files are kept.".into(),
         Some("BudgetSpent") => "The budget of this month is spent; the files are kept.".into(),
+        Some("Drain") => "Stopped because its machine is being emptied; the files are kept.".into(),
         Some("Disabled") => format!("The account {} was disabled.", session.spec.user),
         _ => "Stopped on request; the files are kept.".into(),
     }
@@ -229,10 +230,13 @@ fn wait(mut draft: Draft, verdict: &Verdict) -> Wanted {
         draft.verdict(verdict.clone());
         draft.go(Phase::Failed, LifecycleType::Failed, EventType::Warning, &verdict.message);
     }
-    if matches!(verdict.reason, Reason::QuotaExceeded | Reason::BudgetSpent) {
+    let by_quota = matches!(verdict.reason, Reason::QuotaExceeded | Reason::BudgetSpent);
+    if by_quota || verdict.reason == Reason::Unschedulable {
         draft.condition("TemplateResolved", true.into(), "Found", FOUND);
         draft.condition("Admitted", false.into(), &format!("{:?}", verdict.reason), &verdict.message);
-        draft.look_again_in(QUOTA_AGAIN);
+        if by_quota {
+            draft.look_again_in(QUOTA_AGAIN);
+        }
     } else {
         draft.condition("TemplateResolved", false.into(), "NotFound", &verdict.message);
     }
@@ -261,6 +265,8 @@ fn advance(mut draft: Draft, session: &Session, plan: &Plan, found: &Found) -> W
     draft.condition("Admitted", true.into(), "Admitted", "The request is within all limits.");
     draft.wanted.status.observability.clone_from(&session.spec.observability);
     if draft.phase() == Phase::Pending {
+        // What it waited for is there.
+        draft.wanted.status.doctor = None;
         draft.wanted.status.run += 1;
         draft.go(Phase::Starting, LifecycleType::Starting, EventType::Normal, "The session starts.");
         draft.show_not_ready("The session starts.");

@@ -34,6 +34,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         foreign,
         reachable,
         images: app.config.engine.kind() == EngineKind::Kubernetes,
+        closed: app.nodes.closed().borrow().clone(),
         missing,
         granted,
         budget_ends: lock(&context.budget_ends).get(&budgets::holder_of(session)).copied(),

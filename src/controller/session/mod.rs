@@ -47,6 +47,8 @@ struct Found {
     user_refused: Option<(Reason, String)>,
     /// Whether images are run, and not programs of a host.
     images: bool,
+    /// Why no session can be started at the moment.
+    closed: Option<String>,
     /// Programs that the template needs and the host lacks.
     missing: Vec<Requirement>,
     /// Whether the template may run as it wants to.

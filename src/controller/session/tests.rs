@@ -45,6 +45,7 @@ fn found() -> Found {
         user_refused: None,
         images: false,
         missing: vec![],
+        closed: None,
         granted: true,
         budget_ends: None,
         stopped_because: None,
@@ -102,6 +103,25 @@ fn running_session() -> (Session, Found) {
     step(&mut session, &found);
     assert_eq!(phase(&session), Phase::Running);
     (session, found)
+}
+
+#[test]
+fn a_session_waits_while_none_can_be_started_and_one_that_runs_goes_on() {
+    let (mut session, mut found) = (session(""), found());
+    found.closed = Some("This machine is cordoned.".into());
+    let waiting = step(&mut session, &found);
+    assert_eq!((phase(&session), waiting.call), (Phase::Pending, None));
+    let verdict = status(&session).doctor.clone().unwrap();
+    assert_eq!((verdict.reason, verdict.message.as_str()), (Reason::Unschedulable, "This machine is cordoned."));
+    let admitted = status(&session).conditions.iter().find(|condition| condition.type_ == "Admitted").unwrap();
+    assert_eq!((admitted.status.as_str(), admitted.reason.as_str()), ("False", "Unschedulable"));
+    found.closed = None;
+    assert!(matches!(step(&mut session, &found).call, Some(EngineCall::Ensure(_))));
+    assert_eq!((phase(&session), status(&session).doctor.clone()), (Phase::Starting, None));
+    let (mut running, mut found) = running_session();
+    found.closed = Some("This machine is cordoned.".into());
+    step(&mut running, &found);
+    assert_eq!(phase(&running), Phase::Running);
 }
 
 #[test]

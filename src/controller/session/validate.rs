@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Found, build::EngineCall};
 use crate::{
-    crd::{Reason, Security, Session, Template, TemplateSpec, Verdict},
+    crd::{Phase, Reason, Security, Session, Template, TemplateSpec, Verdict},
     domain::{
         doctor, parameters,
         session::{self, Resolved},
@@ -59,6 +59,9 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
             format!("{} is missing on this machine: {}", missing.program, missing.install),
         );
     }
+    if let Some(message) = found.closed.as_ref().filter(|_| is_to_start(session)) {
+        return Plan::Wait(doctor::closed(message, found.now));
+    }
     match session::resolve(spec, &template.spec, &found.ceilings) {
         Err(errors) => {
             let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -70,6 +73,12 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
             Plan::Run { resolved: Box::new(resolved), workload: Box::new(workload), url }
         }
     }
+}
+
+/// Whether nothing of it was started yet, or nothing of it is left.
+fn is_to_start(session: &Session) -> bool {
+    let phase = session.status.as_ref().map(|status| status.phase).unwrap_or_default();
+    matches!(phase, Phase::Pending | Phase::Hibernated | Phase::Failed)
 }
 
 fn url(session: &Session, spec: &TemplateSpec, found: &Found) -> String {

@@ -1,5 +1,6 @@
 //! What each topic carries.
 
+pub mod cluster;
 pub mod figures;
 pub mod jobs;
 pub mod logs;

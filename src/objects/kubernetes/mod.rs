@@ -30,7 +30,7 @@ use super::{
     Change, Epoch, FieldError, Object, ObjectError, ObjectList, ObjectStore, Occurrence, Precondition, Recorded,
     metadata,
 };
-use crate::{clock::Clock, store::leadership::Leadership};
+use crate::{clock::Clock, domain::names::is_subdomain, store::leadership::Leadership};
 
 /// Longest time that a call may take; a request as a whole has 10 s.
 const CALL_WITHIN: Duration = Duration::from_secs(5);
@@ -105,7 +105,7 @@ impl<K: Object> KubernetesStore<K> {
 
     /// Refuses a name that none can have: in a URL it might lead to something else.
     fn check(&self, name: &str) -> Result<(), ObjectError> {
-        if metadata::is_subdomain(name) { Ok(()) } else { Err(self.not_found(name)) }
+        if is_subdomain(name) { Ok(()) } else { Err(self.not_found(name)) }
     }
 
     fn not_found(&self, name: &str) -> ObjectError {

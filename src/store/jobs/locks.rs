@@ -105,6 +105,17 @@ pub async fn note(db: &impl GenericClient, job: &Job, number: i64, progress: &Pr
     Ok(db.execute(&statement, &[&job.id, &job.target, &number, &Json(progress)]).await? == 1)
 }
 
+/// Writes what came of the job so far. False: the number does not stand for it any more.
+pub async fn so_far(db: &impl GenericClient, job: &Job, number: i64, result: &Value) -> Result<bool, Error> {
+    let statement = db
+        .prepare_cached(
+            "UPDATE jobs j SET result = $4, revision = NULL FROM job_locks l
+             WHERE j.id = $1 AND l.target = $2 AND l.number = $3 AND l.job = j.id",
+        )
+        .await?;
+    Ok(db.execute(&statement, &[&job.id, &job.target, &number, &result]).await? == 1)
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 pub enum Ending {
@@ -118,8 +129,8 @@ pub enum Ending {
     HandedBack,
 }
 
-/// Ends the attempt and frees the target. False: the number does not stand for the job any more, and nothing was
-/// written.
+/// Ends the attempt and frees the target; what came of the job [so far](so_far) stays where nothing else is said. False:
+/// the number does not stand for the job any more, and nothing was written.
 pub async fn end(db: &impl GenericClient, job: &Job, number: i64, ending: &Ending) -> Result<bool, Error> {
     let (status, pause, error, result, back) = match ending {
         Ending::Succeeded(result) => (Status::Succeeded, None, None, Some(result), 0),
@@ -134,7 +145,7 @@ pub async fn end(db: &impl GenericClient, job: &Job, number: i64, ending: &Endin
             "WITH freed AS (
                  UPDATE job_locks SET worker = NULL, job = NULL, folder = NULL
                  WHERE target = $1 AND number = $2 AND job = $3 RETURNING target)
-             UPDATE jobs j SET revision = NULL, error = $6, result = $7, attempt = attempt - $8,
+             UPDATE jobs j SET revision = NULL, error = $6, result = coalesce($7, result), attempt = attempt - $8,
                  status = CASE WHEN $4 = 'PENDING' AND cancel_requested_at IS NOT NULL THEN 'CANCELLED' ELSE $4 END,
                  finished_at = CASE WHEN $4 <> 'PENDING' OR cancel_requested_at IS NOT NULL
                                     THEN clock_timestamp() END,

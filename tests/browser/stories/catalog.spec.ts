@@ -2,7 +2,7 @@
 // reload. The repository, its host and its webhooks are real.
 
 import type { Page } from '@playwright/test'
-import { violations } from '../support/axe.ts'
+import { readable } from '../support/axe.ts'
 import { GitHost } from '../support/git.ts'
 import { freePort } from '../support/server.ts'
 import { expect, test } from '../support/stories.ts'
@@ -40,24 +40,6 @@ async function goTo(page: Page, path: string): Promise<void> {
 async function mark(page: Page): Promise<() => Promise<boolean>> {
   await page.evaluate(() => Object.assign(window, { neverReloaded: true }))
   return () => page.evaluate(() => 'neverReloaded' in window)
-}
-
-const LOOKS = [
-  { colorScheme: 'light', width: 1280, height: 800 },
-  { colorScheme: 'dark', width: 1280, height: 800 },
-  { colorScheme: 'light', width: 390, height: 844 },
-] as const
-
-/** What axe finds in light, in dark and on a phone, where nothing may be wider than the screen. */
-async function readable(page: Page): Promise<void> {
-  for (const { colorScheme, width, height } of LOOKS) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await page.setViewportSize({ width, height })
-    expect.soft(await violations(page), `${colorScheme}, ${width}`).toEqual([])
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-    expect.soft(wide, `${width}: nothing is wider than the screen`).toBeLessThanOrEqual(0)
-  }
-  await page.setViewportSize({ width: 1280, height: 800 })
 }
 
 /** Adds the host's repository on the page, and gives the host the secret that the page shows once. */

@@ -20,6 +20,12 @@ export const keys = {
   jobLog: (id: string) => ['job', id, 'log'] as const,
   /** Everything of the catalog: one sync may change any of it. */
   catalog: ['catalog'] as const,
+  /** The nodes, each a machine. */
+  nodes: ['nodes'] as const,
+  /** The sums over them. */
+  nodeStats: ['node-stats'] as const,
+  /** One, with what is on it. */
+  node: (name: string) => ['node', name] as const,
   users: ['users'] as const,
   /** Groups, and who belongs to each. */
   groups: ['groups'] as const,

@@ -21,6 +21,185 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the nodes that sessions run on; on one machine the host. Sorts by `name`, `createdAt`, `ready`, `sessions`,
+         *     `pods`; `search` looks in names, roles, zones and labels.
+         */
+        get: operations["list_nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sums over all nodes. */
+        get: operations["node_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One node, with the sessions and pods on it and what happened to it lately. */
+        get: operations["get_node"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}/cordon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps new sessions away from a node; those on it go on. On one machine no session can be started or woken then. */
+        post: operations["cordon_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Empties a node: cordons it, warns the people who are in sessions there, puts the idle ones to sleep at once and the
+         *     others once they leave or their time is over. The job's `result` tells at each moment how it stands with each session.
+         */
+        post: operations["drain_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a label of a node, whatever it was before. */
+        put: operations["set_label"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}/labels/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a label of a node away. One that is not there is as good. */
+        delete: operations["remove_label"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}/taints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets a taint of a node; one of the same key and effect gets the new value. On one machine `NoSchedule` keeps new
+         *     sessions away, and `NoExecute` is refused.
+         */
+        post: operations["set_taint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}/taints/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes taints of a node away. Ones that are not there are as good. */
+        delete: operations["remove_taint"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes/{name}/uncordon": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets sessions come to a node again; those that wait for it start by themselves. */
+        post: operations["uncordon_node"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/activity": {
         parameters: {
             query?: never;
@@ -1139,6 +1318,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ws/cluster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The nodes and what of them is used, every 5 s and whenever something is otherwise: a snapshot with the nodes in
+         *     `items` and the sums in `metrics`, then `node.updated`, `node.deleted` and `cluster.metrics`.
+         */
+        get: operations["ws_cluster"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ws/events": {
         parameters: {
             query?: never;
@@ -1419,6 +1618,34 @@ export interface components {
              * @description When the connection is closed unless there is another.
              */
             expiresAt: string;
+        };
+        /** @description Amounts of what machines have, as Kubernetes writes them. What is not known, or not counted here, is absent. */
+        Amounts: {
+            /**
+             * @description Processors: `4`, `1930m`.
+             * @example 1930m
+             */
+            cpu?: string | null;
+            /**
+             * Format: int64
+             * @description How many GPUs.
+             */
+            gpus?: number | null;
+            /**
+             * @description Memory: `16Gi`.
+             * @example 16Gi
+             */
+            memory?: string | null;
+            /**
+             * Format: int64
+             * @description How many pods.
+             */
+            pods?: number | null;
+            /**
+             * @description Disk for what runs there: of a node its ephemeral storage, of a host the file system of the data folder.
+             * @example 100Gi
+             */
+            storage?: string | null;
         };
         /** @description A personal API token. */
         ApiToken: {
@@ -1787,6 +2014,67 @@ export interface components {
             /** @description The manifests' difference, as `diff -u` writes it; empty where they are the same. */
             unified: string;
         };
+        /** @description How a node is to be emptied. */
+        Drain: {
+            /**
+             * @description Answers the plan, and does nothing.
+             * @default false
+             */
+            dryRun: boolean;
+            /**
+             * @description What becomes of the sessions.
+             * @default hibernate
+             */
+            strategy: components["schemas"]["DrainStrategy"];
+            /**
+             * Format: int32
+             * @description Seconds after which it has failed, 60 to 86400.
+             * @default 3600
+             */
+            timeoutSeconds: number;
+            /**
+             * Format: int32
+             * @description Minutes that people who are in a session are given, 0 to 1440. Whoever leaves is not waited for.
+             * @default 5
+             */
+            warnMinutes: number;
+        };
+        /** @description What a drain would do. */
+        DrainPlan: {
+            /** @description The node. */
+            node: string;
+            /** @description Why it cannot be, as sentences. */
+            obstacles: string[];
+            /** @description Whether it can be done as it is asked. */
+            possible: boolean;
+            /** @description What becomes of each session. */
+            sessions: components["schemas"]["DrainSession"][];
+        };
+        /** @description A session in a plan, or in what came of it. */
+        DrainSession: {
+            /** @description Whether somebody is in it. */
+            active: boolean;
+            /** @description What people see. */
+            displayName: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What is to happen to it, or has. */
+            step: components["schemas"]["Step"];
+            /**
+             * Format: date-time
+             * @description When it stops at the latest, where its person is warned of that.
+             */
+            stopsAt?: string | null;
+            /** @description Its uid. */
+            uid: string;
+            /** @description Whose it is. */
+            user: string;
+        };
+        /**
+         * @description What becomes of the sessions.
+         * @enum {string}
+         */
+        DrainStrategy: "hibernate" | "migrate" | "wait";
         /** @description A variable of the program's environment: a value, or a reference to one. */
         EnvVar: {
             /** @description Its name. */
@@ -1859,6 +2147,18 @@ export interface components {
             line: number;
             /** @description What is wrong and how to mend it. */
             message: string;
+        };
+        /** @description The GPUs of a node. */
+        Gpu: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description The model, where something tells it. */
+            model?: string | null;
+            /** @description `nvidia`, `amd` or `intel`. */
+            vendor: string;
         };
         /** @description What may be root inside its containers (`security: baseline`), never on the host. */
         GrantView: {
@@ -2320,6 +2620,227 @@ export interface components {
             /** @description What they may do. */
             roles?: components["schemas"]["Role"][];
         };
+        /** @description A machine that sessions run on: a node of the cluster, or the host itself. */
+        Node: {
+            /** @description What of it is for pods or sessions. */
+            allocatable: components["schemas"]["Amounts"];
+            /** @description What the machine has. */
+            capacity: components["schemas"]["Amounts"];
+            /** @description Its health, in several respects. */
+            conditions: components["schemas"]["NodeCondition"][];
+            /**
+             * Format: date-time
+             * @description Since when it is known.
+             */
+            createdAt?: string | null;
+            gpu?: components["schemas"]["Gpu"] | null;
+            /** @description Labels. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description Its name; on one machine the host's. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Pods on it that have not ended; absent on one machine, which has none.
+             */
+            pods?: number | null;
+            /** @description Whose machine it is: `aws`, `gcp`, `azure`, …; absent where nothing tells. */
+            provider?: string | null;
+            /** @description Whether it can run sessions as far as its own health goes: its condition `Ready`. */
+            ready: boolean;
+            /** @description The provider's region. */
+            region?: string | null;
+            /** @description What those that run on it asked for. */
+            requested: components["schemas"]["Amounts"];
+            /** @description The version of what can be changed about it, for `If-Match`. */
+            resourceVersion: string;
+            /** @description Such as `control-plane`; empty for an ordinary one. */
+            roles: string[];
+            /** @description Whether new sessions may be started on it: it is not cordoned. */
+            schedulable: boolean;
+            /**
+             * Format: int32
+             * @description Sessions that run on it.
+             */
+            sessions: number;
+            /** @description Taints. */
+            taints: components["schemas"]["NodeTaint"][];
+            used?: components["schemas"]["Amounts"] | null;
+            /** @description What it is and runs. */
+            versions: components["schemas"]["NodeVersions"];
+            /** @description The region's zone. */
+            zone?: string | null;
+        };
+        /** @description How a node is, in one respect. */
+        NodeCondition: {
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            lastTransitionTime?: string | null;
+            /** @description A sentence. */
+            message: string;
+            /** @description One word. */
+            reason: string;
+            /** @description `True`, `False` or `Unknown`. */
+            status: string;
+            /** @description Such as `Ready`, `MemoryPressure`, `DiskPressure`. */
+            type: string;
+        };
+        /** @description A node with what is on it. */
+        NodeDetail: components["schemas"]["Node"] & {
+            /** @description What happened to it lately, newest first. */
+            events: components["schemas"]["NodeEvent"][];
+            /** @description The pods on it that have not ended; none on one machine. */
+            podsHere: components["schemas"]["NodePod"][];
+            /** @description The sessions on it that the caller may see. */
+            sessionsHere: components["schemas"]["NodeSession"][];
+        };
+        /** @description Something that happened to a node. */
+        NodeEvent: {
+            /**
+             * Format: int32
+             * @description How often it happened.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description The last time.
+             */
+            lastTimestamp?: string | null;
+            /** @description A sentence. */
+            message: string;
+            /** @description One word. */
+            reason: string;
+            /** @description `Normal` or `Warning`. */
+            type: string;
+        };
+        /** @description A label. */
+        NodeLabel: {
+            /**
+             * @description Its key; not one of Kubernetes or the platform.
+             * @example example.org/team
+             */
+            key: string;
+            /** @description Its value; may be empty. */
+            value?: string;
+        };
+        /** @description A pod on a node. */
+        NodePod: {
+            /** @description The kind of what keeps it, such as `DaemonSet`; absent where nothing does. */
+            controlledBy?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when it is there.
+             */
+            createdAt?: string | null;
+            /** @description Its name. */
+            name: string;
+            /** @description Its namespace. */
+            namespace: string;
+            /** @description `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`. */
+            phase: string;
+            /** @description What it asks for. */
+            requested: components["schemas"]["Amounts"];
+            /** @description The session that it runs. */
+            session?: string | null;
+        };
+        /** @description A session on a node. */
+        NodeSession: {
+            /** @description What people see: its display name, else its template's name. */
+            displayName: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * @description Its phase.
+             * @example Running
+             */
+            phase: string;
+            /**
+             * Format: date-time
+             * @description Since when it runs there.
+             */
+            startedAt?: string | null;
+            /** @description Its template. */
+            template: string;
+            /** @description Whose it is. */
+            user: string;
+        };
+        /** @description The sums over all nodes. */
+        NodeStats: {
+            /** @description What of it is for pods or sessions. */
+            allocatable: components["schemas"]["Amounts"];
+            /** @description What the machines have. */
+            capacity: components["schemas"]["Amounts"];
+            /**
+             * Format: int32
+             * @description Nodes in all.
+             */
+            nodes: number;
+            /**
+             * Format: int32
+             * @description Those that are not.
+             */
+            notReady: number;
+            /**
+             * Format: int32
+             * @description Pods on them; absent on one machine.
+             */
+            pods?: number | null;
+            /**
+             * Format: int32
+             * @description Those that are ready.
+             */
+            ready: number;
+            /** @description What those asked for. */
+            requested: components["schemas"]["Amounts"];
+            /**
+             * Format: int32
+             * @description Those on which new sessions may be started, ready ones alone.
+             */
+            schedulable: number;
+            /**
+             * Format: int32
+             * @description Sessions on them.
+             */
+            sessions: number;
+            /** @description Sessions by node; nodes without any are there with 0. */
+            sessionsByNode: {
+                [key: string]: number;
+            };
+            used?: components["schemas"]["Amounts"] | null;
+        };
+        /** @description Keeps away what does not bear it. */
+        NodeTaint: {
+            /** @description What it does. */
+            effect: components["schemas"]["TaintEffect"];
+            /**
+             * @description Its key.
+             * @example example.org/reserved
+             */
+            key: string;
+            /** @description Its value; may be empty. */
+            value?: string;
+        };
+        /** @description What a machine is and runs. */
+        NodeVersions: {
+            /** @description The processor's architecture, such as `amd64`. */
+            architecture: string;
+            /** @description What runs containers, such as `containerd://2.1.0`; absent on one machine. */
+            containerRuntime?: string | null;
+            /** @description Its kernel. */
+            kernel: string;
+            /** @description The node's agent; absent on one machine. */
+            kubelet?: string | null;
+            /**
+             * @description The operating system.
+             * @example Debian GNU/Linux 12 (bookworm)
+             */
+            os: string;
+            /** @description The platform itself; absent where it does not run on the node. */
+            streamspace?: string | null;
+        };
         /** @description What the session reports about itself. */
         Observability: {
             /** @description Logging wishes. */
@@ -2712,6 +3233,72 @@ export interface components {
                 target: string;
                 /** @description What kind of work, such as `catalog.sync`. */
                 type: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_Node: {
+            /** @description The items. */
+            items: {
+                /** @description What of it is for pods or sessions. */
+                allocatable: components["schemas"]["Amounts"];
+                /** @description What the machine has. */
+                capacity: components["schemas"]["Amounts"];
+                /** @description Its health, in several respects. */
+                conditions: components["schemas"]["NodeCondition"][];
+                /**
+                 * Format: date-time
+                 * @description Since when it is known.
+                 */
+                createdAt?: string | null;
+                gpu?: components["schemas"]["Gpu"] | null;
+                /** @description Labels. */
+                labels: {
+                    [key: string]: string;
+                };
+                /** @description Its name; on one machine the host's. */
+                name: string;
+                /**
+                 * Format: int32
+                 * @description Pods on it that have not ended; absent on one machine, which has none.
+                 */
+                pods?: number | null;
+                /** @description Whose machine it is: `aws`, `gcp`, `azure`, …; absent where nothing tells. */
+                provider?: string | null;
+                /** @description Whether it can run sessions as far as its own health goes: its condition `Ready`. */
+                ready: boolean;
+                /** @description The provider's region. */
+                region?: string | null;
+                /** @description What those that run on it asked for. */
+                requested: components["schemas"]["Amounts"];
+                /** @description The version of what can be changed about it, for `If-Match`. */
+                resourceVersion: string;
+                /** @description Such as `control-plane`; empty for an ordinary one. */
+                roles: string[];
+                /** @description Whether new sessions may be started on it: it is not cordoned. */
+                schedulable: boolean;
+                /**
+                 * Format: int32
+                 * @description Sessions that run on it.
+                 */
+                sessions: number;
+                /** @description Taints. */
+                taints: components["schemas"]["NodeTaint"][];
+                used?: components["schemas"]["Amounts"] | null;
+                /** @description What it is and runs. */
+                versions: components["schemas"]["NodeVersions"];
+                /** @description The region's zone. */
+                zone?: string | null;
             }[];
             /** @description Such as `SessionList`. */
             kind: string;
@@ -3541,6 +4128,11 @@ export interface components {
          * @enum {string}
          */
         Status: "PENDING" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "DEAD";
+        /**
+         * @description How far it is with a session.
+         * @enum {string}
+         */
+        Step: "hibernate" | "warn" | "wait" | "stopping" | "hibernated" | "ended" | "stayed";
         /** @description A sync that found something new, or failed. */
         SyncView: {
             /**
@@ -3599,6 +4191,11 @@ export interface components {
             /** @description The release. */
             version: string;
         };
+        /**
+         * @description What a taint does to what does not bear it.
+         * @enum {string}
+         */
+        TaintEffect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
         /** @description Something that can be launched. */
         Template: {
             /** @constant */
@@ -4057,6 +4654,494 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_nodes: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Node"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    node_stats: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeStats"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node; its `ETag` is for `If-Match` with changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeDetail"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cordon_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drain_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Drain"];
+            };
+        };
+        responses: {
+            /** @description With `dryRun`: what would happen now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrainPlan"];
+                };
+            };
+            /** @description It is being emptied */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_label: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodeLabel"];
+            };
+        };
+        responses: {
+            /** @description The node as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_label: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+                /** @description The key; its `/` as `%2F` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_taint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NodeTaint"];
+            };
+        };
+        responses: {
+            /** @description The node as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_taint: {
+        parameters: {
+            query?: {
+                /** @description Only the one of this effect; absent: every taint of the key. */
+                effect?: components["schemas"]["TaintEffect"];
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+                /** @description The key; its `/` as `%2F` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uncordon_node: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description Its name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The node as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
                 };
             };
             /** @description The request is refused; `code` says why */
@@ -8620,11 +9705,55 @@ export interface operations {
             };
         };
     };
+    ws_cluster: {
+        parameters: {
+            query?: {
+                /** @description The latest cursor that was read: the server sends what was missed since, or a snapshot where it cannot. */
+                cursor?: string;
+                /** @description A one-time ticket from `POST /api/v1/ws/tickets`, for clients that can send neither cookie nor header. */
+                ticket?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Frames follow, one JSON object each */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ws_events: {
         parameters: {
             query?: {
                 /**
-                 * @description `sessions`, `templates`, `jobs`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
+                 * @description `sessions`, `templates`, `jobs`, `cluster`, `notifications`, `logs/{namespace}/{pod}`, separated by commas. More can be subscribed
                  *     to with `{"type":"subscribe","topic":…,"cursor":…}` at any time, and left with `unsubscribe`.
                  */
                 topics?: string;

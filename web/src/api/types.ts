@@ -38,6 +38,18 @@ export type Job = Schemas['Job']
 export type JobStatus = Schemas['Status']
 export type JobPage = Schemas['CountedPage_Job']
 export type JobLogLine = Schemas['LogLine']
+/** A machine that sessions run on. */
+export type Node = Schemas['Node']
+export type NodeDetail = Schemas['NodeDetail']
+export type NodeStats = Schemas['NodeStats']
+export type NodeTaint = Schemas['NodeTaint']
+/** How a node is to be emptied. */
+export type DrainWish = Omit<Schemas['Drain'], 'dryRun'>
+export type DrainPlan = Schemas['DrainPlan']
+/** A session in a plan, or in what came of it. */
+export type DrainSession = Schemas['DrainSession']
+/** Amounts of what machines have, as Kubernetes writes them. */
+export type Amounts = Schemas['Amounts']
 export type NewSession = Schemas['NewSession']
 export type SessionPatch = Schemas['SessionChange']
 export type CatalogTemplate = Schemas['CatalogTemplate']

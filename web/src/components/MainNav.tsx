@@ -5,6 +5,7 @@ import {
   IconLayoutGrid,
   IconListDetails,
   IconPalette,
+  IconServer,
   IconSubtask,
   IconUsers,
   IconUsersGroup,
@@ -12,7 +13,14 @@ import {
 } from '@tabler/icons-react'
 import { Link, type LinkProps } from '@tanstack/react-router'
 import { useMe } from '~/api/hooks'
-import { mayReadAudit, mayReadPeople, seesEveryonesJobs, seesGroups, seesRepositories } from '~/lib/permissions'
+import {
+  mayReadAudit,
+  mayReadNodes,
+  mayReadPeople,
+  seesEveryonesJobs,
+  seesGroups,
+  seesRepositories,
+} from '~/lib/permissions'
 import { strings } from '~/strings'
 import classes from './MainNav.module.css'
 
@@ -34,6 +42,7 @@ export function usePages(): { own: Entry[]; administration: Entry[] } {
   const administration: Entry[] = []
   if (mayReadPeople(me)) administration.push({ to: '/admin/people', label: strings.nav.people, icon: IconUsers })
   if (seesGroups(me)) administration.push({ to: '/admin/groups', label: strings.nav.groups, icon: IconUsersGroup })
+  if (mayReadNodes(me)) administration.push({ to: '/admin/nodes', label: strings.nav.nodes, icon: IconServer })
   if (seesRepositories(me)) administration.push({ to: '/admin/catalog', label: strings.nav.catalog, icon: IconBooks })
   if (seesEveryonesJobs(me)) administration.push({ to: '/admin/jobs', label: strings.nav.jobs, icon: IconSubtask })
   if (mayReadAudit(me)) administration.push({ to: '/admin/audit', label: strings.nav.audit, icon: IconFileText })

@@ -6,7 +6,9 @@ interface Props {
   /** In words: `0.3 of 2 cores`. */
   text: string
   /** Between 0 and 1; absent where there is no limit to measure against. */
-  share?: number
+  share?: number | undefined
+  /** Between 0 and 1: what is kept for somebody, whether it is used or not; drawn behind. */
+  kept?: number | undefined
   /** All in one line, for cards. */
   inline?: boolean
   /** Where being full is the aim, not a danger. */
@@ -16,7 +18,7 @@ interface Props {
 /** From here on a meter says by its colour that it is nearly full. */
 const NEARLY_FULL = 0.9
 
-export function Meter({ label, text, share, inline = false, calm = false }: Props) {
+export function Meter({ label, text, share, kept, inline = false, calm = false }: Props) {
   const filled = Math.min(1, Math.max(0, share ?? 0))
   return (
     <div className={classes.meter} data-inline={inline || undefined}>
@@ -38,6 +40,7 @@ export function Meter({ label, text, share, inline = false, calm = false }: Prop
         aria-valuenow={calm && share === undefined ? undefined : Math.round(filled * 100)}
         aria-valuetext={text}
       >
+        {kept !== undefined && <div className={classes.kept} style={{ width: `${Math.min(1, Math.max(0, kept)) * 100}%` }} />}
         {share !== undefined && (
           <div
             className={classes.bar}

@@ -10,6 +10,7 @@ const LOOKS = {
   page: { title: words.title, text: words.text, to: '/', label: words.home },
   session: { title: words.session, text: words.sessionText, to: '/', label: words.home },
   job: { title: words.job, text: words.jobText, to: '/admin/jobs', label: words.allJobs },
+  node: { title: words.node, text: words.nodeText, to: '/admin/nodes', label: words.allNodes },
   repository: {
     title: words.repository,
     text: words.repositoryText,

@@ -11,6 +11,9 @@ export interface Notice {
   /** Milliseconds since the epoch. */
   at: number
   session?: string
+  reason?: WarningMessage['reason']
+  /** When the session stops, in milliseconds since the epoch. */
+  stopsAt?: number
   read: boolean
 }
 
@@ -48,9 +51,11 @@ export function announce(warning: WarningMessage): void {
   if (notices.some((notice) => notice.id === id)) return
   const title = strings.notices.reasons[warning.reason]
   const at = Date.parse(warning.time ?? '') || Date.now()
-  const notice = { id, title, message: warning.message, at, session: warning.session, read: false }
+  const { message, session, reason } = warning
+  const stopsAt = Date.parse(warning.stopsAt ?? '') || at
+  const notice = { id, title, message, at, session, reason, stopsAt, read: false }
   change([notice, ...notices].slice(0, MOST))
-  notifications.show({ id, title, message: warning.message, color: 'yellow', autoClose: 15_000 })
+  notifications.show({ id, title, message, color: 'yellow', autoClose: 15_000 })
   notifyOutside(notice)
 }
 

@@ -1,4 +1,4 @@
-import type { Activity, Job, Session, Template } from '~/api/types'
+import type { Activity, Job, Node, NodeStats, Session, Template } from '~/api/types'
 
 export interface LogLine {
   time: string
@@ -18,7 +18,7 @@ export type TemplateDelta = Frame & {
   type: 'template.created' | 'template.updated' | 'template.deleted'
   template: Template
 }
-export type Snapshot = Frame & { type: 'snapshot'; resumed?: boolean; items: unknown[] }
+export type Snapshot = Frame & { type: 'snapshot'; resumed?: boolean; items: unknown[]; metrics?: NodeStats | null }
 export type ActivityMessage = Frame & { type: 'session.activity'; activity: Activity }
 export type WarningMessage = Frame & {
   type: 'session.warning'
@@ -28,6 +28,9 @@ export type WarningMessage = Frame & {
   stopsAt?: string
 }
 export type JobDelta = Frame & { type: 'job.created' | 'job.updated' | 'job.deleted'; job: Job }
+export type NodeDelta = Frame & { type: 'node.updated'; node: Node }
+export type NodeGone = Frame & { type: 'node.deleted'; node: { name: string } }
+export type ClusterMetrics = Frame & { type: 'cluster.metrics'; metrics: NodeStats }
 export type LogLines = Frame & { type: 'log.lines'; lines: LogLine[]; dropped?: number }
 export type LogEnd = Frame & { type: 'log.end' }
 export type ErrorMessage = Frame & { type: 'error'; status?: number; code?: string; title?: string; detail?: string }
@@ -39,6 +42,9 @@ export type Message =
   | ActivityMessage
   | WarningMessage
   | JobDelta
+  | NodeDelta
+  | NodeGone
+  | ClusterMetrics
   | LogLines
   | LogEnd
   | ErrorMessage

@@ -31,6 +31,7 @@ import { ClipboardPanel } from '~/viewer/ClipboardPanel'
 import { KeysMenu } from '~/viewer/KeysMenu'
 import { BAR_ID, enterWindow } from '~/viewer/leave'
 import { useFullScreen } from '~/viewer/useFullScreen'
+import { DrainWarning } from './DrainWarning'
 import { IdleWarning } from './IdleWarning'
 import { DETAILS_ID } from './panels'
 import classes from './SessionBar.module.css'
@@ -83,6 +84,7 @@ export function SessionBar(props: SessionBarProps) {
       <Quality desktop={desktop} roundTrip={phase === 'Running' ? props.roundTrip : undefined} />
       {desktop && viewOnly && <LookingOn onTakePart={() => props.onViewOnly(false)} />}
       <span className={classes.gap} />
+      <DrainWarning session={session} />
       <IdleWarning session={session} activity={props.activity} />
       <div className={classes.tools} role="toolbar" aria-label={titleOf(session, template)}>
         {desktop && !viewOnly && <ClipboardPanel desktop={desktop} />}

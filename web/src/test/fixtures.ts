@@ -8,7 +8,7 @@ export const me: Me = {
   roles: ['admin'],
   permissions: [
     'sessions:own', 'sessions:read', 'sessions:read-all', 'sessions:write-all', 'sessions:act-as',
-    'users:read', 'users:write', 'audit:read', 'jobs:read-all', 'jobs:write-all',
+    'users:read', 'users:write', 'audit:read', 'nodes:read', 'nodes:follow', 'nodes:write', 'jobs:read-all', 'jobs:write-all',
   ],
 }
 
