@@ -48,8 +48,8 @@ web/dist/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
 	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --prefix $* --no-audit --no-fund
 	touch $@
 
-.PHONY: setup-run setup-test setup-check setup-bench setup-kubernetes
-setup-run setup-test setup-check setup-bench setup-kubernetes: setup-%:
+.PHONY: setup-run setup-test setup-check setup-bench setup-kubernetes setup-sso
+setup-run setup-test setup-check setup-bench setup-kubernetes setup-sso: setup-%:
 	@scripts/setup $*
 
 # ── Changing it ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,6 +81,12 @@ $(INTEGRATION:%=test-%): test-%: setup-test web/dist/index.html
 .PHONY: test-kubernetes
 test-kubernetes: setup-kubernetes web/dist/index.html
 	@$(CARGO) test --locked --test kubernetes
+
+# Signing in through a real identity provider, in Chromium. The provider is a Java program of 160 MB that this fetches.
+.PHONY: test-sso
+test-sso: setup-sso web/dist/index.html tests/browser/node_modules/.package-lock.json
+	@$(CARGO) build --locked --bins
+	KEYCLOAK="$$(scripts/tool keycloak)" tests/browser/run --config sso.config.ts
 
 # What schemathesis makes up from openapi.json, against the real server. ARGS go to it, such as ARGS='--max-examples 200'.
 .PHONY: test-schemathesis

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalog", &["objects", "outgoing", "domain", "crd"]),
     // What the server connects to on somebody's word.
     ("outgoing", &["domain"]),
-    ("auth", &["store", "domain", "crd"]),
+    ("auth", &["outgoing", "store", "domain", "crd"]),
     ("objects", &["store", "domain", "crd"]),
     ("engine", &["store", "domain", "crd"]),
     ("nodes", &["store", "domain", "crd"]),

@@ -55,7 +55,7 @@ impl Identity {
         Self {
             user_id: user.id,
             user: user.name.clone(),
-            roles: user.roles.clone(),
+            roles: user.all_roles(),
             scopes: None,
             credential,
             expires_at,
@@ -116,7 +116,7 @@ impl Identity {
     /// Whether the account still gives what is remembered.
     fn agrees(&self, user: &User) -> bool {
         let access = matches!(self.credential, Credential::Access(_));
-        self.roles == user.roles && !user.disabled && (!access || self.epoch == user.epoch)
+        self.roles == user.all_roles() && !user.disabled && (!access || self.epoch == user.epoch)
     }
 
     /// The last use, if it is time to write it down.
@@ -329,6 +329,7 @@ mod tests {
             email: None,
             roles: BTreeSet::from([Role::User]),
             disabled: false,
+            mapped_roles: BTreeSet::new(),
             has_password: true,
             epoch: 1,
             version: 1,

@@ -3,7 +3,9 @@
 pub mod jwt;
 pub mod known;
 mod listen;
+pub mod oidc;
 mod opener;
+mod outside;
 pub mod password;
 pub mod permission;
 pub mod secret;
@@ -24,6 +26,7 @@ pub use standing::{FIRST_ADMINISTRATOR, Standing};
 use self::{
     jwt::{Keys, Kind},
     known::{Fingerprint, Known},
+    oidc::Oidc,
     password::Passwords,
     secret::{SecretError, Secrets, sha256},
 };
@@ -51,6 +54,10 @@ pub struct Auth {
     pub passwords: Passwords,
     /// Which ways to sign in are on.
     pub mode: AuthMode,
+    /// The OpenID Connect provider, where one is configured.
+    pub oidc: Option<Oidc>,
+    /// What everybody may do who signs in through a provider.
+    pub default_role: Option<Role>,
     /// Longest time between two requests of a browser that signed in.
     pub idle_limit: SignedDuration,
     /// Longest time that a browser stays signed in.
@@ -74,6 +81,9 @@ pub enum StartError {
     /// The signing keys.
     #[error(transparent)]
     Keys(#[from] jwt::KeyError),
+    /// The identity provider.
+    #[error("the identity provider's settings cannot be used: {0}")]
+    Provider(String),
     /// Passwords cannot be hashed.
     #[error("passwords cannot be hashed")]
     Passwords(#[source] Error),
@@ -117,6 +127,8 @@ impl Auth {
             keys: Keys::load(pool.clone(), secrets.clone(), Arc::clone(&clock)).await?,
             passwords: Passwords::new().map_err(StartError::Passwords)?,
             mode: people.auth_mode,
+            oidc: Oidc::new(&config.sso, &config.http.public_url()).map_err(StartError::Provider)?,
+            default_role: config.sso.sso_default_role.role(),
             idle_limit: SignedDuration::from_hours(people.sign_in_idle_hours.into()),
             sign_in_limit: SignedDuration::from_hours(people.sign_in_max_hours.into()),
             public_url: config.http.public_url(),

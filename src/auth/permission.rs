@@ -112,6 +112,8 @@ permissions! {
     QuotasRead = "quotas:read": Operator Auditor Admin;
     /// Say what people and groups may use.
     QuotasWrite = "quotas:write": Admin;
+    /// See, change and try the rules from what identity providers say to groups and roles.
+    SsoManage = "sso:manage": Admin;
     /// One's own account, tokens, password, sign-ins and audit entries.
     SelfManage = "self:manage": User Operator Auditor Admin;
     /// Read the whole audit.

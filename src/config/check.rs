@@ -14,6 +14,7 @@ impl Config {
         self.check_database(&mut wrong);
         self.check_sessions(&mut wrong);
         self.http.check(&mut wrong);
+        self.sso.check(&self.people, &self.http, &mut wrong);
         let exceptions = self.catalog.exceptions();
         wrong.extend(exceptions.err().map(|message| ConfigError::new("CATALOG_ALLOW", message)));
         wrong
@@ -89,7 +90,7 @@ fn usable(url: &Url) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn is_this_machine(url: &Url) -> bool {
+pub(super) fn is_this_machine(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -153,6 +154,24 @@ mod tests {
         for bad in ["10.0.0.1", "https://apps.example", "apps.example/x", "a b", "", "Apps.example"] {
             assert_eq!(wrong(&["--apps-domain", bad]), ["APPS_DOMAIN"], "{bad}");
         }
+    }
+
+    #[test]
+    fn a_provider_is_whole_and_nobody_can_speak_in_its_place() {
+        let with = |issuer: &'static str, more: &[&'static str]| {
+            wrong(&[&["--oidc-issuer-url", issuer, "--oidc-client-id=us"], more].concat())
+        };
+        for good in ["https://id.example/realms/main", "http://localhost:8080", "http://127.0.0.1:1/x"] {
+            assert!(with(good, &[]).is_empty(), "{good}");
+        }
+        for bad in ["id.example", "http://id.example", "https://id.example/?x", "https://me@id.example", "ftp://x"] {
+            assert_eq!(with(bad, &[]), ["OIDC_ISSUER_URL"], "{bad}");
+        }
+        assert!(with("http://id.example", &["--allow-plain-http"]).is_empty());
+        assert_eq!(with("https://id.example", &["--auth-mode=jwt"]), ["AUTH_MODE"]);
+        assert!(with("https://id.example", &["--auth-mode=saml"]).is_empty());
+        assert_eq!(wrong(&["--oidc-issuer-url=https://id.example"]), ["OIDC_CLIENT_ID"]);
+        assert_eq!(wrong(&["--oidc-client-secret=x"]), ["OIDC_CLIENT_SECRET"]);
     }
 
     #[test]

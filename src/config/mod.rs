@@ -15,6 +15,7 @@ mod logs;
 mod people;
 mod report;
 mod sessions;
+mod sso;
 
 pub use catalog::Catalog;
 pub use client::client_folder;
@@ -28,6 +29,7 @@ pub use logs::{LogFormat, Logs};
 pub use people::{AuthMode, People};
 pub use report::{Setting, report};
 pub use sessions::Sessions;
+pub use sso::{DefaultRole, SingleSignOn};
 
 use std::path::PathBuf;
 
@@ -69,6 +71,9 @@ pub struct Config {
     /// How people sign in.
     #[command(flatten)]
     pub people: People,
+    /// How they sign in elsewhere.
+    #[command(flatten)]
+    pub sso: SingleSignOn,
     /// What sessions may have.
     #[command(flatten)]
     pub sessions: Sessions,

@@ -24,5 +24,6 @@ pub mod quantity;
 pub mod quota;
 pub mod session;
 pub mod ssh;
+pub mod sso;
 pub mod template;
 pub mod time;

@@ -9,7 +9,7 @@ pub const PASSWORD_MIN_CHARS: usize = 10;
 /// Most bytes of a password: beyond that it is an attempt to keep the processor busy.
 pub const PASSWORD_MAX_BYTES: usize = 1_024;
 /// Most characters of a name that is shown.
-const DISPLAY_NAME_MAX_CHARS: usize = 128;
+pub(super) const DISPLAY_NAME_MAX_CHARS: usize = 128;
 /// Most bytes of an e-mail address (RFC 5321, 4.5.3.1.3).
 const EMAIL_MAX_BYTES: usize = 254;
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{
     body::Body,
     context::Context,
-    cookie,
+    cookie::{self, Purpose},
     guard::{Guarded, Visitor},
     operation::Public,
     told::Told,
@@ -133,7 +133,7 @@ pub async fn logout(visitor: Visitor, auth: web::Data<Auth>, request: HttpReques
     if let Some(caller) = &visitor.0 {
         sign_in::sign_out(&auth, caller).await?;
     }
-    Ok(HttpResponse::NoContent().cookie(cookie::clear(&request)).finish())
+    Ok(HttpResponse::NoContent().cookie(cookie::clear(&request, Purpose::Session)).finish())
 }
 
 /// Changes the caller's password; other browsers of theirs are signed out.
@@ -156,18 +156,23 @@ pub async fn jwks(_: Public, auth: web::Data<Auth>) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(auth.keys.published())
 }
 
-/// A browser that signs in again changes its sign-in for a new one.
 async fn wanted(wanted: Wanted, request: &HttpRequest) -> Grant {
     match wanted {
         Wanted::Token => Grant::Token,
-        Wanted::Cookie => match super::guard::caller(request).await {
-            Ok(Caller { credential: Credential::SignIn(before), .. }) => Grant::Browser { replaces: Some(before) },
-            _ => Grant::Browser { replaces: None },
-        },
+        Wanted::Cookie => browser(request).await,
     }
 }
 
-fn origin(request: &HttpRequest) -> Origin {
+/// A cookie. A browser that signs in again changes its sign-in for a new one.
+pub(super) async fn browser(request: &HttpRequest) -> Grant {
+    match super::guard::caller(request).await {
+        Ok(Caller { credential: Credential::SignIn(before), .. }) => Grant::Browser { replaces: Some(before) },
+        _ => Grant::Browser { replaces: None },
+    }
+}
+
+/// From where somebody tries to sign in.
+pub(super) fn origin(request: &HttpRequest) -> Origin {
     let context = Context::of(request);
     Origin {
         address: context.as_ref().and_then(|context| context.address),
@@ -181,7 +186,7 @@ fn answer(auth: &Auth, request: &HttpRequest, signed_in: SignedIn) -> HttpRespon
     answer.insert_header((header::CACHE_CONTROL, "no-store"));
     let body = match signed_in.granted {
         Granted::Browser { secret, expires_at } => {
-            answer.cookie(cookie::write(request, &secret, auth.now(), expires_at));
+            answer.cookie(cookie::write(request, Purpose::Session, &secret, auth.now(), expires_at));
             SignInAnswer::Browser { user: Me::new(&signed_in.user, None) }
         }
         Granted::Token { token, expires_at } => {

@@ -10,7 +10,12 @@ use actix_web::{
 };
 use futures::future::LocalBoxFuture;
 
-use super::{context::Context, cookie, middleware::policy::Policy, operation::Guard};
+use super::{
+    context::Context,
+    cookie::{self, Purpose},
+    middleware::policy::Policy,
+    operation::Guard,
+};
 use crate::{
     Error,
     auth::{Auth, Caller, FIRST_ADMINISTRATOR, Identity, Permission, Presented, Standing, permission::Required},
@@ -147,7 +152,7 @@ async fn identified(auth: &Auth, request: &HttpRequest) -> Result<Arc<Identity>,
     let cookie;
     let presented = match (authorizations.next(), authorizations.next()) {
         (None, _) => {
-            cookie = cookie::read(request).ok_or(Error::Unauthenticated)?;
+            cookie = cookie::read(request, Purpose::Session).ok_or(Error::Unauthenticated)?;
             Presented::Cookie(&cookie)
         }
         (Some(only), None) => Presented::Bearer(only.to_str().ok().and_then(bearer).ok_or(Error::Unauthenticated)?),

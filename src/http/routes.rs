@@ -4,11 +4,11 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, catalog, connections, grants, groups, health, jobs, nodes, openapi,
+    audit, auth, catalog, connections, grants, groups, health, jobs, mappings, nodes, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
-    projects, quotas, repositories, sessions, system, templates, tokens, users, webhooks, ws,
+    projects, quotas, repositories, sessions, sso, system, templates, tokens, users, webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -68,6 +68,13 @@ routes! {
     "/api/v1/auth/link" { POST auth::link [SignIn]; }
     "/api/v1/auth/logout" { POST auth::logout [Unrepeatable]; }
     "/api/v1/auth/password" { POST auth::password [SignIn]; }
+    "/api/v1/auth/oidc/login" { GET sso::oidc_login [SignIn]; }
+    "/api/v1/auth/oidc/callback" { GET sso::oidc_callback [SignIn]; }
+    "/api/v1/admin/sso/test" { POST sso::test_sso [Unrepeatable]; }
+    "/api/v1/rbac-mappings" { GET mappings::list_mappings; POST mappings::create_mapping; }
+    "/api/v1/rbac-mappings/{id}" {
+        GET mappings::get_mapping; PATCH mappings::change_mapping; DELETE mappings::delete_mapping;
+    }
     "/api/v1/users" { GET users::list_users; POST users::create_user [Unrepeatable]; }
     "/api/v1/users/me" { GET users::me; }
     "/api/v1/users/{name}" { GET users::get_user; PATCH users::change_user; DELETE users::delete_user; }

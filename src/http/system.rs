@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::guard::Visitor;
-use crate::{app::App, config::AuthMode, domain::duration};
+use crate::{app::App, auth::oidc::Oidc, config::AuthMode, domain::duration};
 
 /// The server, as everybody may know it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,12 +17,34 @@ pub struct System {
     engine: &'static str,
     /// Ways to sign in: `jwt`, `saml`, `hybrid` or `none`.
     auth_mode: &'static str,
+    /// How people sign in here.
+    sign_in: Ways,
     /// Whether the caller is signed in.
     signed_in: bool,
     /// Below it every session has an origin of its own; with the port, where there is one.
     apps_domain: String,
     /// What sessions may ask for.
     limits: Limits,
+}
+
+/// Ways to sign in.
+#[derive(Debug, Serialize, ToSchema)]
+struct Ways {
+    /// With a name and a password.
+    password: bool,
+    /// Through identity providers.
+    providers: Vec<Provider>,
+}
+
+/// An identity provider.
+#[derive(Debug, Serialize, ToSchema)]
+struct Provider {
+    /// What people call it.
+    label: String,
+    /// Its issuer.
+    issuer: String,
+    /// Path of ours that leads there; `to` names the page to come back to.
+    path: &'static str,
 }
 
 /// What sessions may ask for.
@@ -42,6 +64,12 @@ struct Limit {
     ceiling: String,
 }
 
+impl From<&Oidc> for Provider {
+    fn from(oidc: &Oidc) -> Self {
+        Self { label: oidc.label().to_owned(), issuer: oidc.issuer().to_owned(), path: "/api/v1/auth/oidc/login" }
+    }
+}
+
 /// Describes this server: what a page has to know to show itself, signed in or not.
 #[utoipa::path(get, path = "/api/v1/system", tag = "about", responses((status = 200, body = System)))]
 pub async fn system(visitor: Visitor, app: web::Data<App>) -> HttpResponse {
@@ -54,6 +82,10 @@ pub async fn system(visitor: Visitor, app: web::Data<App>) -> HttpResponse {
             AuthMode::Saml => "saml",
             AuthMode::Hybrid => "hybrid",
             AuthMode::None => "none",
+        },
+        sign_in: Ways {
+            password: matches!(people.auth_mode, AuthMode::Jwt | AuthMode::Hybrid),
+            providers: app.auth.oidc.iter().map(Provider::from).collect(),
         },
         signed_in: visitor.0.is_some(),
         apps_domain: app.config.http.apps_authority(),

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    body::Body,
+    body::{Body, present},
     etag::{self, IfMatch},
     guard::Guarded,
     list::{ListQuery, Page},
@@ -46,12 +46,12 @@ impl Me {
     #[must_use]
     pub fn new(user: &User, caller: Option<&Caller>) -> Self {
         let scopes = caller.and_then(|caller| caller.scopes.clone());
-        let whole = Caller::new(&user.name, user.roles.clone(), crate::auth::Credential::Anyone);
+        let whole = Caller::new(&user.name, user.all_roles(), crate::auth::Credential::Anyone);
         Self {
             name: user.name.clone(),
             display_name: user.display_name.clone(),
             email: user.email.clone(),
-            roles: user.roles.clone(),
+            roles: user.all_roles(),
             permissions: Caller { scopes, ..whole }.permissions(),
         }
     }
@@ -68,8 +68,10 @@ pub struct UserView {
     display_name: String,
     /// Where the person reads mail.
     email: Option<String>,
-    /// What they may do.
+    /// What an administrator lets them do.
     roles: BTreeSet<Role>,
+    /// What the rules for single sign-on let them do, as of their last sign-in.
+    mapped_roles: BTreeSet<Role>,
     /// Whether they are kept out.
     disabled: bool,
     /// When the account was made.
@@ -85,6 +87,7 @@ impl From<User> for UserView {
             display_name: user.display_name,
             email: user.email,
             roles: user.roles,
+            mapped_roles: user.mapped_roles,
             disabled: user.disabled,
             created_at: user.created_at,
             last_sign_in_at: user.last_sign_in_at,
@@ -128,12 +131,6 @@ pub struct UserChange {
     roles: Option<BTreeSet<Role>>,
     /// Whether they are kept out: their sign-ins, links and tokens end at once.
     disabled: Option<bool>,
-}
-
-/// Tells a null from an absent field.
-#[allow(clippy::option_option, reason = "in a merge patch absent, null and a text mean three things")]
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// A one-time sign-in link; whoever has it is that person.

@@ -25,7 +25,7 @@ use crate::{
         people::{check_display_name, check_email, check_name},
         quota::Subject,
     },
-    store::{groups, projects, quotas, sign_in_failures, sign_in_links, users},
+    store::{groups, identities, projects, quotas, sign_in_failures, sign_in_links, users},
 };
 
 /// How long the link of the very first administrator works.
@@ -76,6 +76,8 @@ struct Shown<'a> {
     display_name: &'a str,
     email: Option<&'a str>,
     roles: &'a BTreeSet<Role>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    mapped_roles: &'a BTreeSet<Role>,
     disabled: bool,
 }
 
@@ -86,6 +88,7 @@ impl<'a> From<&'a User> for Shown<'a> {
             display_name: &user.display_name,
             email: user.email.as_deref(),
             roles: &user.roles,
+            mapped_roles: &user.mapped_roles,
             disabled: user.disabled,
         }
     }
@@ -107,13 +110,14 @@ pub async fn get(auth: &Auth, name: &str) -> Result<User, Error> {
 /// # Errors
 /// [`Error::AlreadyExists`] for a name that is or was in use.
 pub async fn create(auth: &Auth, caller: &Caller, new: NewUser) -> Result<(User, Link), Error> {
-    check(&new.name, &new.display_name, new.email.as_deref(), Some(&new.roles))?;
+    check(&new.name, &new.display_name, new.email.as_deref(), &new.roles)?;
     let user = User {
         id: Uuid::now_v7(),
         name: new.name,
         display_name: new.display_name,
         email: new.email,
         roles: new.roles,
+        mapped_roles: BTreeSet::new(),
         disabled: false,
         has_password: false,
         epoch: 0,
@@ -153,7 +157,7 @@ pub async fn change(
     after.email = change.email.unwrap_or(after.email);
     after.roles = change.roles.unwrap_or(after.roles);
     after.disabled = change.disabled.unwrap_or(after.disabled);
-    check(&after.name, &after.display_name, after.email.as_deref(), Some(&after.roles))?;
+    check(&after.name, &after.display_name, after.email.as_deref(), &after.all_roles())?;
     if after == before {
         return Ok(before);
     }
@@ -195,6 +199,7 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     groups::leave_all(&transaction, user.id).await?;
     projects::leave_all(&transaction, user.id).await?;
     quotas::remove(&transaction, &Subject::User(name.to_owned())).await?;
+    identities::forget(&transaction, user.id).await?;
     users::erase(&transaction, user.id, auth.now()).await?;
     audit::record(&transaction, caller, Entry::new("user.delete", target(name))).await?;
     transaction.commit().await?;
@@ -250,6 +255,7 @@ fn first_administrator(now: Timestamp) -> User {
         display_name: "Administrator".to_owned(),
         email: None,
         roles: BTreeSet::from([Role::Admin]),
+        mapped_roles: BTreeSet::new(),
         disabled: false,
         has_password: false,
         epoch: 0,
@@ -290,14 +296,14 @@ fn keep_one(administrators: &[Uuid], user: &User) -> Result<(), Error> {
     Ok(())
 }
 
-fn check(name: &str, display_name: &str, email: Option<&str>, roles: Option<&BTreeSet<Role>>) -> Result<(), Error> {
-    let no_role = roles.is_some_and(BTreeSet::is_empty);
-    let roles = crate::domain::fields::FieldError::new("roles", "give at least one role");
+fn check(name: &str, display_name: &str, email: Option<&str>, roles: &BTreeSet<Role>) -> Result<(), Error> {
+    let no_role = roles.is_empty();
+    let missing = crate::domain::fields::FieldError::new("roles", "give at least one role");
     let wrong: Vec<_> = [
         check_name(name).err(),
         check_display_name(display_name).err(),
         email.and_then(|email| check_email(email).err()),
-        no_role.then_some(roles),
+        no_role.then_some(missing),
     ]
     .into_iter()
     .flatten()

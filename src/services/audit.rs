@@ -119,6 +119,22 @@ pub(super) async fn record_refused_sign_in(
     audit::insert(db, &fact).await
 }
 
+/// Writes down what became of the person `user` on their way in through an identity provider, which they may not have
+/// ended: they have no credential yet.
+pub(super) async fn record_arrival(
+    db: &impl GenericClient,
+    origin: &super::sign_in::Origin,
+    user: &str,
+    entry: Entry,
+) -> Result<(), Error> {
+    let arriving = Caller {
+        address: origin.address,
+        request_id: origin.request_id.clone(),
+        ..Caller::new(user, [], Credential::Anyone)
+    };
+    record(db, &arriving, entry).await
+}
+
 /// A page of the entries that `caller` may see, and how many there are, counted to [`COUNTED`](crate::domain::lists::COUNTED) and one.
 pub async fn list(auth: &Auth, caller: &Caller, query: Query) -> Result<(Vec<Kept>, i64), Error> {
     let about = (!caller.may(Permission::AuditRead)).then(|| caller.user.clone());

@@ -307,7 +307,7 @@ async fn replace_password(
 }
 
 /// Lets `user` in: the row, the note, the entry in the audit, and the credential.
-async fn admit(
+pub(super) async fn admit(
     auth: &Auth,
     transaction: &Transaction<'_>,
     origin: &Origin,
@@ -334,7 +334,7 @@ async fn admit(
     let caller = Caller {
         address: origin.address,
         request_id: origin.request_id.clone(),
-        ..Caller::new(&user.name, user.roles.clone(), credential)
+        ..Caller::new(&user.name, user.all_roles(), credential)
     };
     let entry = Entry::new("auth.sign-in", format!("user/{}", user.name)).after(&serde_json::json!({ "with": method }));
     audit::record(transaction, &caller, entry).await?;

@@ -190,3 +190,37 @@ pub async fn of_user(db: &impl GenericClient, user: &str) -> Result<Vec<String>,
         .await?;
     db.query(&statement, &[&user]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
+
+/// Names of the groups that somebody belongs to on the word of `source`.
+pub async fn of_source(db: &impl GenericClient, user: Uuid, source: &str) -> Result<BTreeSet<String>, Error> {
+    let statement =
+        db.prepare_cached("SELECT group_name FROM group_members WHERE user_id = $1 AND source = $2").await?;
+    db.query(&statement, &[&user, &source]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Makes `names` the groups that somebody belongs to on the word of `source`, and ends its other memberships. A name that
+/// is no group is passed over.
+pub async fn set_of_source(
+    db: &impl GenericClient,
+    user: Uuid,
+    source: &str,
+    names: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let statement = db
+        .prepare_cached(
+            "WITH gone AS (
+                 DELETE FROM group_members WHERE user_id = $1 AND source = $2 AND group_name <> ALL($3)
+                 RETURNING group_name
+             ), joined AS (
+                 INSERT INTO group_members (group_name, user_id, source, added_at)
+                 SELECT name, $1, $2, $4 FROM groups WHERE name = ANY($3) ON CONFLICT DO NOTHING RETURNING group_name
+             )
+             UPDATE groups SET version = version + 1
+             WHERE name IN (SELECT group_name FROM gone UNION SELECT group_name FROM joined)",
+        )
+        .await?;
+    db.execute(&statement, &[&user, &source, &names, &now]).await?;
+    Ok(())
+}

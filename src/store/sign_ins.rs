@@ -14,13 +14,15 @@ use crate::Error;
 pub const PASSWORD: &str = "password";
 /// The method of a sign-in with a one-time link.
 pub const LINK: &str = "link";
+/// The method of a sign-in through an OpenID Connect provider.
+pub const OIDC: &str = "oidc";
 
 /// A browser that signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
     /// Its id; not what the cookie holds.
     pub id: Uuid,
-    /// How: [`PASSWORD`] or [`LINK`].
+    /// How: [`PASSWORD`], [`LINK`] or [`OIDC`].
     pub method: String,
     /// When.
     pub created_at: Timestamp,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use tokio_postgres::{Row, error::SqlState, types::ToSql};
+use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{Error, domain::people::Role};
@@ -20,8 +20,10 @@ pub struct User {
     pub display_name: String,
     /// Where the person reads mail.
     pub email: Option<String>,
-    /// What they may do.
+    /// What an administrator lets them do.
     pub roles: BTreeSet<Role>,
+    /// What their identity providers let them do, as of their last sign-ins there.
+    pub mapped_roles: BTreeSet<Role>,
     /// Whether they are kept out.
     pub disabled: bool,
     /// Whether they can sign in with a password.
@@ -36,19 +38,27 @@ pub struct User {
     pub last_sign_in_at: Option<Timestamp>,
 }
 
+impl User {
+    /// Everything that they may do, whoever lets them.
+    #[must_use]
+    pub fn all_roles(&self) -> BTreeSet<Role> {
+        self.roles.union(&self.mapped_roles).copied().collect()
+    }
+}
+
 /// The columns of [`User`], in a query where the table is called `u`.
-pub(super) const COLUMNS: &str = "u.id AS user_id, u.name AS user_name, u.display_name, u.email, u.roles, u.disabled, \
-    u.password_hash IS NOT NULL AS has_password, u.epoch, u.version, u.created_at AS user_created_at, u.last_sign_in_at";
+pub(super) const COLUMNS: &str = "u.id AS user_id, u.name AS user_name, u.display_name, u.email, u.roles, u.mapped_roles, \
+    u.disabled, u.password_hash IS NOT NULL AS has_password, u.epoch, u.version, u.created_at AS user_created_at, u.last_sign_in_at";
 
 /// The account in `row`, which has [`COLUMNS`].
 pub(super) fn from_row(row: &Row) -> Result<User, Error> {
-    let roles: Vec<String> = row.try_get("roles")?;
     Ok(User {
         id: row.try_get("user_id")?,
         name: row.try_get("user_name")?,
         display_name: row.try_get("display_name")?,
         email: row.try_get("email")?,
-        roles: roles.iter().filter_map(|word| Role::from_word(word)).collect(),
+        roles: read_roles(row, "roles")?,
+        mapped_roles: read_roles(row, "mapped_roles")?,
         disabled: row.try_get("disabled")?,
         has_password: row.try_get("has_password")?,
         epoch: row.try_get("epoch")?,
@@ -58,43 +68,55 @@ pub(super) fn from_row(row: &Row) -> Result<User, Error> {
     })
 }
 
-fn words(roles: &BTreeSet<Role>) -> Vec<&'static str> {
+/// The roles in a column of words; one that this release does not know gives nothing.
+pub(super) fn read_roles(row: &Row, column: &str) -> Result<BTreeSet<Role>, Error> {
+    let words: Vec<String> = row.try_get(column)?;
+    Ok(words.iter().filter_map(|word| Role::from_word(word)).collect())
+}
+
+/// The words of `roles`, as columns keep them.
+pub(super) fn words(roles: &BTreeSet<Role>) -> Vec<&'static str> {
     roles.iter().map(|role| role.word()).collect()
 }
 
-/// Adds an account without a password.
+/// Adds an account without a password, whose mapped roles are empty.
 ///
 /// # Errors
 /// [`Error::AlreadyExists`] for a name that is or was in use.
 pub async fn insert(db: &impl GenericClient, user: &User) -> Result<(), Error> {
+    if insert_if_free(db, user).await? {
+        return Ok(());
+    }
+    Err(Error::AlreadyExists { kind: "user", name: user.name.clone() })
+}
+
+/// As [`insert`]; `false`: the name is or was in use.
+pub async fn insert_if_free(db: &impl GenericClient, user: &User) -> Result<bool, Error> {
     let statement = db
         .prepare_cached(
             "INSERT INTO users (id, name, display_name, email, roles, disabled, epoch, version, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING",
         )
         .await?;
-    let inserted = db
-        .execute(
-            &statement,
-            &[
-                &user.id,
-                &user.name,
-                &user.display_name,
-                &user.email,
-                &words(&user.roles),
-                &user.disabled,
-                &user.epoch,
-                &user.version,
-                &user.created_at,
-            ],
-        )
-        .await;
-    match inserted {
-        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-            Err(Error::AlreadyExists { kind: "user", name: user.name.clone() })
-        }
-        other => Ok(other.map(drop)?),
-    }
+    let roles = words(&user.roles);
+    let values: &[&(dyn ToSql + Sync)] = &[
+        &user.id,
+        &user.name,
+        &user.display_name,
+        &user.email,
+        &roles,
+        &user.disabled,
+        &user.epoch,
+        &user.version,
+        &user.created_at,
+    ];
+    Ok(db.execute(&statement, values).await? > 0)
+}
+
+/// Which names that are `base`, or `base` with a hyphen and more behind it, are or were in use.
+pub async fn names_like(db: &impl GenericClient, base: &str) -> Result<HashSet<String>, Error> {
+    let statement = db.prepare_cached("SELECT name FROM users WHERE name = $1 OR starts_with(name, $1 || '-')").await?;
+    db.query(&statement, &[&base]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// The account of that name.
@@ -199,11 +221,19 @@ pub async fn update(db: &impl GenericClient, user: &User) -> Result<(), Error> {
     Ok(())
 }
 
+/// Writes what the person's identity providers let them do; its version becomes one more.
+pub async fn set_mapped_roles(db: &impl GenericClient, id: Uuid, roles: &BTreeSet<Role>) -> Result<(), Error> {
+    let statement =
+        db.prepare_cached("UPDATE users SET mapped_roles = $2, version = version + 1 WHERE id = $1").await?;
+    db.execute(&statement, &[&id, &words(roles)]).await?;
+    Ok(())
+}
+
 /// Erases what is known of the person; the name stays taken.
 pub async fn erase(db: &impl GenericClient, id: Uuid, now: Timestamp) -> Result<(), Error> {
     let statement = db
         .prepare_cached(
-            "UPDATE users SET display_name = '', email = NULL, roles = '{}', disabled = true, password_hash = NULL, \
+            "UPDATE users SET display_name = '', email = NULL, roles = '{}', mapped_roles = '{}', disabled = true, password_hash = NULL, \
              epoch = epoch + 1, version = version + 1, deleted_at = $2 WHERE id = $1",
         )
         .await?;

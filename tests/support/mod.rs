@@ -5,6 +5,7 @@
 pub mod app;
 pub mod client;
 pub mod feed;
+pub mod idp;
 pub mod people;
 pub mod postgres;
 pub mod program;

@@ -43,8 +43,10 @@ const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   // Only ways into this very page: `//elsewhere` would lead away.
-  validateSearch: (search: Search): { to?: string } => ({
+  validateSearch: (search: Search): { to?: string; problem?: string; request?: string } => ({
     to: /^\/(?![/\\])/.test(text(search['to']) ?? '') ? text(search['to']) : undefined,
+    problem: text(search['problem']),
+    request: text(search['request']),
   }),
   component: lazyRouteComponent(() => part(() => import('./pages/SignInPage')), 'SignInPage'),
 })
@@ -220,8 +222,14 @@ const developing = import.meta.env.DEV
     ]
   : []
 
+const sso = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/sso',
+  component: lazyRouteComponent(() => part(() => import('./sso/SsoPage')), 'SsoPage'),
+})
+
 const theCatalog = [catalog, catalogTemplate, repositories, repository, grants]
-const pages = [home, templates, template, sessions, profile, people, groups, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
+const pages = [home, templates, template, sessions, profile, people, groups, sso, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

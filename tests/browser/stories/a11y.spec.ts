@@ -133,6 +133,7 @@ test.describe('an administrator’s pages', () => {
       ['/profile', 'Profile'],
       ['/admin/people', 'People'],
       ['/admin/groups', 'Groups'],
+      ['/admin/sso', 'Single sign-on'],
       ['/admin/catalog', 'Catalog'],
       ['/admin/catalog?search=zzzz', 'Catalog'],
       ['/admin/catalog/repositories', 'Catalog'],

@@ -4,7 +4,7 @@ import { expect, test } from '@playwright/test'
 import { Api } from '../support/api.ts'
 import { picture } from '../support/pictures.ts'
 import { Server } from '../support/server.ts'
-import { signIn } from '../support/stories.ts'
+import { newLink, signIn } from '../support/stories.ts'
 import { Terminal } from '../support/terminal.ts'
 
 test('from the printed link to a terminal that outlives the server', async ({ page, browser }) => {
@@ -80,12 +80,3 @@ test('from the printed link to a terminal that outlives the server', async ({ pa
     await server.remove()
   }
 })
-
-/** A second way in for the test itself, asked for by the person who is signed in. */
-async function newLink(page: import('@playwright/test').Page): Promise<string> {
-  return page.evaluate(async () => {
-    const me = (await (await fetch('/api/v1/users/me')).json()) as { name: string }
-    const made = await fetch(`/api/v1/users/${me.name}/sign-in-link`, { method: 'POST' })
-    return ((await made.json()) as { url: string }).url
-  })
-}

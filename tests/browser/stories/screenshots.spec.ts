@@ -158,6 +158,7 @@ test('pages with something on them, loading, and without their server', async ({
       ['sessions', '/sessions'],
       ['profile', '/profile'],
       ['people', '/admin/people'],
+      ['sso', '/admin/sso'],
       ['audit', '/admin/audit'],
       ['asleep', `/sessions/${asleep.metadata.name}`],
       ['failed', `/sessions/${failed.metadata.name}`],

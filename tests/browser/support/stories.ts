@@ -90,6 +90,15 @@ export async function signIn(page: Page, signInLink: string): Promise<void> {
   await page.getByRole('heading', { name: 'Home', exact: true }).waitFor()
 }
 
+/** A second way in for the test itself, asked for by the administrator who is signed in. */
+export async function newLink(page: Page): Promise<string> {
+  return page.evaluate(async () => {
+    const me = (await (await fetch('/api/v1/users/me')).json()) as { name: string }
+    const made = await fetch(`/api/v1/users/${me.name}/sign-in-link`, { method: 'POST' })
+    return ((await made.json()) as { url: string }).url
+  })
+}
+
 /** A browser context of somebody else, who has nothing to do with the person of the story. */
 export async function stranger(browser: Browser): Promise<Page> {
   return (await browser.newContext()).newPage()

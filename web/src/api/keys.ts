@@ -34,6 +34,7 @@ export const keys = {
   quotas: ['quotas'] as const,
   ownQuota: ['quotas', 'own'] as const,
   quota: (kind: 'default' | 'user' | 'group', name: string) => ['quotas', kind, name] as const,
+  mappings: ['mappings'] as const,
   tokens: ['tokens'] as const,
   audit: (page: number, search: string, actor: string | undefined) => ['audit', { page, search, actor }] as const,
 }

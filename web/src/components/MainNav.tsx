@@ -2,6 +2,7 @@ import {
   IconBooks,
   IconFileText,
   IconHome,
+  IconKey,
   IconLayoutGrid,
   IconListDetails,
   IconPalette,
@@ -14,6 +15,7 @@ import {
 import { Link, type LinkProps } from '@tanstack/react-router'
 import { useMe } from '~/api/hooks'
 import {
+  mayManageSso,
   mayReadAudit,
   mayReadNodes,
   mayReadPeople,
@@ -43,6 +45,7 @@ export function usePages(): { own: Entry[]; administration: Entry[] } {
   if (mayReadPeople(me)) administration.push({ to: '/admin/people', label: strings.nav.people, icon: IconUsers })
   if (seesGroups(me)) administration.push({ to: '/admin/groups', label: strings.nav.groups, icon: IconUsersGroup })
   if (mayReadNodes(me)) administration.push({ to: '/admin/nodes', label: strings.nav.nodes, icon: IconServer })
+  if (mayManageSso(me)) administration.push({ to: '/admin/sso', label: strings.nav.sso, icon: IconKey })
   if (seesRepositories(me)) administration.push({ to: '/admin/catalog', label: strings.nav.catalog, icon: IconBooks })
   if (seesEveryonesJobs(me)) administration.push({ to: '/admin/jobs', label: strings.nav.jobs, icon: IconSubtask })
   if (mayReadAudit(me)) administration.push({ to: '/admin/audit', label: strings.nav.audit, icon: IconFileText })

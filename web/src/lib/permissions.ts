@@ -10,6 +10,7 @@ export const mayManagePeople = has('users:write')
 export const seesGroups = has('groups:read')
 export const mayWriteGroups = has('groups:write')
 export const maySetQuotas = has('quotas:write')
+export const mayManageSso = has('sso:manage')
 export const mayReadAudit = has('audit:read')
 
 export const seesRepositories = has('catalog:repositories')

@@ -118,7 +118,7 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
   const me = useMe()
   const patch = usePatchUser()
   const self = user.name === me.name
-  const roles = user.roles.map((role) => strings.roles[role] ?? role)
+  const roles = [...new Set([...user.roles, ...user.mappedRoles])].map((role) => strings.roles[role] ?? role)
   return (
     <Table.Tr>
       <Table.Td>

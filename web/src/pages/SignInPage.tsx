@@ -1,25 +1,27 @@
-import { Button, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Button, Divider, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useWindowEvent } from '@mantine/hooks'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState, type SubmitEvent } from 'react'
 import logo from '~/assets/icon.svg'
-import type { Me } from '~/api/types'
+import { systemQuery } from '~/api/queries'
 import { redeemLink, signIn } from '~/api/signIn'
+import type { Me } from '~/api/types'
 import { NewPasswordForm } from '~/components/NewPasswordForm'
 import { useDocumentTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { takeLinkToken } from '~/lib/linkToken'
 import { nameOf } from '~/lib/people'
 import { strings } from '~/strings'
+import { Providers, ProviderProblem } from './Providers'
 import classes from './SignInPage.module.css'
 
 const route = getRouteApi('/sign-in')
 const words = strings.signIn
 
-/** Signs in with a password, or with the one-time link that the page was opened through. */
+/** Signs in through a provider, with a password, or with the one-time link that the page was opened through. */
 export function SignInPage() {
-  const { to = '/' } = route.useSearch()
+  const { to = '/', problem, request } = route.useSearch()
   const navigate = route.useNavigate()
   const [token, setToken] = useState(takeLinkToken)
   useDocumentTitle(words.title)
@@ -38,13 +40,48 @@ export function SignInPage() {
             {words.lead}
           </Text>
         </div>
-        {token === undefined ? <PasswordSignIn onDone={enter} /> : <LinkSignIn key={token} token={token} onDone={enter} />}
+        {problem && <ProviderProblem problem={problem} request={request} />}
+        {token === undefined ? (
+          <Ways to={to} onDone={enter} />
+        ) : (
+          <LinkSignIn key={token} token={token} to={to} onDone={enter} />
+        )}
       </div>
     </main>
   )
 }
 
-function LinkSignIn({ token, onDone }: { token: string; onDone: () => void }) {
+interface WaysProps {
+  /** The page to come back to. */
+  to: string
+  onDone: () => void
+}
+
+/** The ways in that this server has. */
+function Ways({ to, onDone }: WaysProps) {
+  const { data, error, refetch } = useQuery(systemQuery)
+  if (error) return <ProblemAlert problem={error} onRetry={() => void refetch()} />
+  if (!data) return <Waiting text={words.asking} />
+  const { password, providers } = data.signIn
+  return (
+    <Stack>
+      <Providers providers={providers} to={to} />
+      {providers.length > 0 && password && <Divider label={words.or} />}
+      {password && <PasswordSignIn onDone={onDone} />}
+    </Stack>
+  )
+}
+
+function Waiting({ text }: { text: string }) {
+  return (
+    <div className={classes.waiting} role="status">
+      <Loader size="sm" />
+      {text}
+    </div>
+  )
+}
+
+function LinkSignIn({ token, to, onDone }: WaysProps & { token: string }) {
   const client = useQueryClient()
   const { data, error } = useQuery<Me>({
     queryKey: ['sign-in-link', token],
@@ -62,18 +99,11 @@ function LinkSignIn({ token, onDone }: { token: string; onDone: () => void }) {
             {error.status === 0 ? error.message : words.linkFailedDetail}
           </Text>
         </div>
-        <PasswordSignIn onDone={onDone} />
+        <Ways to={to} onDone={onDone} />
       </Stack>
     )
   }
-  if (!data) {
-    return (
-      <div className={classes.waiting} role="status">
-        <Loader size="sm" />
-        {words.redeeming}
-      </div>
-    )
-  }
+  if (!data) return <Waiting text={words.redeeming} />
   return <ChoosePassword me={data} onDone={onDone} />
 }
 

@@ -1,10 +1,11 @@
 import { act, screen, waitFor, within } from '@testing-library/react'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { FakeSocket } from '~/test/fakeSocket'
-import { fakeServer, json, nothing, problem } from '~/test/fakeServer'
+import { fakeServer, json, nothing, problem, system } from '~/test/fakeServer'
 import { aSession, aTemplate, aCondition, anActivity, me } from '~/test/fixtures'
 import { renderPage } from '~/test/render'
 
+const aProvider = { label: 'Example', issuer: 'https://id.example', path: '/api/v1/auth/oidc/login' }
 const desktop = aTemplate('desktop', { spec: { displayName: 'Linux desktop' } })
 
 describe('signing in', () => {
@@ -40,6 +41,36 @@ describe('signing in', () => {
     await user.type(screen.getByLabelText('Password'), 'x')
     await user.click(screen.getByRole('button', { name: 'Sign in' }))
     await waitFor(() => expect(router.state.location.pathname).toBe('/'))
+  })
+
+  it('leads to the identity provider and back to the page that one wanted', async () => {
+    fakeServer({ me: null }, { 'GET /system': () => json({ ...system, signIn: { password: true, providers: [aProvider] } }) })
+    renderPage('/templates?search=desk')
+    const way = await screen.findByRole('link', { name: 'Sign in with Example' })
+    const to = encodeURIComponent('/templates?search=desk')
+    expect(way).toHaveAttribute('href', `/api/v1/auth/oidc/login?to=${to}`)
+    expect(screen.getByLabelText('User name')).toBeVisible()
+  })
+
+  it('asks for no password where there are none', async () => {
+    fakeServer({ me: null }, { 'GET /system': () => json({ ...system, signIn: { password: false, providers: [aProvider] } }) })
+    renderPage('/sign-in')
+    expect(await screen.findByRole('link', { name: 'Sign in with Example' })).toHaveAttribute('href', aProvider.path)
+    expect(screen.queryByLabelText('User name')).not.toBeInTheDocument()
+  })
+
+  it('has words of its own for what a provider’s answer led to, and shows none of the address', async () => {
+    fakeServer({ me: null })
+    renderPage('/sign-in?problem=no-role&request=r-1')
+    expect(await screen.findByRole('alert')).toHaveTextContent('You may not use this server yet')
+    expect(screen.getByRole('alert')).toHaveTextContent('r-1')
+  })
+
+  it('calls a problem that it does not know a failure', async () => {
+    fakeServer({ me: null })
+    renderPage('/sign-in?problem=call-555-for-help')
+    expect(await screen.findByRole('alert')).toHaveTextContent('The sign-in failed')
+    expect(screen.queryByText(/555/)).not.toBeInTheDocument()
   })
 
   it('a link is redeemed once, leaves the address, and a password is offered', async () => {

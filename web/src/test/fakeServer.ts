@@ -24,6 +24,17 @@ export const problem = (status: number, title: string, more: object = {}) =>
 export const listOf = (items: readonly unknown[]) =>
   json({ kind: 'List', page: 1, size: items.length, total: items.length, items })
 
+/** What the server says of itself. */
+export const system = {
+  version: '1',
+  engine: 'local',
+  authMode: 'hybrid',
+  signIn: { password: true, providers: [] },
+  signedIn: true,
+  appsDomain: 'localhost',
+  limits: { idleTimeout: { default: '30m', ceiling: '8h' } },
+}
+
 interface World {
   me?: Me | null
   sessions?: readonly Session[]
@@ -35,15 +46,7 @@ export function fakeServer({ me = ada, sessions = [], templates = [] }: World = 
   const calls: Call[] = []
   const all: Record<string, Handler> = {
     'GET /users/me': () => (me ? json(me) : problem(401, 'Not signed in')),
-    'GET /system': () =>
-      json({
-        version: '1',
-        engine: 'local',
-        authMode: 'hybrid',
-        signedIn: true,
-        appsDomain: 'localhost',
-        limits: { idleTimeout: { default: '30m', ceiling: '8h' } },
-      }),
+    'GET /system': () => json(system),
     'GET /ready': () => json({ status: 'ok' }),
     'GET /activity': () => json({ kind: 'ActivityList', items: [] }),
     ...Object.fromEntries(sessions.map((session) => [`GET /sessions/${session.metadata.name}`, () => json(session)])),

@@ -1,0 +1,193 @@
+//! Signing in through an identity provider, and trying what would come of it.
+
+use std::collections::BTreeSet;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    auth::{browser, origin},
+    body::Body,
+    context::Context,
+    cookie::{self, Purpose},
+    guard::Guarded,
+    operation::Public,
+    params,
+};
+use crate::{
+    Error,
+    auth::{Auth, Role, permission::needs::SsoManage},
+    services::{
+        sign_in::Granted,
+        sso::{self, Answer, Refused, Trial},
+    },
+    telemetry::logs,
+};
+
+/// Where a sign-in is to lead.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Wanted {
+    /// A path of the page; another site's address leads to the home page.
+    to: Option<String>,
+}
+
+/// What the provider hands back.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Returned {
+    /// What it was given.
+    state: Option<String>,
+    /// To be redeemed for the identity.
+    code: Option<String>,
+    /// Who answers.
+    iss: Option<String>,
+    /// Why there is no code.
+    error: Option<String>,
+}
+
+/// Sends the browser to the identity provider. It comes back to `/api/v1/auth/oidc/callback`.
+#[utoipa::path(get, path = "/api/v1/auth/oidc/login", tag = "sign-in", params(Wanted),
+    responses((status = 303, description = "To the provider, or to the sign-in page with the problem")))]
+pub async fn oidc_login(_: Public, auth: web::Data<Auth>, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let provider = sso::provider(&auth)?;
+    let Wanted { to } = params::parse(request.query_string())?;
+    Ok(match sso::begin(&auth, provider, to.as_deref().unwrap_or("/")).await {
+        Ok(begun) => {
+            let now = auth.now();
+            let kept = cookie::write(&request, Purpose::SigningIn, &begun.browser, now, now + sso::WITHIN);
+            see_other(begun.url.as_str()).cookie(kept).finish()
+        }
+        Err(refused) => back_to_sign_in(&request, &refused),
+    })
+}
+
+/// Where the identity provider sends the browser back to: signs it in, and leads to the page that the person wanted.
+#[utoipa::path(get, path = "/api/v1/auth/oidc/callback", tag = "sign-in", params(Returned),
+    responses((status = 303, description = "To the page, or to the sign-in page with the problem")))]
+pub async fn oidc_callback(_: Public, auth: web::Data<Auth>, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let provider = sso::provider(&auth)?;
+    let Returned { state, code, iss, error } = params::parse(request.query_string()).unwrap_or_default();
+    let answer = Answer { state, code, issuer: iss, error };
+    let kept = cookie::read(&request, Purpose::SigningIn);
+    let grant = browser(&request).await;
+    let entered = sso::complete(&auth, provider, &origin(&request), answer, kept.as_deref(), grant).await;
+    let mut response = match entered {
+        Ok(entered) => {
+            let mut response = see_other(&entered.return_to);
+            if let Granted::Browser { secret, expires_at } = &entered.signed_in.granted {
+                response.cookie(cookie::write(&request, Purpose::Session, secret, auth.now(), *expires_at));
+            }
+            response.finish()
+        }
+        Err(refused) => back_to_sign_in(&request, &refused),
+    };
+    // Whatever came of it, it is over.
+    let over = cookie::clear(&request, Purpose::SigningIn);
+    response.add_cookie(&over).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(response)
+}
+
+fn see_other(location: &str) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::SeeOther();
+    response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store"));
+    response
+}
+
+/// The sign-in page, which has words for the problem. What the provider said stands in the log alone: another site
+/// could put its own words there.
+fn back_to_sign_in(request: &HttpRequest, refused: &Refused) -> HttpResponse {
+    let id = Context::of(request).map(|context| context.id.to_string()).unwrap_or_default();
+    let (word, error) = (refused.word(), logs::chain(refused));
+    match refused {
+        Refused::Ours(_) => tracing::error!(sso.problem = word, error, "a sign-in through a provider failed"),
+        _ => tracing::warn!(sso.problem = word, error, "a sign-in through a provider was refused"),
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("problem", word)
+        .append_pair("request", &id)
+        .finish();
+    see_other(&format!("/sign-in?{query}")).finish()
+}
+
+/// What a provider would say of somebody.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SsoTest {
+    /// The provider. Absent: the one that is configured.
+    issuer: Option<String>,
+    /// Its claims, as an ID token or the answer for a user's information has them; `sub` says who.
+    #[schema(value_type = Object)]
+    claims: Map<String, Value>,
+}
+
+/// What a sign-in would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SsoTrial {
+    /// The user name.
+    user: String,
+    /// Whether there is that account; otherwise it would be made.
+    exists: bool,
+    /// Why the person would not be let in: `disabled` or `no-role`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<&'static str>,
+    /// Ids of the rules that fire.
+    fired: Vec<Uuid>,
+    /// The groups that this provider gives.
+    groups: Difference<String>,
+    /// The roles that this provider gives.
+    roles: Difference<Role>,
+}
+
+/// What is, and what would change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Difference<T: Ord> {
+    /// What there would be.
+    after: BTreeSet<T>,
+    /// What would be new of that.
+    added: BTreeSet<T>,
+    /// What would be taken back.
+    removed: BTreeSet<T>,
+}
+
+impl<T: Ord + Clone> Difference<T> {
+    fn new(before: &BTreeSet<T>, after: BTreeSet<T>) -> Self {
+        let added = after.difference(before).cloned().collect();
+        let removed = before.difference(&after).cloned().collect();
+        Self { after, added, removed }
+    }
+}
+
+impl From<Trial> for SsoTrial {
+    fn from(trial: Trial) -> Self {
+        let Trial { user, exists, refused, mapped, groups_before, roles_before } = trial;
+        Self {
+            user,
+            exists,
+            refused,
+            fired: mapped.fired,
+            groups: Difference::new(&groups_before, mapped.groups),
+            roles: Difference::new(&roles_before, mapped.roles),
+        }
+    }
+}
+
+/// Says which rules would fire for somebody and what would change, and changes nothing.
+#[utoipa::path(post, path = "/api/v1/admin/sso/test", tag = "sign-in", request_body = SsoTest,
+    responses((status = 200, body = SsoTrial)))]
+pub async fn test_sso(
+    _: Guarded<SsoManage>,
+    auth: web::Data<Auth>,
+    body: Body<SsoTest>,
+) -> Result<HttpResponse, Error> {
+    let Body(SsoTest { issuer, claims }) = body;
+    let configured = || auth.oidc.as_ref().map(|oidc| oidc.issuer().to_owned());
+    let issuer =
+        issuer.or_else(configured).ok_or_else(|| Error::field("issuer", "name a provider: none is configured"))?;
+    let trial = sso::test(&auth, &issuer, &claims).await?;
+    Ok(HttpResponse::Ok().json(SsoTrial::from(trial)))
+}

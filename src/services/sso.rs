@@ -1,0 +1,346 @@
+//! Signing in through an identity provider: there, back, and what the rules give on arrival.
+
+use std::collections::BTreeSet;
+
+use deadpool_postgres::Transaction;
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    audit::{self, Entry},
+    sign_in::{self, Grant, Origin, SignedIn, User},
+};
+use crate::{
+    Error,
+    auth::{
+        Auth, Role, decode_secret, encode_secret,
+        oidc::{Oidc, OidcError, Proven, Secrets},
+        secret::{random, sha256},
+    },
+    domain::sso::{self, Claims, Mapped},
+    store::{
+        groups,
+        identities::{self, Who},
+        mapping_rules,
+        sign_in_requests::{self, Pending},
+        sign_ins::OIDC,
+        users,
+    },
+};
+
+/// How long a person has for signing in at the provider.
+pub const WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Why somebody who comes from the page, or back from the provider, is not let in. The page has words for each.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// It was not begun in this browser, is used up, or took too long.
+    #[error("this sign-in was not begun in this browser, or is over")]
+    Expired,
+    /// The provider, or the person there, did not want to: its error code.
+    #[error("the identity provider refused: {0}")]
+    Declined(String),
+    /// The provider cannot be asked, or what it says does not count.
+    #[error(transparent)]
+    Provider(#[from] OidcError),
+    /// The account is disabled.
+    #[error("the account {0} is disabled")]
+    Disabled(String),
+    /// No rule gives the person a role: their account, where they have one.
+    #[error("no rule gives the person a role")]
+    NoRole(Option<String>),
+    /// It failed on our side.
+    #[error("it failed on our side")]
+    Ours(#[from] Error),
+}
+
+impl From<tokio_postgres::Error> for Refused {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Ours(error.into())
+    }
+}
+
+impl Refused {
+    /// The word by which the page knows it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Declined(_) => "declined",
+            Self::Provider(OidcError::Away(_)) => "provider-away",
+            Self::Provider(OidcError::NotAccepted(_)) => "not-accepted",
+            Self::Disabled(_) => "disabled",
+            Self::NoRole(_) => "no-role",
+            Self::Ours(_) => "failed",
+        }
+    }
+}
+
+/// A sign-in that was begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Where the browser goes.
+    pub url: url::Url,
+    /// What the browser keeps meanwhile, for [`WITHIN`]: without it the answer counts nothing.
+    pub browser: SecretString,
+}
+
+/// What the provider sends back with the browser.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// What it was given.
+    pub state: Option<String>,
+    /// To be redeemed for the identity.
+    pub code: Option<String>,
+    /// Who answers, where it says so (RFC 9207).
+    pub issuer: Option<String>,
+    /// Why there is no code.
+    pub error: Option<String>,
+}
+
+/// Somebody who was let in, and the page that they wanted.
+#[derive(Debug)]
+pub struct Entered {
+    /// Who, with their cookie.
+    pub signed_in: SignedIn,
+    /// A path of our own.
+    pub return_to: String,
+}
+
+/// The provider.
+///
+/// # Errors
+/// [`Error::NotFound`] where none is configured.
+pub fn provider(auth: &Auth) -> Result<&Oidc, Error> {
+    auth.oidc.as_ref().ok_or_else(|| Error::not_found("identity provider", "oidc"))
+}
+
+/// Begins a sign-in that is to end at the page `wanted`.
+///
+/// # Errors
+/// [`Refused::Provider`] while the provider cannot be asked.
+pub async fn begin(auth: &Auth, oidc: &Oidc, wanted: &str) -> Result<Begun, Refused> {
+    let (state, browser) = (random(), random());
+    let url = oidc.authorize_url(secrets(auth, &state, &browser)).await?;
+    let expires_at = auth.end_of(WITHIN);
+    let pending = Pending { issuer: oidc.issuer().to_owned(), return_to: sso::return_path(wanted), expires_at };
+    sign_in_requests::insert(&auth.client().await?, &sha256(&state), &sha256(&browser), &pending).await?;
+    Ok(Begun { url, browser: encode_secret(&browser).into() })
+}
+
+/// What the sign-in is told by: made of the two secrets and the server's own, so that the database holds none of it.
+fn secrets(auth: &Auth, state: &[u8; 32], browser: &[u8; 32]) -> Secrets {
+    let both = [&state[..], browser].concat();
+    Secrets {
+        state: encode_secret(state),
+        nonce: encode_secret(&auth.secrets.mac("oidc nonce", &both)),
+        verifier: encode_secret(&auth.secrets.mac("oidc code verifier", &both)),
+    }
+}
+
+/// Ends a sign-in with the provider's answer. `browser`: what the browser kept.
+///
+/// # Errors
+/// [`Refused`], which the audit has by then unless the database is away.
+pub async fn complete(
+    auth: &Auth,
+    oidc: &Oidc,
+    origin: &Origin,
+    answer: Answer,
+    browser: Option<&str>,
+    grant: Grant,
+) -> Result<Entered, Refused> {
+    let entered = arrive(auth, oidc, origin, answer, browser, grant).await;
+    if let Err(refused) = &entered {
+        let user = match refused {
+            Refused::Disabled(user) => Some(user.as_str()),
+            Refused::NoRole(user) => user.as_deref(),
+            Refused::Ours(_) => return entered,
+            Refused::Expired | Refused::Declined(_) | Refused::Provider(_) => None,
+        };
+        audit::record_refused_sign_in(&auth.client().await?, origin, user, refused.word()).await?;
+    }
+    entered
+}
+
+async fn arrive(
+    auth: &Auth,
+    oidc: &Oidc,
+    origin: &Origin,
+    answer: Answer,
+    browser: Option<&str>,
+    grant: Grant,
+) -> Result<Entered, Refused> {
+    let state = answer.state.as_deref().and_then(decode_secret).ok_or(Refused::Expired)?;
+    let browser = browser.and_then(decode_secret).ok_or(Refused::Expired)?;
+    let now = auth.now();
+    // From here on it is used up, whatever comes of it.
+    let pending = sign_in_requests::take(&auth.client().await?, &sha256(&state), &sha256(&browser), now).await?;
+    let pending = pending.filter(|pending| pending.issuer == oidc.issuer()).ok_or(Refused::Expired)?;
+    if answer.issuer.is_some_and(|issuer| issuer != oidc.issuer()) {
+        return Err(OidcError::NotAccepted("another provider answered".to_owned()).into());
+    }
+    let code = match (answer.code, answer.error) {
+        (Some(code), None) => code,
+        (_, error) => return Err(Refused::Declined(error.unwrap_or_default().chars().take(100).collect())),
+    };
+    let proven = oidc.redeem(code, secrets(auth, &state, &browser), now).await?;
+    let signed_in = enter(auth, origin, oidc.issuer(), &proven, grant).await?;
+    Ok(Entered { signed_in, return_to: pending.return_to })
+}
+
+/// Lets in whoever `proven` is: their account, which is made at their first time, with what the rules give today.
+async fn enter(auth: &Auth, origin: &Origin, issuer: &str, proven: &Proven, grant: Grant) -> Result<SignedIn, Refused> {
+    let mut client = auth.client().await?;
+    let transaction = client.transaction().await?;
+    let who = Who { issuer, subject: &proven.subject };
+    identities::lock(&transaction, who).await?;
+    let rules = mapping_rules::of_issuer(&transaction, issuer).await?;
+    let mapped = sso::map(&rules, issuer, &proven.claims, auth.default_role);
+    let user = match account(&transaction, who).await? {
+        Some(user) => user,
+        // Nobody gets an account who could do nothing with it.
+        None if mapped.roles.is_empty() => return Err(Refused::NoRole(None)),
+        None => make_account(auth, origin, &transaction, who, &proven.claims).await?,
+    };
+    let user = apply(auth, origin, &transaction, who, user, &mapped).await?;
+    let refused = if user.disabled {
+        Some(Refused::Disabled(user.name.clone()))
+    } else {
+        user.all_roles().is_empty().then(|| Refused::NoRole(Some(user.name.clone())))
+    };
+    let name = user.name.clone();
+    let signed_in = match refused {
+        None => Ok(sign_in::admit(auth, &transaction, origin, user, OIDC, grant).await?),
+        Some(refused) => Err(refused),
+    };
+    // What was taken back is taken back, also from those who are not let in.
+    transaction.commit().await?;
+    auth.forget(&name);
+    signed_in
+}
+
+/// The account of `who`, locked.
+async fn account(transaction: &Transaction<'_>, who: Who<'_>) -> Result<Option<User>, Error> {
+    match identities::find(transaction, who).await? {
+        Some((user, _)) => users::by_id_locked(transaction, user).await,
+        None => Ok(None),
+    }
+}
+
+async fn make_account(
+    auth: &Auth,
+    origin: &Origin,
+    transaction: &Transaction<'_>,
+    who: Who<'_>,
+    claims: &Claims,
+) -> Result<User, Error> {
+    let base = sso::base_name(claims);
+    let mut taken = users::names_like(transaction, &base).await?;
+    let user = loop {
+        let name = sso::free_name(&base, &taken);
+        let user = new_user(auth, name.clone(), claims);
+        // Somebody else may have been faster.
+        if users::insert_if_free(transaction, &user).await? {
+            break user;
+        }
+        taken.insert(name);
+    };
+    let made = json!({ "name": user.name, "email": user.email, "issuer": who.issuer, "subject": who.subject });
+    let entry = Entry::new("user.create", format!("user/{}", user.name)).after(&made);
+    audit::record_arrival(transaction, origin, &user.name, entry).await?;
+    Ok(user)
+}
+
+fn new_user(auth: &Auth, name: String, claims: &Claims) -> User {
+    User {
+        id: Uuid::now_v7(),
+        name,
+        display_name: sso::shown_name(claims),
+        email: sso::verified_email(claims),
+        roles: BTreeSet::new(),
+        mapped_roles: BTreeSet::new(),
+        disabled: false,
+        has_password: false,
+        epoch: 0,
+        version: 1,
+        created_at: auth.now(),
+        last_sign_in_at: None,
+    }
+}
+
+/// Gives `user` what was mapped, and takes back what this provider gave before and no longer does.
+async fn apply(
+    auth: &Auth,
+    origin: &Origin,
+    transaction: &Transaction<'_>,
+    who: Who<'_>,
+    user: User,
+    mapped: &Mapped,
+) -> Result<User, Error> {
+    let now = auth.now();
+    let groups_before = groups::of_source(transaction, user.id, who.issuer).await?;
+    groups::set_of_source(transaction, user.id, who.issuer, &mapped.groups, now).await?;
+    let groups = groups::of_source(transaction, user.id, who.issuer).await?;
+    identities::note(transaction, who, user.id, &mapped.roles, now).await?;
+    let mut roles = identities::roles_elsewhere(transaction, user.id, who).await?;
+    roles.extend(&mapped.roles);
+    if groups_before == groups && roles == user.mapped_roles {
+        return Ok(user);
+    }
+    if roles != user.mapped_roles {
+        users::set_mapped_roles(transaction, user.id, &roles).await?;
+    }
+    let entry = Entry::new("user.map", format!("user/{}", user.name))
+        .before(&json!({ "groups": groups_before, "mappedRoles": user.mapped_roles }))
+        .after(&json!({ "groups": groups, "mappedRoles": roles, "rules": mapped.fired }));
+    audit::record_arrival(transaction, origin, &user.name, entry).await?;
+    Ok(User { mapped_roles: roles, ..user })
+}
+
+/// What a sign-in would do.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The account that it would be, or would make.
+    pub user: String,
+    /// Whether there is that account.
+    pub exists: bool,
+    /// Whether the person would be let in, and if not the word for why.
+    pub refused: Option<&'static str>,
+    /// The rules that fire, and what they give.
+    pub mapped: Mapped,
+    /// The groups that the person is in by now through that provider.
+    pub groups_before: BTreeSet<String>,
+    /// The roles that the person has by now through that provider.
+    pub roles_before: BTreeSet<Role>,
+}
+
+/// Says what a sign-in of somebody of whom `issuer` says `claims` would do, and changes nothing.
+pub async fn test(auth: &Auth, issuer: &str, claims: &Claims) -> Result<Trial, Error> {
+    let subject = claims.get("sub").and_then(serde_json::Value::as_str);
+    for (field, text) in [("issuer", Some(issuer)), ("claims.sub", subject)] {
+        if text.is_some_and(|text| !sso::is_text(text)) {
+            return Err(Error::field(field, "write it as the provider does, in at most 500 bytes"));
+        }
+    }
+    let mut client = auth.client().await?;
+    let transaction = client.build_transaction().read_only(true).start().await?;
+    let rules = mapping_rules::of_issuer(&transaction, issuer).await?;
+    let mapped = sso::map(&rules, issuer, claims, auth.default_role);
+    let who = Who { issuer, subject: subject.unwrap_or_default() };
+    let Some((id, roles_before)) = identities::find(&transaction, who).await? else {
+        let base = sso::base_name(claims);
+        let user = sso::free_name(&base, &users::names_like(&transaction, &base).await?);
+        let refused = mapped.roles.is_empty().then_some("no-role");
+        let (groups_before, roles_before) = (BTreeSet::new(), BTreeSet::new());
+        return Ok(Trial { user, exists: false, refused, mapped, groups_before, roles_before });
+    };
+    let user = users::by_id(&transaction, id).await?.ok_or_else(|| Error::internal("an identity of nobody"))?;
+    let groups_before = groups::of_source(&transaction, id, issuer).await?;
+    let elsewhere = identities::roles_elsewhere(&transaction, id, who).await?;
+    let nothing = user.roles.is_empty() && elsewhere.is_empty() && mapped.roles.is_empty();
+    let refused = if user.disabled { Some("disabled") } else { nothing.then_some("no-role") };
+    Ok(Trial { user: user.name, exists: true, refused, mapped, groups_before, roles_before })
+}

@@ -1,0 +1,108 @@
+//! The rules from what identity providers say to groups and roles, and trying them.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    app::TestApp,
+    client::{Client, send},
+    idp::Idp,
+};
+
+const RULES: &str = "/api/v1/rbac-mappings";
+const TEST: &str = "/api/v1/admin/sso/test";
+const ISSUER: &str = "https://id.example";
+
+fn rule(principal: &str) -> Value {
+    json!({ "issuer": ISSUER, "principal": principal, "role": "operator" })
+}
+
+#[actix_web::test]
+async fn a_rule_is_made_changed_and_removed_and_the_audit_has_it() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    let made = admin.post(RULES, rule("groups=ops")).await;
+    let (id, tag) = (made.json()["id"].as_str().expect("an id").to_owned(), made.header("etag").to_owned());
+    assert_eq!((made.status, &made.json()["enabled"]), (201, &json!(true)));
+    let path = format!("{RULES}/{id}");
+    assert_eq!(admin.get(&path).await.json(), made.json());
+    let change = json!({ "principal": "groups=operators", "enabled": false });
+    let changed = send(admin.request("PATCH", &path).header("if-match", &tag).json(&change)).await;
+    assert_eq!((changed.status, &changed.json()["principal"]), (200, &json!("groups=operators")));
+    let stale = send(admin.request("PATCH", &path).header("if-match", &tag).json(&change)).await;
+    assert_eq!(stale.status, 412);
+    assert_eq!(admin.get(RULES).await.json()["items"][0], changed.json());
+    assert_eq!(admin.delete(&path).await.status, 204);
+    assert_eq!(admin.get(&path).await.status, 404);
+    let audit = admin.get("/api/v1/audit?search=mapping&sort=time").await.json();
+    let actions: Vec<&str> =
+        audit["items"].as_array().expect("entries").iter().filter_map(|entry| entry["action"].as_str()).collect();
+    assert_eq!(actions, ["mapping.create", "mapping.change", "mapping.delete"]);
+}
+
+#[actix_web::test]
+async fn a_rule_that_says_nothing_is_refused_with_the_field_that_is_wrong() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    let wrong = async |client: &Client, name: &str, value: Value| {
+        let mut body = rule("groups=ops");
+        body[name] = value;
+        client.post(RULES, body).await.json()["errors"][0]["field"].clone()
+    };
+    for (name, value) in
+        [("principal", json!("ops")), ("issuer", json!("")), ("role", Value::Null), ("team", json!("no-such-group"))]
+    {
+        assert_eq!(wrong(&admin, name, value).await, name);
+    }
+    let made = admin.post(RULES, rule("groups=ops")).await;
+    let path = format!("{RULES}/{}", made.json()["id"].as_str().expect("an id"));
+    let nothing = admin.patch(&path, json!({ "role": null })).await;
+    assert_eq!((nothing.status, &nothing.json()["errors"][0]["field"]), (400, &json!("role")));
+}
+
+#[actix_web::test]
+async fn the_tester_says_what_a_sign_in_would_do_and_changes_nothing() {
+    let idp = Idp::start().await;
+    let app = idp.app(&[]).await;
+    let admin = app.administrator().await;
+    assert_eq!(admin.post("/api/v1/groups", json!({ "name": "engineering" })).await.status, 201);
+    let made = admin
+        .post(
+            RULES,
+            json!({ "issuer": idp.issuer(), "principal": "groups=eng", "team": "engineering", "role": "auditor" }),
+        )
+        .await
+        .json();
+    let said = |groups: Value| json!({ "sub": "subject-1", "preferred_username": "alice", "groups": groups });
+    let tried = async |groups: Value| admin.post(TEST, json!({ "claims": said(groups) })).await.json();
+    let new = tried(json!(["eng"])).await;
+    let expected = json!({
+        "user": "alice", "exists": false, "fired": [made["id"]],
+        "groups": { "after": ["engineering"], "added": ["engineering"], "removed": [] },
+        "roles": { "after": ["user", "auditor"], "added": ["user", "auditor"], "removed": [] },
+    });
+    assert_eq!(new, expected);
+    assert_eq!(admin.get("/api/v1/users/alice").await.status, 404, "nothing happened");
+    idp.browser(&app, "subject-1", &said(json!(["eng"]))).await;
+    let back = tried(json!([])).await;
+    assert_eq!((&back["exists"], &back["fired"]), (&json!(true), &json!([])));
+    assert_eq!(back["groups"], json!({ "after": [], "added": [], "removed": ["engineering"] }));
+    assert_eq!(back["roles"], json!({ "after": ["user"], "added": [], "removed": ["auditor"] }));
+    let user = admin.get("/api/v1/users/alice").await.json();
+    assert_eq!(user["mappedRoles"], json!(["user", "auditor"]), "nothing happened");
+    assert_eq!(admin.patch("/api/v1/users/alice", json!({ "disabled": true })).await.status, 200);
+    assert_eq!(tried(json!([])).await["refused"], "disabled");
+}
+
+#[actix_web::test]
+async fn the_tester_takes_whatever_claims_there_can_be() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    let tried = async |claims: Value| admin.post(TEST, json!({ "issuer": ISSUER, "claims": claims })).await;
+    for claims in
+        [json!({}), json!({ "sub": 7, "preferred_username": ["x"] }), json!({ "a": { "b": [{ "c": null }] } })]
+    {
+        assert_eq!(tried(claims.clone()).await.status, 200, "{claims}");
+    }
+    assert_eq!(tried(json!({ "sub": "a\u{0}b" })).await.status, 400);
+    assert_eq!(admin.post(TEST, json!({ "claims": {} })).await.status, 400, "which provider?");
+}
