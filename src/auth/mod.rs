@@ -1,5 +1,6 @@
 //! Who is calling, and what they may do.
 
+mod external;
 pub mod jwt;
 pub mod known;
 mod listen;
@@ -24,6 +25,7 @@ pub use permission::{Caller, Credential, Permission, Role};
 pub use standing::{FIRST_ADMINISTRATOR, Standing};
 
 use self::{
+    external::External,
     jwt::{Keys, Kind},
     known::{Fingerprint, Known},
     oidc::Oidc,
@@ -34,7 +36,11 @@ use crate::{
     Error,
     clock::Clock,
     config::{AuthMode, Config},
-    store::{Connector, Pool, sign_ins, tokens, users},
+    store::{
+        Connector, Pool,
+        identities::{self, Who},
+        sign_ins, tokens, users,
+    },
     telemetry::task::Tasks,
 };
 
@@ -63,6 +69,7 @@ pub struct Auth {
     /// Longest time that a browser stays signed in.
     pub sign_in_limit: SignedDuration,
     public_url: url::Url,
+    external: Option<External>,
     known: Known,
     changes: broadcast::Sender<String>,
     pool: Pool,
@@ -132,6 +139,7 @@ impl Auth {
             idle_limit: SignedDuration::from_hours(people.sign_in_idle_hours.into()),
             sign_in_limit: SignedDuration::from_hours(people.sign_in_max_hours.into()),
             public_url: config.http.public_url(),
+            external: External::new(&config.sso).map_err(StartError::Provider)?,
             known: Known::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             secrets,
@@ -252,6 +260,9 @@ impl Auth {
     }
 
     async fn program(&self, token: &str) -> Result<Identity, Error> {
+        if let Some(external) = self.external.as_ref().filter(|external| external.is_named_by(token)) {
+            return self.vouched(external, token).await;
+        }
         let (kind, claims) = self.keys.verify(token).await?;
         let client = self.pool.get().await?;
         let identity = match kind {
@@ -272,6 +283,19 @@ impl Auth {
             }
         };
         identity.ok_or(Error::Unauthenticated)
+    }
+
+    /// The account that has the identity for which another issuer's token stands.
+    async fn vouched(&self, external: &External, token: &str) -> Result<Identity, Error> {
+        let vouched = external.verify(token, self.clock.now()).await?;
+        let client = self.pool.get().await?;
+        let who = Who { issuer: &vouched.issuer, subject: &vouched.subject };
+        let user = match identities::find(&client, who).await? {
+            Some((id, _)) => users::by_id(&client, id).await?,
+            None => None,
+        };
+        let user = user.filter(|user| !user.disabled).ok_or(Error::Unauthenticated)?;
+        Ok(Identity::new(&user, Credential::Access(vouched.id), vouched.expires_at, None))
     }
 }
 

@@ -172,6 +172,13 @@ mod tests {
         assert!(with("https://id.example", &["--auth-mode=saml"]).is_empty());
         assert_eq!(wrong(&["--oidc-issuer-url=https://id.example"]), ["OIDC_CLIENT_ID"]);
         assert_eq!(wrong(&["--oidc-client-secret=x"]), ["OIDC_CLIENT_SECRET"]);
+        let tokens = ["--jwt-issuer=x", "--jwt-audience=us", "--jwt-jwks-url=https://id.example/keys"];
+        assert!(wrong(&tokens).is_empty());
+        assert_eq!(wrong(&tokens[..2]), ["JWT_JWKS_URL"]);
+        assert_eq!(
+            wrong(&["--jwt-issuer=x", "--jwt-audience=us", "--jwt-jwks-url=http://id.example/k"]),
+            ["JWT_JWKS_URL"]
+        );
     }
 
     #[test]

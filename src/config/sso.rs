@@ -23,6 +23,19 @@ pub struct SingleSignOn {
     /// What the button on the sign-in page says behind “Sign in with”.
     #[arg(long, env = "OIDC_LABEL", default_value = "single sign-on")]
     pub oidc_label: String,
+    /// Issuer of tokens (JWT) that programs may show in place of ours: the `iss` in them. A token stands for the account
+    /// that has the identity of its issuer and subject.
+    #[arg(long, env = "JWT_ISSUER")]
+    pub jwt_issuer: Option<String>,
+    /// Where that issuer publishes its keys, as a JWK set.
+    #[arg(long, env = "JWT_JWKS_URL")]
+    pub jwt_jwks_url: Option<String>,
+    /// What its tokens for us name as their audience.
+    #[arg(long, env = "JWT_AUDIENCE")]
+    pub jwt_audience: Option<String>,
+    /// The claim of its tokens that says who it is.
+    #[arg(long, env = "JWT_SUBJECT_CLAIM", default_value = "sub")]
+    pub jwt_subject_claim: String,
     /// What everybody may do who signs in through a provider; `none`: only those come in whom a rule gives a role.
     #[arg(long, env = "SSO_DEFAULT_ROLE", value_enum, default_value_t = DefaultRole::User)]
     pub sso_default_role: DefaultRole,
@@ -50,6 +63,27 @@ impl DefaultRole {
 impl SingleSignOn {
     /// What is wrong with it, beside what each setting must look like.
     pub(super) fn check(&self, people: &People, http: &Http, wrong: &mut Vec<ConfigError>) {
+        self.check_tokens(http, wrong);
+        self.check_provider(people, http, wrong);
+    }
+
+    fn check_tokens(&self, http: &Http, wrong: &mut Vec<ConfigError>) {
+        let parts = [
+            ("JWT_ISSUER", &self.jwt_issuer),
+            ("JWT_JWKS_URL", &self.jwt_jwks_url),
+            ("JWT_AUDIENCE", &self.jwt_audience),
+        ];
+        if parts.iter().any(|(_, part)| part.is_some()) {
+            let missing = parts.iter().filter(|(_, part)| part.as_ref().is_none_or(|text| text.trim().is_empty()));
+            let rule = "tokens of another issuer need JWT_ISSUER, JWT_JWKS_URL and JWT_AUDIENCE";
+            wrong.extend(missing.map(|(name, _)| ConfigError::new(*name, rule)));
+        }
+        if let Some(Err(message)) = self.jwt_jwks_url.as_ref().map(|url| usable(url, http.allow_plain_http)) {
+            wrong.push(ConfigError::new("JWT_JWKS_URL", message));
+        }
+    }
+
+    fn check_provider(&self, people: &People, http: &Http, wrong: &mut Vec<ConfigError>) {
         let Some(issuer) = &self.oidc_issuer_url else {
             for (name, set) in [
                 ("OIDC_CLIENT_ID", self.oidc_client_id.is_some()),

@@ -84,7 +84,8 @@ fn says(claims: &Claims, rule: &Rule) -> bool {
 }
 
 /// The claim of that name; where there is none, what the part before a dot holds under the part behind it.
-fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
+#[must_use]
+pub fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(name) {
         return Some(value);
     }

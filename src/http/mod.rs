@@ -15,6 +15,7 @@ pub mod grants;
 pub mod groups;
 pub mod guard;
 pub mod health;
+pub mod identities;
 pub mod jobs;
 mod line;
 pub mod list;

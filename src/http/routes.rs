@@ -4,7 +4,7 @@ use actix_web::web;
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, catalog, connections, grants, groups, health, jobs, mappings, nodes, openapi,
+    audit, auth, catalog, connections, grants, groups, health, identities, jobs, mappings, nodes, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::Problem,
@@ -82,6 +82,8 @@ routes! {
     "/api/v1/users/{name}/quota" {
         GET quotas::user_quota; PUT quotas::set_user_quota; DELETE quotas::remove_user_quota;
     }
+    "/api/v1/users/{name}/identities" { GET identities::list_identities; POST identities::join_identity; }
+    "/api/v1/users/{name}/identities/{id}" { DELETE identities::part_identity; }
     "/api/v1/users/{name}/sign-in-link" { POST users::create_sign_in_link [Unrepeatable]; }
     "/api/v1/users/{name}/groups" { GET groups::groups_of_user; }
     "/api/v1/groups" { GET groups::list_groups; POST groups::create_group; }

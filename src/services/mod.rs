@@ -10,6 +10,7 @@ pub mod disabled;
 pub mod drains;
 pub mod groups;
 pub mod idempotency;
+pub mod identities;
 pub mod intents;
 pub mod jobs;
 pub mod logs;

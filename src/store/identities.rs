@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::users::{read_roles, words};
@@ -65,5 +66,57 @@ pub async fn roles_elsewhere(db: &impl GenericClient, user: Uuid, who: Who<'_>) 
 pub async fn forget(db: &impl GenericClient, user: Uuid) -> Result<(), Error> {
     let statement = db.prepare_cached("DELETE FROM identities WHERE user_id = $1").await?;
     db.execute(&statement, &[&user]).await?;
+    Ok(())
+}
+
+/// An identity of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id here.
+    pub id: Uuid,
+    /// The provider.
+    pub issuer: String,
+    /// Its own id of the person.
+    pub subject: String,
+    /// Since when it is the account's.
+    pub created_at: Timestamp,
+    /// Its last sign-in; `None`: it was joined and not used since.
+    pub last_sign_in_at: Option<Timestamp>,
+}
+
+/// The identities of the person `user`, the oldest first.
+pub async fn of_user(db: &impl GenericClient, user: Uuid) -> Result<Vec<Identity>, Error> {
+    let statement = db
+        .prepare_cached(
+            "SELECT id, issuer, subject, created_at, last_sign_in_at FROM identities WHERE user_id = $1 \
+             ORDER BY created_at, id",
+        )
+        .await?;
+    let identity = |row: &Row| {
+        Ok(Identity {
+            id: row.try_get("id")?,
+            issuer: row.try_get("issuer")?,
+            subject: row.try_get("subject")?,
+            created_at: row.try_get("created_at")?,
+            last_sign_in_at: row.try_get("last_sign_in_at")?,
+        })
+    };
+    db.query(&statement, &[&user]).await?.iter().map(identity).collect()
+}
+
+/// Joins an identity, which nobody has, to the person `user`.
+pub async fn insert(db: &impl GenericClient, user: Uuid, identity: &Identity) -> Result<(), Error> {
+    let statement = db
+        .prepare_cached("INSERT INTO identities (id, issuer, subject, user_id, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .await?;
+    let Identity { id, issuer, subject, created_at, last_sign_in_at: _ } = identity;
+    db.execute(&statement, &[id, issuer, subject, &user, created_at]).await?;
+    Ok(())
+}
+
+/// Takes an identity from whoever has it.
+pub async fn delete(db: &impl GenericClient, who: Who<'_>) -> Result<(), Error> {
+    let statement = db.prepare_cached("DELETE FROM identities WHERE issuer = $1 AND subject = $2").await?;
+    db.execute(&statement, &[&who.issuer, &who.subject]).await?;
     Ok(())
 }

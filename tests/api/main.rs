@@ -7,6 +7,7 @@ mod support;
 
 mod audit;
 mod conventions;
+mod external;
 mod gateway;
 mod groups;
 mod idempotency;
