@@ -3,7 +3,8 @@ use secrecy::SecretString;
 /// How people sign in.
 #[derive(clap::Args, Clone, Debug)]
 pub struct People {
-    /// `jwt`: local accounts and tokens; `saml`; `hybrid`: all; `none`: everyone on this machine is the administrator.
+    /// `jwt`: local accounts and tokens; `saml`: identity providers alone, and tokens; `hybrid`: all; `none`: everyone on
+    /// this machine is the administrator.
     #[arg(long, env = "AUTH_MODE", value_enum, default_value_t = AuthMode::Hybrid)]
     pub auth_mode: AuthMode,
     /// Keys of at least 32 bytes that protect secrets at rest, separated by commas: the first encrypts, all decrypt.

@@ -217,6 +217,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/sso/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says which rules would fire for somebody and what would change, and changes nothing. */
+        post: operations["test_sso"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -303,6 +320,40 @@ export interface paths {
         put?: never;
         /** Signs the browser out. One that is not signed in is answered the same, so that its cookie is gone in any case. */
         post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the identity provider sends the browser back to: signs it in, and leads to the page that the person wanted. */
+        get: operations["oidc_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to the identity provider. It comes back to `/api/v1/auth/oidc/callback`. */
+        get: operations["oidc_login"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -859,6 +910,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rbac-mappings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the rules, the oldest first. Sorts by `createdAt`, `principal`, `team`. */
+        get: operations["list_mappings"];
+        put?: never;
+        /** Adds a rule. It counts from each person's next sign-in on. */
+        post: operations["create_mapping"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rbac-mappings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a rule. */
+        get: operations["get_mapping"];
+        put?: never;
+        post?: never;
+        /** Removes a rule. What it gave goes at each person's next sign-in. */
+        delete: operations["delete_mapping"];
+        options?: never;
+        head?: never;
+        /** Changes a rule (JSON merge patch). It counts from each person's next sign-in on. */
+        patch: operations["change_mapping"];
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -1277,6 +1365,44 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists who a person is at identity providers. Sorts by `issuer`, `createdAt`. */
+        get: operations["list_identities"];
+        put?: never;
+        /**
+         * Joins an identity to an account: whoever signs in with it is that person. Another account that had it has it no longer,
+         *     nor what it gave.
+         */
+        post: operations["join_identity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/identities/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes an identity from an account, with what it gave: whoever signs in with it next is somebody new. */
+        delete: operations["part_identity"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2239,6 +2365,28 @@ export interface components {
         };
         /** @description Which home a session mounts. */
         HomeKind: "shared" | "own";
+        /** @description Who a person is at a provider. */
+        Identity: {
+            /**
+             * Format: date-time
+             * @description Since when it is this account's.
+             */
+            createdAt: string;
+            /**
+             * Format: uuid
+             * @description Its id here.
+             */
+            id: string;
+            /** @description The provider. */
+            issuer: string;
+            /**
+             * Format: date-time
+             * @description Its last sign-in; null: it was joined, and not used to sign in since.
+             */
+            lastSignInAt?: string | null;
+            /** @description The provider's own id of the person. */
+            subject: string;
+        };
         /** @description Explains idleness. */
         Idle: {
             /** @description Why it counts as idle or active, as a sentence. */
@@ -2495,6 +2643,43 @@ export interface components {
             /** @description The user name. */
             username: string;
         };
+        /**
+         * @description A rule: whoever the provider says that of is in the team and holds the role, until a sign-in at which it no longer
+         *     says so.
+         */
+        Mapping: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            createdAt: string;
+            /** @description Whether it counts. */
+            enabled: boolean;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description The provider that is believed. */
+            issuer: string;
+            /** @description Claim and value, such as `groups=engineering`; of a list one item. Dots lead into objects. */
+            principal: string;
+            role?: components["schemas"]["Role"] | null;
+            /** @description The group that it gives. */
+            team?: string | null;
+        };
+        /** @description What to change about a rule; what is absent stays. */
+        MappingChange: {
+            /** @description Whether it counts. */
+            enabled?: boolean | null;
+            /** @description The provider that is believed. */
+            issuer?: string | null;
+            /** @description Claim and value. */
+            principal?: string | null;
+            role?: components["schemas"]["Role"] | null;
+            /** @description The group that it gives; null: none. */
+            team?: string | null;
+        };
         /** @description The caller themselves. */
         Me: {
             /** @description What is shown; may be empty. */
@@ -2540,6 +2725,25 @@ export interface components {
             displayName?: string;
             /** @description 1 to 63 lower-case letters, digits and hyphens. */
             name: string;
+        };
+        /** @description An identity to be joined to an account. */
+        NewIdentity: {
+            /** @description The provider. */
+            issuer: string;
+            /** @description The provider's own id of the person. */
+            subject: string;
+        };
+        /** @description A rule that is to be. */
+        NewMapping: {
+            /** @description Whether it counts. */
+            enabled?: boolean;
+            /** @description The provider that is believed: its issuer. */
+            issuer: string;
+            /** @description Claim and value, such as `groups=engineering`. */
+            principal: string;
+            role?: components["schemas"]["Role"] | null;
+            /** @description The group that it gives. */
+            team?: string | null;
         };
         /** @description An old and a new password. */
         NewPassword: {
@@ -3178,6 +3382,42 @@ export interface components {
             total: number;
         };
         /** @description A page of a list, as it goes out. */
+        Page_Identity: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description Since when it is this account's.
+                 */
+                createdAt: string;
+                /**
+                 * Format: uuid
+                 * @description Its id here.
+                 */
+                id: string;
+                /** @description The provider. */
+                issuer: string;
+                /**
+                 * Format: date-time
+                 * @description Its last sign-in; null: it was joined, and not used to sign in since.
+                 */
+                lastSignInAt?: string | null;
+                /** @description The provider's own id of the person. */
+                subject: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
         Page_Job: {
             /** @description The items. */
             items: {
@@ -3623,9 +3863,11 @@ export interface components {
                  * @description Their last sign-in; null: they never did.
                  */
                 lastSignInAt?: string | null;
+                /** @description What the rules for single sign-on let them do, as of their last sign-in. */
+                mappedRoles: components["schemas"]["Role"][];
                 /** @description The user name: a DNS label, never given out again. */
                 name: string;
-                /** @description What they may do. */
+                /** @description What an administrator lets them do. */
                 roles: components["schemas"]["Role"][];
             }[];
             /** @description Such as `SessionList`. */
@@ -3738,6 +3980,15 @@ export interface components {
          * @enum {string}
          */
         ProjectRole: "member" | "manager";
+        /** @description An identity provider. */
+        Provider: {
+            /** @description Its issuer. */
+            issuer: string;
+            /** @description What people call it. */
+            label: string;
+            /** @description Path of ours that leads there; `to` names the page to come back to. */
+            path: string;
+        };
         /** @description Amounts of what is limited; what is absent has no limit. */
         QuotaAmounts: {
             /** @description Processor time of sessions that are not at rest, such as `500m` or `4`. */
@@ -4123,6 +4374,28 @@ export interface components {
              */
             for: string;
         };
+        /** @description What a provider would say of somebody. */
+        SsoTest: {
+            /** @description Its claims, as an ID token or the answer for a user's information has them; `sub` says who. */
+            claims: Record<string, unknown>;
+            /** @description The provider. Absent: the one that is configured. */
+            issuer?: string | null;
+        };
+        /** @description What a sign-in would do. */
+        SsoTrial: {
+            /** @description Whether there is that account; otherwise it would be made. */
+            exists: boolean;
+            /** @description Ids of the rules that fire. */
+            fired: string[];
+            /** @description The groups that this provider gives. */
+            groups: components["schemas"]["Difference_String"];
+            /** @description Why the person would not be let in: `disabled` or `no-role`. */
+            refused?: string | null;
+            /** @description The roles that this provider gives. */
+            roles: components["schemas"]["Difference_Role"];
+            /** @description The user name. */
+            user: string;
+        };
         /**
          * @description Where a job is in its life.
          * @enum {string}
@@ -4186,6 +4459,8 @@ export interface components {
             engine: string;
             /** @description What sessions may ask for. */
             limits: components["schemas"]["Limits"];
+            /** @description How people sign in here. */
+            signIn: components["schemas"]["Ways"];
             /** @description Whether the caller is signed in. */
             signedIn: boolean;
             /** @description The release. */
@@ -4351,9 +4626,11 @@ export interface components {
              * @description Their last sign-in; null: they never did.
              */
             lastSignInAt?: string | null;
+            /** @description What the rules for single sign-on let them do, as of their last sign-in. */
+            mappedRoles: components["schemas"]["Role"][];
             /** @description The user name: a DNS label, never given out again. */
             name: string;
-            /** @description What they may do. */
+            /** @description What an administrator lets them do. */
             roles: components["schemas"]["Role"][];
         };
         /** @description What to change about an account; what is absent stays. */
@@ -4436,6 +4713,13 @@ export interface components {
          * @enum {string}
          */
         Wanted: "cookie" | "token";
+        /** @description Ways to sign in. */
+        Ways: {
+            /** @description With a name and a password. */
+            password: boolean;
+            /** @description Through identity providers. */
+            providers: components["schemas"]["Provider"][];
+        };
         /** @description A program that speaks HTTP. */
         Webapp: {
             /**
@@ -5217,6 +5501,50 @@ export interface operations {
             };
         };
     };
+    test_sso: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SsoTest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SsoTrial"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_audit: {
         parameters: {
             query?: {
@@ -5422,6 +5750,96 @@ export interface operations {
         requestBody?: never;
         responses: {
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    oidc_callback: {
+        parameters: {
+            query?: {
+                /** @description What it was given. */
+                state?: string;
+                /** @description To be redeemed for the identity. */
+                code?: string;
+                /** @description Who answers. */
+                iss?: string;
+                /** @description Why there is no code. */
+                error?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page, or to the sign-in page with the problem */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    oidc_login: {
+        parameters: {
+            query?: {
+                /** @description A path of the page; another site's address leads to the home page. */
+                to?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or to the sign-in page with the problem */
+            303: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7762,6 +8180,242 @@ export interface operations {
             };
         };
     };
+    list_mappings: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Mapping"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_mapping: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMapping"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mapping"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_mapping: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mapping"];
+                };
+            };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_mapping: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_mapping: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MappingChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mapping"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_sessions: {
         parameters: {
             query?: {
@@ -9507,6 +10161,151 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["GroupNames"];
                 };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_identities: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Identity"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_identity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIdentity"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Identity"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    part_identity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why */
             "4XX": {
