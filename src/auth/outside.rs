@@ -109,7 +109,7 @@ fn is_older(moment: Option<Instant>, age: Duration) -> bool {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn what_was_read_is_used_until_it_is_old_and_on_while_it_cannot_be_read_again() {

@@ -1,7 +1,7 @@
 //! Rules over what an identity provider says of a person: which groups and roles it gives, what they are called here,
 //! and where they may be sent afterwards.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -95,7 +95,8 @@ pub fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
 fn is(value: &Value, wanted: &str) -> bool {
     match value {
         Value::String(text) => text == wanted,
-        Value::Bool(_) | Value::Number(_) => value.to_string() == wanted,
+        Value::Bool(said) => wanted == if *said { "true" } else { "false" },
+        Value::Number(number) => number.to_string() == wanted,
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
@@ -141,7 +142,7 @@ pub fn is_text(text: &str) -> bool {
 
 /// The user name of a new person: made of the first of their names that something can be made of, and not among `taken`.
 #[must_use]
-pub fn free_name(base: &str, taken: &HashSet<String>) -> String {
+pub fn free_name(base: &str, taken: &BTreeSet<String>) -> String {
     let numbered = (2_u32..).map(|number| format!("{base}-{number}"));
     let free = std::iter::once(base.to_owned()).chain(numbered).find(|name| !taken.contains(name));
     free.unwrap_or_else(|| unreachable!("there are more numbers than accounts"))
@@ -313,13 +314,13 @@ mod tests {
             (json!({}), "user"),
         ] {
             assert_eq!(base_name(&claims(said.clone())), name, "{said}");
-            assert!(is_dns_label(&free_name(name, &HashSet::from([name.to_owned()]))), "{said}");
+            assert!(is_dns_label(&free_name(name, &BTreeSet::from([name.to_owned()]))), "{said}");
         }
     }
 
     #[test]
     fn a_name_that_is_or_was_taken_gets_a_number() {
-        let taken = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>();
+        let taken = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(free_name("alice", &taken(&[])), "alice");
         assert_eq!(free_name("alice", &taken(&["alice", "alice-3"])), "alice-2");
         assert_eq!(free_name("alice", &taken(&["alice", "alice-2", "alice-3"])), "alice-4");

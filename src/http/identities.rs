@@ -70,7 +70,7 @@ pub async fn list_identities(
     list: ListQuery,
 ) -> Result<HttpResponse, Error> {
     let mut items: Vec<IdentityView> = identities::list(&auth, &name).await?.into_iter().map(Into::into).collect();
-    items.retain(|identity| list.finds([identity.issuer.as_str(), identity.subject.as_str()].into_iter()));
+    items.retain(|identity| list.finds([identity.issuer.as_str(), identity.subject.as_str()]));
     list.sort(&mut items, COLUMNS)?;
     Ok(HttpResponse::Ok().json(list.page_of("IdentityList", items)))
 }

@@ -114,7 +114,7 @@ pub async fn insert_if_free(db: &impl GenericClient, user: &User) -> Result<bool
 }
 
 /// Which names that are `base`, or `base` with a hyphen and more behind it, are or were in use.
-pub async fn names_like(db: &impl GenericClient, base: &str) -> Result<HashSet<String>, Error> {
+pub async fn names_like(db: &impl GenericClient, base: &str) -> Result<BTreeSet<String>, Error> {
     let statement = db.prepare_cached("SELECT name FROM users WHERE name = $1 OR starts_with(name, $1 || '-')").await?;
     db.query(&statement, &[&base]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

@@ -149,6 +149,29 @@ def program() -> dict:
     return {"authorization": f"Bearer {token()['token']}"}
 
 
+def rule() -> dict:
+    """What a rule for single sign-on says."""
+    return {"issuer": "https://id.example", "principal": f"groups={fresh('g')}", "role": "user"}
+
+
+def mapping() -> str:
+    return call("POST", "/api/v1/rbac-mappings", who=ADMIN, body=rule()).json()["id"]
+
+
+def some_mapping() -> str:
+    return once("mapping", mapping, "/api/v1/rbac-mappings/{}")
+
+
+def identity() -> dict:
+    return {"issuer": "https://id.example", "subject": fresh("subject")}
+
+
+def joined() -> dict:
+    """An identity of somebody."""
+    path = f"/api/v1/users/{someone()}/identities"
+    return {"name": someone(), "id": call("POST", path, who=ADMIN, body=identity()).json()["id"]}
+
+
 def in_catalog() -> dict:
     """A template of the catalog that the server brings; it reads that at its start."""
     end = time.monotonic() + RUNS_WITHIN_S
@@ -202,6 +225,7 @@ SESSION = "/api/v1/sessions/{id}"
 PERSON = "/api/v1/users/{name}"
 TEMPLATE = "/api/v1/templates/{id}"
 JOB = "/api/v1/jobs/{id}"
+MAPPING = "/api/v1/rbac-mappings/{id}"
 CATALOG = "/api/v1/catalog"
 REPOSITORY = f"{CATALOG}/repositories/{{id}}"
 
@@ -221,6 +245,14 @@ GOOD = {
     f"PATCH {PERSON}": lambda: {"path": {"name": someone()}, "body": {"displayName": "Changed"}},
     f"DELETE {PERSON}": lambda: {"path": {"name": person()}},
     f"POST {PERSON}/sign-in-link": lambda: {"path": {"name": someone()}},
+    f"GET {PERSON}/identities": lambda: {"path": {"name": someone()}},
+    f"POST {PERSON}/identities": lambda: {"path": {"name": someone()}, "body": identity()},
+    f"DELETE {PERSON}/identities/{{id}}": lambda: {"path": joined()},
+    "POST /api/v1/rbac-mappings": lambda: {"body": rule()},
+    f"GET {MAPPING}": lambda: {"path": {"id": some_mapping()}},
+    f"PATCH {MAPPING}": lambda: {"path": {"id": some_mapping()}, "body": {"enabled": False}},
+    f"DELETE {MAPPING}": lambda: {"path": {"id": mapping()}},
+    "POST /api/v1/admin/sso/test": lambda: {"body": {"issuer": "https://id.example", "claims": {"sub": "x"}}},
     "POST /api/v1/tokens": lambda: {"body": {"name": fresh("t"), "expiresIn": "24h"}},
     "DELETE /api/v1/tokens/{id}": lambda: {"path": {"id": token()["id"]}},
     "POST /api/v1/sessions": lambda: {"body": {"template": shell()}},

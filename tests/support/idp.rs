@@ -211,8 +211,8 @@ impl Journey {
 
 /// The value of the cookie that binds a sign-in to its browser; empty where the answer takes it away.
 pub fn signing_in(answer: &Answer) -> Option<String> {
-    let lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().expect("text"));
-    let value = lines.filter_map(|line| line.strip_prefix("streamspace_signin=")).next()?;
+    let mut lines = answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().expect("text"));
+    let value = lines.find_map(|line| line.strip_prefix("streamspace_signin="))?;
     value.split(';').next().map(str::to_owned)
 }
 
