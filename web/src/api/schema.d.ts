@@ -2140,6 +2140,24 @@ export interface components {
             /** @description The manifests' difference, as `diff -u` writes it; empty where they are the same. */
             unified: string;
         };
+        /** @description What is, and what would change. */
+        Difference_Role: {
+            /** @description What would be new of that. */
+            added: ("user" | "operator" | "auditor" | "admin")[];
+            /** @description What there would be. */
+            after: ("user" | "operator" | "auditor" | "admin")[];
+            /** @description What would be taken back. */
+            removed: ("user" | "operator" | "auditor" | "admin")[];
+        };
+        /** @description What is, and what would change. */
+        Difference_String: {
+            /** @description What would be new of that. */
+            added: string[];
+            /** @description What there would be. */
+            after: string[];
+            /** @description What would be taken back. */
+            removed: string[];
+        };
         /** @description How a node is to be emptied. */
         Drain: {
             /**
@@ -3473,6 +3491,42 @@ export interface components {
                 target: string;
                 /** @description What kind of work, such as `catalog.sync`. */
                 type: string;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_Mapping: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made.
+                 */
+                createdAt: string;
+                /** @description Whether it counts. */
+                enabled: boolean;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description The provider that is believed. */
+                issuer: string;
+                /** @description Claim and value, such as `groups=engineering`; of a list one item. Dots lead into objects. */
+                principal: string;
+                role?: components["schemas"]["Role"] | null;
+                /** @description The group that it gives. */
+                team?: string | null;
             }[];
             /** @description Such as `SessionList`. */
             kind: string;
