@@ -1,4 +1,4 @@
-import { Paper, SimpleGrid, Text, Title } from '@mantine/core'
+import { Box, SimpleGrid, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { limitedBy } from '~/lib/quota'
 import { ownQuotaQuery } from '~/people/queries'
@@ -17,7 +17,7 @@ export function OwnQuota() {
         {strings.quota.title}
       </Title>
       {limited.map((one) => (
-        <Paper key={one === quota ? '' : one.name} withBorder p="md" mb="sm" radius="md">
+        <Box key={one === quota ? '' : one.name} className={layout.panel} mb="sm">
           {one !== quota && (
             <Text size="sm" fw={600} mb="xs">
               {strings.quota.shared(one.name)}
@@ -26,7 +26,7 @@ export function OwnQuota() {
           <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} spacing="lg">
             <QuotaMeters quota={one} />
           </SimpleGrid>
-        </Paper>
+        </Box>
       ))}
     </section>
   )

@@ -31,7 +31,7 @@ interface Props {
 export function QuotaDialog({ subject, onClose }: Props) {
   const { limits, quota, error } = useLimits(subject)
   return (
-    <Modal opened onClose={onClose} title={words.limitsOf(subject.title)}>
+    <Modal opened onClose={onClose} size="lg" title={words.limitsOf(subject.title)}>
       {error && <ProblemAlert problem={error} />}
       {!limits && !error && <Loader size="sm" role="img" aria-label={strings.loading} />}
       {limits && (
