@@ -22,6 +22,7 @@ DATABASE = os.environ["STREAMSPACE_DATABASE"]
 STATUSES = Path(os.environ["STREAMSPACE_STATUSES"])
 PASSWORD = "correct horse battery staple"
 RUNS_WITHIN_S = 90
+DEFAULT_LIMITS = "/api/v1/quotas/default"
 
 numbers = itertools.count(1)
 counts: dict[str, int] = {}
@@ -172,6 +173,28 @@ def joined() -> dict:
     return {"name": someone(), "id": call("POST", path, who=ADMIN, body=identity()).json()["id"]}
 
 
+def group() -> str:
+    return call("POST", "/api/v1/groups", who=ADMIN, body={"name": fresh("g")}).json()["name"]
+
+
+def some_group() -> str:
+    return once("group", group, "/api/v1/groups/{}")
+
+
+def project() -> str:
+    return call("POST", "/api/v1/projects", who=ADMIN, body={"name": fresh("p")}).json()["name"]
+
+
+def some_project() -> str:
+    return once("project", project, "/api/v1/projects/{}")
+
+
+def member(of: str, name: str, **how) -> dict:
+    """Somebody who belongs to a group or project."""
+    call("PUT", f"/api/v1/{of}/{name}/members/{someone()}", who=ADMIN, **how)
+    return {"name": name, "user": someone()}
+
+
 def in_catalog() -> dict:
     """A template of the catalog that the server brings; it reads that at its start."""
     end = time.monotonic() + RUNS_WITHIN_S
@@ -226,6 +249,8 @@ PERSON = "/api/v1/users/{name}"
 TEMPLATE = "/api/v1/templates/{id}"
 JOB = "/api/v1/jobs/{id}"
 MAPPING = "/api/v1/rbac-mappings/{id}"
+GROUP = "/api/v1/groups/{name}"
+PROJECT = "/api/v1/projects/{name}"
 CATALOG = "/api/v1/catalog"
 REPOSITORY = f"{CATALOG}/repositories/{{id}}"
 
@@ -253,6 +278,35 @@ GOOD = {
     f"PATCH {MAPPING}": lambda: {"path": {"id": some_mapping()}, "body": {"enabled": False}},
     f"DELETE {MAPPING}": lambda: {"path": {"id": mapping()}},
     "POST /api/v1/admin/sso/test": lambda: {"body": {"issuer": "https://id.example", "claims": {"sub": "x"}}},
+    f"GET {PERSON}/groups": lambda: {"path": {"name": someone()}},
+    f"GET {PERSON}/quota": lambda: {"path": {"name": someone()}},
+    f"PUT {PERSON}/quota": lambda: {"path": {"name": someone()}, "body": {"sessions": 3}},
+    f"DELETE {PERSON}/quota": lambda: {"path": {"name": someone()}},
+    "POST /api/v1/groups": lambda: {"body": {"name": fresh("g")}},
+    f"GET {GROUP}": lambda: {"path": {"name": some_group()}},
+    f"PATCH {GROUP}": lambda: {"path": {"name": some_group()}, "body": {"displayName": "Changed"}},
+    f"DELETE {GROUP}": lambda: {"path": {"name": group()}},
+    f"GET {GROUP}/members": lambda: {"path": {"name": some_group()}},
+    f"PUT {GROUP}/members/{{user}}": lambda: {"path": {"name": some_group(), "user": someone()}},
+    f"DELETE {GROUP}/members/{{user}}": lambda: {"path": member("groups", some_group())},
+    f"GET {GROUP}/quota": lambda: {"path": {"name": some_group()}},
+    f"PUT {GROUP}/quota": lambda: {"path": {"name": some_group()}, "body": {"sessions": 3}},
+    f"DELETE {GROUP}/quota": lambda: {"path": {"name": some_group()}},
+    "POST /api/v1/projects": lambda: {"body": {"name": fresh("p")}},
+    f"GET {PROJECT}": lambda: {"path": {"name": some_project()}},
+    f"PATCH {PROJECT}": lambda: {"path": {"name": some_project()}, "body": {"displayName": "Changed"}},
+    f"DELETE {PROJECT}": lambda: {"path": {"name": project()}},
+    f"GET {PROJECT}/members": lambda: {"path": {"name": some_project()}},
+    f"PUT {PROJECT}/members/{{user}}": lambda: {
+        "path": {"name": some_project(), "user": someone()},
+        "body": {"role": "member"},
+    },
+    f"DELETE {PROJECT}/members/{{user}}": lambda: {
+        "path": member("projects", some_project(), body={"role": "member"}),
+    },
+    f"GET {PROJECT}/quota": lambda: {"path": {"name": some_project()}},
+    f"PUT {PROJECT}/quota": lambda: {"path": {"name": some_project()}, "body": {"sessions": 3}},
+    f"DELETE {PROJECT}/quota": lambda: {"path": {"name": some_project()}},
     "POST /api/v1/tokens": lambda: {"body": {"name": fresh("t"), "expiresIn": "24h"}},
     "DELETE /api/v1/tokens/{id}": lambda: {"path": {"id": token()["id"]}},
     "POST /api/v1/sessions": lambda: {"body": {"template": shell()}},
@@ -345,3 +399,6 @@ def before_call(context, case, kwargs):
 def after_call(context, case, response):
     with STATUSES.open("a") as file:
         file.write(f"{case.method.upper()} {case.operation.path} {response.status_code}\n")
+    # A limit for everybody would be one for those who ask.
+    if case.method.upper() == "PUT" and case.operation.path == DEFAULT_LIMITS and response.status_code < 400:
+        call("PUT", DEFAULT_LIMITS, who=ADMIN, body={})
