@@ -25,7 +25,7 @@ spec:
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_starts_as_root_is_refused_before_its_grant_and_runs_after_it() {
     let repo = Repo::new();
-    repo.write("wild.yaml", MANIFEST.to_owned()).push();
+    repo.write("wild.yaml", MANIFEST).push();
     let git = git::Server::start(repo.served(), Manners::default()).await;
     let platform = Platform::start_with("kubernetes-wild", &[("CATALOG_ALLOW", &git.root())]).await;
     let server = &platform.server;

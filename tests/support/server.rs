@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::client::Request};
 
+#[allow(clippy::duplicate_mod, reason = "this file is also used where the rest of this folder is not")]
 #[path = "until.rs"]
 mod until;
 use until::{LOOK, within};

@@ -102,8 +102,7 @@ type Value<'a> = &'a (dyn ToSql + Sync);
 fn settings<'a>(
     of: &'a Repository,
     url_key: &'a &str,
-    kind: &'a &str,
-    reference: &'a Option<&str>,
+    reference: &'a (&str, Option<&str>),
     own: Value<'a>,
 ) -> [Value<'a>; 13] {
     [
@@ -111,8 +110,8 @@ fn settings<'a>(
         &of.name,
         &of.url,
         url_key,
-        kind,
-        reference,
+        &reference.0,
+        &reference.1,
         &of.folder,
         &of.auth_kind,
         &of.auth_user,
@@ -132,8 +131,8 @@ pub async fn insert(db: &impl GenericClient, new: &Repository, url_key: &str) ->
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {COLUMNS}"
         ))
         .await?;
-    let (kind, reference) = new.reference.parts();
-    let values = settings(new, &url_key, &kind, &reference, &new.created_by);
+    let reference = new.reference.parts();
+    let values = settings(new, &url_key, &reference, &new.created_by);
     repository(&db.query_one(&statement, &values).await.map_err(|error| told(error, &new.name))?)
 }
 
@@ -151,8 +150,8 @@ pub async fn replace(db: &impl GenericClient, new: &Repository, url_key: &str) -
              WHERE id = $1 AND version = $13 RETURNING {COLUMNS}"
         ))
         .await?;
-    let (kind, reference) = new.reference.parts();
-    let values = settings(new, &url_key, &kind, &reference, &new.version);
+    let reference = new.reference.parts();
+    let values = settings(new, &url_key, &reference, &new.version);
     let row = db.query_opt(&statement, &values).await.map_err(|error| told(error, &new.name))?;
     row.as_ref().map(repository).transpose()
 }
