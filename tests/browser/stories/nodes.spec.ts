@@ -80,7 +80,7 @@ test('a cordon keeps new sessions away, and every page says so at once', async (
   await test.step('whoever starts one is told', async () => {
     const launch = await person.window()
     await goTo(launch, '/templates/terminal')
-    await launch.getByRole('button', { name: /^Launch/ }).click()
+    await launch.getByRole('button', { name: 'Start', exact: true }).click()
     await expect(launch.getByRole('alert').filter({ hasText: 'cordoned' })).toBeVisible()
   })
 
