@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, until};
 
 async fn templates(server: &Server) -> Vec<Value> {
     let list = server.call("GET", "/api/v1/catalog/templates?pageSize=500", None).await;
@@ -37,8 +37,12 @@ async fn what_is_shipped_is_in_the_catalog_and_what_nobody_started_is_marked() {
     assert_eq!(server.call("POST", &format!("{path}/sync"), Some(json!({}))).await.status, 202, "it does no harm");
 
     let versions = async |server: &Server| {
-        let list = server.call("GET", "/api/v1/templates?pageSize=500", None).await.body;
-        let items = list["items"].as_array().unwrap().clone();
+        let items = until("every template was looked at", async || {
+            let list = server.call("GET", "/api/v1/templates?pageSize=500", None).await.body;
+            let items = list["items"].as_array().unwrap().clone();
+            items.iter().all(|item| item["status"]["observedGeneration"].is_number()).then_some(items)
+        })
+        .await;
         let version = |item: &Value| (item["metadata"]["name"].clone(), item["metadata"]["resourceVersion"].clone());
         items.iter().map(version).collect::<Vec<_>>()
     };
