@@ -10,6 +10,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 import schemathesis
@@ -195,6 +196,10 @@ def member(of: str, name: str, **how) -> dict:
     return {"name": name, "user": someone()}
 
 
+def node() -> str:
+    return call("GET", "/api/admin/nodes", who=ADMIN).json()["items"][0]["name"]
+
+
 def in_catalog() -> dict:
     """A template of the catalog that the server brings; it reads that at its start."""
     end = time.monotonic() + RUNS_WITHIN_S
@@ -251,6 +256,7 @@ JOB = "/api/v1/jobs/{id}"
 MAPPING = "/api/v1/rbac-mappings/{id}"
 GROUP = "/api/v1/groups/{name}"
 PROJECT = "/api/v1/projects/{name}"
+NODE = "/api/admin/nodes/{name}"
 CATALOG = "/api/v1/catalog"
 REPOSITORY = f"{CATALOG}/repositories/{{id}}"
 
@@ -282,6 +288,17 @@ GOOD = {
     f"GET {PERSON}/quota": lambda: {"path": {"name": someone()}},
     f"PUT {PERSON}/quota": lambda: {"path": {"name": someone()}, "body": {"sessions": 3}},
     f"DELETE {PERSON}/quota": lambda: {"path": {"name": someone()}},
+    f"GET {NODE}": lambda: {"path": {"name": node()}},
+    f"PUT {NODE}/labels": lambda: {"path": {"name": node()}, "body": {"key": "team", "value": "blue"}},
+    f"DELETE {NODE}/labels/{{key}}": lambda: {"path": {"name": node(), "key": "team"}},
+    f"POST {NODE}/taints": lambda: {
+        "path": {"name": node()},
+        "body": {"key": "team", "effect": "PreferNoSchedule"},
+    },
+    f"DELETE {NODE}/taints/{{key}}": lambda: {"path": {"name": node(), "key": "team"}},
+    f"POST {NODE}/cordon": lambda: {"path": {"name": node()}},
+    f"POST {NODE}/uncordon": lambda: {"path": {"name": node()}},
+    f"POST {NODE}/drain": lambda: {"path": {"name": node()}, "body": {"dryRun": True}},
     "POST /api/v1/groups": lambda: {"body": {"name": fresh("g")}},
     f"GET {GROUP}": lambda: {"path": {"name": some_group()}},
     f"PATCH {GROUP}": lambda: {"path": {"name": some_group()}, "body": {"displayName": "Changed"}},
@@ -399,6 +416,12 @@ def before_call(context, case, kwargs):
 def after_call(context, case, response):
     with STATUSES.open("a") as file:
         file.write(f"{case.method.upper()} {case.operation.path} {response.status_code}\n")
-    # A limit for everybody would be one for those who ask.
-    if case.method.upper() == "PUT" and case.operation.path == DEFAULT_LIMITS and response.status_code < 400:
+    if response.status_code >= 400 or case.method.upper() not in ("POST", "PUT"):
+        return
+    # What is set for everybody would hold for those who ask as well.
+    if case.operation.path == DEFAULT_LIMITS:
         call("PUT", DEFAULT_LIMITS, who=ADMIN, body={})
+    if case.operation.path in (f"{NODE}/cordon", f"{NODE}/drain"):
+        call("POST", f"/api/admin/nodes/{node()}/uncordon", who=ADMIN)
+    if case.operation.path == f"{NODE}/taints" and case.body.get("effect") != "PreferNoSchedule":
+        call("DELETE", f"/api/admin/nodes/{node()}/taints/{quote(case.body['key'], safe='')}", who=ADMIN)
