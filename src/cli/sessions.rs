@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     crd::{Phase, Session},
     domain::{duration, names},
-    services::sessions::{phase_of, shown_name},
+    services::sessions::shown_name,
 };
 
 const SESSIONS: &str = "/api/v1/sessions";
@@ -280,7 +280,7 @@ impl Asking {
             loop {
                 let object = self.get(id).await?;
                 let session = session(&object)?;
-                let now = phase_of(&session);
+                let now = session.phase();
                 if now == phase {
                     return Ok(object);
                 }
@@ -388,7 +388,7 @@ fn row(session: &Session, now: Timestamp) -> [String; 6] {
 
 /// The phase, and what is the matter where something is.
 fn state(session: &Session) -> String {
-    let phase = phase_of(session).as_str();
+    let phase = session.phase().as_str();
     match session.status.as_ref().and_then(|status| status.doctor.as_ref()) {
         Some(verdict) => format!("{phase} ({:?})", verdict.reason),
         None => phase.to_owned(),

@@ -40,7 +40,7 @@ pub(super) async fn follow(context: Arc<Context>, called: mpsc::UnboundedSender<
 async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
     let (app, now) = (&context.app, context.app.clock.now());
     let runs = |session: &Arc<Session>| {
-        let phase = super::session::phase(session);
+        let phase = session.phase();
         matches!(phase, Phase::Pending | Phase::Starting | Phase::Running | Phase::Hibernating | Phase::Terminating)
     };
     let running: Vec<Arc<Session>> = context.sessions.state().into_iter().filter(runs).collect();

@@ -86,6 +86,14 @@ pub struct SessionSpec {
     pub project: Option<String>,
 }
 
+impl Session {
+    /// Where it is in its life, as its status tells; `Pending` before it has one.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.status.as_ref().map(|status| status.phase).unwrap_or_default()
+    }
+}
+
 impl Default for SessionSpec {
     /// As the API server fills in what is absent.
     fn default() -> Self {

@@ -20,7 +20,7 @@ use crate::{
     services::{
         activity::{self, Usage},
         presence::Cause,
-        sessions, upkeep,
+        upkeep,
     },
     telemetry::task::Tasks,
 };
@@ -201,7 +201,7 @@ impl Meter {
         }
         let sessions = self.gateway.app().sessions.snapshot(None);
         let running: Vec<Arc<Session>> =
-            sessions.into_iter().filter(|session| sessions::phase_of(session) == Phase::Running).collect();
+            sessions.into_iter().filter(|session| session.phase() == Phase::Running).collect();
         if measure {
             self.measure(&running, now).await;
         }

@@ -63,7 +63,7 @@ struct Action {
 impl State {
     /// Of a session, as its status tells.
     pub fn of(gateway: &Gateway, session: &Session) -> Self {
-        let phase = session.status.as_ref().map_or(Phase::Pending, |status| status.phase);
+        let phase = session.phase();
         let name = display_name(session);
         let (title, text) = words(session, phase, name);
         let action = |label| Some(Action { label, href: gateway.session_page(session) });

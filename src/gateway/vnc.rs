@@ -22,10 +22,7 @@ use crate::{
     crd::{Phase, Session, Template, VncProtocol},
     domain::template::{self, View},
     engine::{Connection, EngineError, SessionId},
-    services::{
-        presence::{Cause, Link, Use},
-        sessions,
-    },
+    services::presence::{Cause, Link, Use},
     telemetry::task,
 };
 
@@ -107,7 +104,7 @@ async fn dial(gateway: &Gateway, session: &Session, template: &Template) -> Resu
         return Err(Error::Conflict("this session has a page of its own: it is not seen through the viewer".into()));
     };
     let id = SessionId(session.metadata.name.clone().unwrap_or_default());
-    if sessions::phase_of(session) != Phase::Running {
+    if session.phase() != Phase::Running {
         return Err(Error::Engine(EngineError::NotRunning(id)));
     }
     let engine = &gateway.app().engine;

@@ -45,7 +45,7 @@ const COLUMNS: &[Column<std::sync::Arc<Session>>] = &[
     Column { name: "displayName", compare: |a, b| sessions::shown_name(a).cmp(sessions::shown_name(b)) },
     Column { name: "user", compare: |a, b| a.spec.user.cmp(&b.spec.user) },
     Column { name: "template", compare: |a, b| a.spec.template.cmp(&b.spec.template) },
-    Column { name: "phase", compare: |a, b| sessions::phase_of(a).cmp(&sessions::phase_of(b)) },
+    Column { name: "phase", compare: |a, b| a.phase().cmp(&b.phase()) },
 ];
 
 /// `?dryRun=true` checks and changes nothing.

@@ -12,7 +12,7 @@ use kube::core::cel::{self, CompiledSchema};
 use serde_json::{Map, Value, json};
 
 use super::{FieldError, Object, ObjectError};
-use crate::crd::{DNS_LABEL, DURATION, Phase, QUANTITY, Session, Template};
+use crate::crd::{DNS_LABEL, DURATION, QUANTITY, Session, Template};
 
 /// A compiled definition.
 pub struct Definition {
@@ -90,7 +90,7 @@ impl Object for Session {
     }
 
     fn phase(&self) -> &'static str {
-        self.status.as_ref().map_or(Phase::Pending, |status| status.phase).as_str()
+        Session::phase(self).as_str()
     }
 }
 

@@ -111,7 +111,7 @@ pub fn item(app: &App, usages: &Usages, session: &Session, row: Option<&Activity
     };
     Item {
         idle: idle(app, session, &live),
-        usage: usages.get(&name).filter(|_| sessions::phase_of(session) == Phase::Running),
+        usage: usages.get(&name).filter(|_| session.phase() == Phase::Running),
         session: name,
         connections: live.connections,
         last_activity: live.last_activity,

@@ -108,7 +108,7 @@ pub async fn connect(
     } else {
         format!("{}/sessions/{id}", hosts.dashboard())
     };
-    let ready = sessions::phase_of(&session) == Phase::Running;
+    let ready = session.phase() == Phase::Running;
     Ok(Opened { id: link.connection.id, url, session, ready, expires_at: now + STALE_AFTER })
 }
 
@@ -135,7 +135,7 @@ fn port(template: &Template, wish: &Wish) -> Result<Option<u16>, Error> {
 /// A session that will run, as far as wishing helps.
 async fn wake(app: &App, caller: &Caller, session: Arc<Session>) -> Result<Arc<Session>, Error> {
     let name = session.metadata.name.as_deref().unwrap_or_default();
-    match (session.spec.state, sessions::phase_of(&session)) {
+    match (session.spec.state, session.phase()) {
         (DesiredState::Terminated, _) | (_, Phase::Terminating | Phase::Terminated) => {
             Err(Error::Conflict("this session has ended: launch a new one".into()))
         }

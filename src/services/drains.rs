@@ -236,7 +236,7 @@ impl Drains {
     fn became(&self, entry: &Entry) -> Step {
         let session =
             self.app.sessions.peek(&entry.name).filter(|session| session.uid().as_deref() == Some(&entry.uid));
-        match session.map(|session| sessions::phase_of(&session)) {
+        match session.map(|session| session.phase()) {
             Some(Phase::Hibernated | Phase::Hibernating) => Step::Hibernated,
             _ => Step::Ended,
         }

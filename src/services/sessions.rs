@@ -106,7 +106,7 @@ impl Filter {
         is(&self.user, &spec.user)
             && is(&self.template, &spec.template)
             && self.state.is_none_or(|state| state == spec.state)
-            && self.phase.is_none_or(|phase| phase == phase_of(session))
+            && self.phase.is_none_or(|phase| phase == session.phase())
             && self.tag.as_ref().is_none_or(|tag| spec.tags.contains(tag))
             && (self.project.is_none() || self.project == spec.project)
     }
@@ -133,12 +133,6 @@ pub fn list(app: &App, caller: &Caller, filter: &Filter, words: &[String]) -> Ve
 #[must_use]
 pub fn shown_name(session: &Session) -> &str {
     session.spec.display_name.as_deref().unwrap_or(&session.spec.template)
-}
-
-/// The phase that a session shows.
-#[must_use]
-pub fn phase_of(session: &Session) -> Phase {
-    session.status.as_ref().map(|status| status.phase).unwrap_or_default()
 }
 
 /// Whether the caller may know of the session.
@@ -236,8 +230,7 @@ async fn owner(app: &App, caller: &Caller, new: &NewSession) -> Result<String, E
 /// Refuses a project that the owner does not belong to.
 async fn project(app: &App, owner: &str, project: Option<&str>) -> Result<(), Error> {
     let Some(name) = project else { return Ok(()) };
-    let belongs = names::is_dns_label(name)
-        && crate::store::projects::role_of(&app.pool.get().await?, name, owner).await?.is_some();
+    let belongs = crate::store::projects::role_of(&app.pool.get().await?, name, owner).await?.is_some();
     let stranger = || Error::field("project", format!("{owner} does not belong to a project “{name}”"));
     if belongs { Ok(()) } else { Err(stranger()) }
 }
@@ -414,7 +407,7 @@ pub async fn delete(
 pub async fn restart(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session>, Error> {
     let session = get_changeable(app, caller, id).await?;
     possible(&session, DesiredState::Running)?;
-    match phase_of(&session) {
+    match session.phase() {
         Phase::Failed => {
             nodes::require_open(app)?;
             quotas::admit_start(app, &session).await?;

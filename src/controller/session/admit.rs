@@ -23,7 +23,7 @@ pub(super) async fn admit(
     found: &Found,
 ) -> Result<Plan, ReconcileError> {
     let (Some(ask), Some(uid)) = (ask(context, session, &plan, found), session.uid()) else { return Ok(plan) };
-    let (starts, phase) = (starts(session, found), super::phase(session));
+    let (starts, phase) = (starts(session, found), session.phase());
     let held = if starts || !is_at_rest(phase) { ask.amounts } else { ask.amounts.at_rest() };
     if lock(&context.admitted).get(&uid).is_some_and(|known| known.covers(&held)) {
         return Ok(plan);
@@ -88,7 +88,7 @@ fn starts(session: &Session, found: &Found) -> bool {
     if session.spec.state != DesiredState::Running || session.metadata.deletion_timestamp.is_some() {
         return false;
     }
-    match super::phase(session) {
+    match session.phase() {
         Phase::Terminating | Phase::Terminated => false,
         Phase::Failed => asks_again(session),
         Phase::Running => !found.is_running(),

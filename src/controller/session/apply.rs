@@ -51,7 +51,7 @@ pub(super) async fn apply(context: &Context, session: &Session, wanted: Wanted) 
         let (reason, message) = explain(error);
         status.doctor = Some(doctor::verdict(reason, message, context.app.clock.now()));
     }
-    admit::note_rest(context, session, super::phase(session), status.phase).await?;
+    admit::note_rest(context, session, session.phase(), status.phase).await?;
     current.status = Some(status);
     Ok(Applied { session: Some(current), before, failed })
 }

@@ -2,7 +2,7 @@
 
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
-use super::{Context, Found, ReconcileError, phase};
+use super::{Context, Found, ReconcileError};
 use crate::{
     Error,
     config::EngineKind,
@@ -70,7 +70,7 @@ async fn reachable(
 ) -> bool {
     let listens = workload.is_some_and(|workload| workload.stage == Stage::Running { listening: true });
     match template {
-        Some(template) if listens && phase(session) != Phase::Running => {
+        Some(template) if listens && session.phase() != Phase::Running => {
             super::probe::answers(&*context.app.engine, &SessionId(session.name_any()), &template.spec).await
         }
         _ => false,
@@ -87,7 +87,7 @@ async fn granted(context: &Context, template: Option<&Template>) -> Result<bool,
 }
 
 async fn live(context: &Context, session: &Session) -> Result<Live, ReconcileError> {
-    if phase(session) != Phase::Running {
+    if session.phase() != Phase::Running {
         return Ok(Live::default());
     }
     let client = context.app.pool.get().await.map_err(Error::from)?;
@@ -104,7 +104,7 @@ async fn live(context: &Context, session: &Session) -> Result<Live, ReconcileErr
 
 /// Accounts and projects live in PostgreSQL; a session that kubectl made may name any.
 async fn user_refused(context: &Context, session: &Session) -> Result<Option<(Reason, String)>, ReconcileError> {
-    if session.spec.state != DesiredState::Running || phase(session) == Phase::Running {
+    if session.spec.state != DesiredState::Running || session.phase() == Phase::Running {
         return Ok(None);
     }
     let client = context.app.pool.get().await.map_err(Error::from)?;

@@ -23,7 +23,7 @@ use url::Url;
 use self::validate::Plan;
 use super::{Context, ReconcileError};
 use crate::{
-    crd::{Phase, Reason, Requirement, Session, Template},
+    crd::{Reason, Requirement, Session, Template},
     domain::{activity::Live, session::Ceilings},
     engine::{Stage, WorkloadState},
     objects::Epoch,
@@ -67,11 +67,6 @@ impl Found {
     fn is_running(&self) -> bool {
         self.workload.as_ref().is_some_and(|workload| matches!(workload.stage, Stage::Running { .. }))
     }
-}
-
-/// The phase that stands in the status.
-pub(super) fn phase(session: &Session) -> Phase {
-    session.status.as_ref().map(|status| status.phase).unwrap_or_default()
 }
 
 /// Brings one session nearer to what is wanted.

@@ -87,10 +87,6 @@ fn step(session: &mut Session, found: &Found) -> Wanted {
     wanted
 }
 
-fn phase(session: &Session) -> Phase {
-    session.status.as_ref().unwrap().phase
-}
-
 fn status(session: &Session) -> &SessionStatus {
     session.status.as_ref().unwrap()
 }
@@ -101,7 +97,7 @@ fn running_session() -> (Session, Found) {
     found.workload = workload(1, Stage::Running { listening: true });
     found.reachable = true;
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Running);
+    assert_eq!(session.phase(), Phase::Running);
     (session, found)
 }
 
@@ -110,25 +106,25 @@ fn a_session_waits_while_none_can_be_started_and_one_that_runs_goes_on() {
     let (mut session, mut found) = (session(""), found());
     found.closed = Some("This machine is cordoned.".into());
     let waiting = step(&mut session, &found);
-    assert_eq!((phase(&session), waiting.call), (Phase::Pending, None));
+    assert_eq!((session.phase(), waiting.call), (Phase::Pending, None));
     let verdict = status(&session).doctor.clone().unwrap();
     assert_eq!((verdict.reason, verdict.message.as_str()), (Reason::Unschedulable, "This machine is cordoned."));
     let admitted = status(&session).conditions.iter().find(|condition| condition.type_ == "Admitted").unwrap();
     assert_eq!((admitted.status.as_str(), admitted.reason.as_str()), ("False", "Unschedulable"));
     found.closed = None;
     assert!(matches!(step(&mut session, &found).call, Some(EngineCall::Ensure(_))));
-    assert_eq!((phase(&session), status(&session).doctor.clone()), (Phase::Starting, None));
+    assert_eq!((session.phase(), status(&session).doctor.clone()), (Phase::Starting, None));
     let (mut running, mut found) = running_session();
     found.closed = Some("This machine is cordoned.".into());
     step(&mut running, &found);
-    assert_eq!(phase(&running), Phase::Running);
+    assert_eq!(running.phase(), Phase::Running);
 }
 
 #[test]
 fn a_new_session_starts_its_first_run_at_once() {
     let (mut session, found) = (session(""), found());
     let wanted = step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
     let Some(EngineCall::Ensure(workload)) = wanted.call else { panic!("{wanted:?}") };
     assert_eq!((workload.run, workload.command.as_slice()), (1, ["sleep".to_owned(), "1".to_owned()].as_slice()));
     assert_eq!(workload.home, crate::engine::Home::Persistent("home-alice".into()));
@@ -140,13 +136,13 @@ fn a_template_that_was_not_granted_what_it_wants_starts_nothing_until_it_is() {
     found.granted = false;
     assert_eq!(step(&mut session, &found).call, None);
     assert_eq!(
-        (phase(&session), status(&session).doctor.as_ref().unwrap().reason),
+        (session.phase(), status(&session).doctor.as_ref().unwrap().reason),
         (Phase::Failed, Reason::PolicyRefused)
     );
     found.granted = true;
     session.metadata.annotations = Some([(keys::RESTARTED_AT.to_owned(), "once more".to_owned())].into());
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
 }
 
 #[test]
@@ -155,14 +151,14 @@ fn running_means_that_the_program_answered() {
     step(&mut session, &found);
     found.workload = workload(1, Stage::Running { listening: false });
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
     found.workload = workload(1, Stage::Running { listening: true });
     let waiting = step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
     assert!(waiting.look_again.is_some());
     found.reachable = true;
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Running);
+    assert_eq!(session.phase(), Phase::Running);
     assert_eq!(status(&session).url.as_deref(), Some("http://alice-t-1.localhost:8000/lab"));
 }
 
@@ -180,7 +176,7 @@ fn a_workload_that_dies_is_started_again_after_a_growing_wait_and_the_third_time
     let (mut session, mut found) = running_session();
     found.workload = died(1, Reason::ExitedAtOnce);
     let first = step(&mut session, &found);
-    assert_eq!((phase(&session), first.call, status(&session).run), (Phase::Starting, None, 2));
+    assert_eq!((session.phase(), first.call, status(&session).run), (Phase::Starting, None, 2));
     assert_eq!(first.look_again, Some(noon() + SignedDuration::from_secs(1)));
     assert_eq!(status(&session).doctor.as_ref().unwrap().reason, Reason::ExitedAtOnce);
     found.now += SignedDuration::from_secs(1);
@@ -192,7 +188,7 @@ fn a_workload_that_dies_is_started_again_after_a_growing_wait_and_the_third_time
     found.now += SignedDuration::from_secs(5);
     found.workload = died(3, Reason::ExitedAtOnce);
     let third = step(&mut session, &found);
-    assert_eq!((phase(&session), third.call), (Phase::Failed, Some(EngineCall::Stop)));
+    assert_eq!((session.phase(), third.call), (Phase::Failed, Some(EngineCall::Stop)));
 }
 
 #[test]
@@ -201,7 +197,7 @@ fn failures_long_ago_do_not_count() {
     for run in 1..=4 {
         found.workload = died(run, Reason::OutOfMemory);
         step(&mut session, &found);
-        assert_eq!(phase(&session), Phase::Starting, "run {run}");
+        assert_eq!(session.phase(), Phase::Starting, "run {run}");
         found.now += SignedDuration::from_mins(11);
     }
 }
@@ -212,16 +208,16 @@ fn what_another_try_cannot_mend_fails_at_once_and_starts_again_when_asked() {
     found.missing =
         vec![Requirement { program: "Xvnc".into(), install: "apt-get install tigervnc-standalone-server".into() }];
     let wanted = step(&mut session, &found);
-    assert_eq!((phase(&session), wanted.call), (Phase::Failed, None));
+    assert_eq!((session.phase(), wanted.call), (Phase::Failed, None));
     let verdict = status(&session).doctor.clone().unwrap();
     assert_eq!(verdict.reason, Reason::ProgramMissing);
     assert!(verdict.message.contains("apt-get install tigervnc"), "{verdict:?}");
     found.missing.clear();
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Failed, "nobody asked");
+    assert_eq!(session.phase(), Phase::Failed, "nobody asked");
     session.metadata.annotations = Some([(keys::RESTARTED_AT.to_owned(), "now".to_owned())].into());
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
     assert_eq!(status(&session).doctor, None);
 }
 
@@ -231,14 +227,14 @@ fn a_session_hibernates_stops_its_workload_and_wakes_with_a_new_run() {
     session.spec.state = crate::crd::DesiredState::Hibernated;
     session.metadata.generation = Some(2);
     let stopping = step(&mut session, &found);
-    assert_eq!((phase(&session), stopping.call), (Phase::Hibernating, Some(EngineCall::Stop)));
+    assert_eq!((session.phase(), stopping.call), (Phase::Hibernating, Some(EngineCall::Stop)));
     found.workload = None;
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Hibernated);
+    assert_eq!(session.phase(), Phase::Hibernated);
     session.spec.state = crate::crd::DesiredState::Running;
     session.metadata.generation = Some(3);
     let woken = step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
     assert!(matches!(woken.call, Some(EngineCall::Ensure(workload)) if workload.run == 2));
 }
 
@@ -262,10 +258,10 @@ fn a_wake_that_is_asked_while_it_falls_asleep_follows() {
     step(&mut session, &found);
     session.spec.state = crate::crd::DesiredState::Running;
     let still = step(&mut session, &found);
-    assert_eq!((phase(&session), still.call), (Phase::Hibernating, Some(EngineCall::Stop)));
+    assert_eq!((session.phase(), still.call), (Phase::Hibernating, Some(EngineCall::Stop)));
     found.workload = None;
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
 }
 
 #[test]
@@ -338,7 +334,7 @@ fn a_session_that_no_limit_allows_waits_and_says_so_and_starts_when_there_is_roo
     let wanted = build(&session, &Plan::Wait(verdict), &found);
     assert_eq!((wanted.call.as_ref(), wanted.look_again), (None, Some(noon() + SignedDuration::from_secs(5))));
     session.status = Some(wanted.status);
-    assert_eq!(phase(&session), Phase::Pending);
+    assert_eq!(session.phase(), Phase::Pending);
     let condition = |session: &Session, type_: &str| {
         let all = status(session).conditions.clone();
         all.into_iter().find(|condition| condition.type_ == type_).map(|found| (found.status, found.reason))
@@ -346,7 +342,7 @@ fn a_session_that_no_limit_allows_waits_and_says_so_and_starts_when_there_is_roo
     assert_eq!(condition(&session, "Admitted"), Some(("False".into(), "QuotaExceeded".into())));
     assert_eq!(condition(&session, "TemplateResolved"), Some(("True".into(), "Found".into())));
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
     assert_eq!(condition(&session, "Admitted"), Some(("True".into(), "Admitted".into())));
 }
 
@@ -371,11 +367,11 @@ fn a_session_without_its_template_waits_and_starts_when_it_comes() {
     let (mut session, mut found) = (session(""), found());
     let template = found.template.take();
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Pending);
+    assert_eq!(session.phase(), Phase::Pending);
     assert!(status(&session).doctor.as_ref().unwrap().message.contains("no template"));
     found.template = template;
     step(&mut session, &found);
-    assert_eq!(phase(&session), Phase::Starting);
+    assert_eq!(session.phase(), Phase::Starting);
 }
 
 #[test]
@@ -383,7 +379,7 @@ fn what_runs_goes_on_when_its_template_goes() {
     let (mut session, mut found) = running_session();
     found.template = None;
     let wanted = step(&mut session, &found);
-    assert_eq!((phase(&session), wanted.call), (Phase::Running, None));
+    assert_eq!((session.phase(), wanted.call), (Phase::Running, None));
 }
 
 #[test]
@@ -404,7 +400,7 @@ fn a_terminated_session_is_removed_after_its_time() {
     step(&mut session, &found);
     found.workload = None;
     let ended = step(&mut session, &found);
-    assert_eq!((phase(&session), ended.delete), (Phase::Terminated, false));
+    assert_eq!((session.phase(), ended.delete), (Phase::Terminated, false));
     found.now += SignedDuration::from_hours(168);
     assert!(step(&mut session, &found).delete);
 }
@@ -414,7 +410,7 @@ fn a_workload_of_an_earlier_session_of_that_name_goes_first() {
     let (mut session, mut found) = (session(""), found());
     found.foreign = true;
     let wanted = step(&mut session, &found);
-    assert_eq!((phase(&session), wanted.call), (Phase::Pending, Some(EngineCall::Remove)));
+    assert_eq!((session.phase(), wanted.call), (Phase::Pending, Some(EngineCall::Remove)));
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
 
 /// Whether nothing of it was started yet, or nothing of it is left.
 fn is_to_start(session: &Session) -> bool {
-    let phase = session.status.as_ref().map(|status| status.phase).unwrap_or_default();
+    let phase = session.phase();
     matches!(phase, Phase::Pending | Phase::Hibernated | Phase::Failed)
 }
 
