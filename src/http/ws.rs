@@ -1,6 +1,6 @@
 //! The feeds: what happens, over WebSockets.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, iter, marker::PhantomData, sync::Arc};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload, web};
 use async_trait::async_trait;
@@ -166,6 +166,22 @@ impl Resume {
     }
 }
 
+/// Opens a socket on `topics` alone.
+fn follow<P>(
+    app: &App,
+    caller: &SocketCaller<P>,
+    request: &HttpRequest,
+    payload: web::Payload,
+    topics: impl IntoIterator<Item = Topic>,
+    resume: &Resume,
+) -> Result<HttpResponse, Error> {
+    let drain = open(app, caller, request, false)?;
+    for topic in topics {
+        app.hub.subscribe(drain.socket(), &app.engine, &topic, resume.cursor(), LogWish::default())?;
+    }
+    Ok(switch(app, request, payload, drain))
+}
+
 /// The sessions that the caller may see, as they change: a snapshot, then `session.created`, `session.updated`,
 /// `session.deleted`, `session.activity` and, for one's own, `session.warning`.
 #[utoipa::path(get, path = "/api/v1/ws/sessions", tag = "feeds", params(Resume),
@@ -177,14 +193,9 @@ pub async fn ws_sessions(
     app: web::Data<App>,
     resume: Params<Resume>,
 ) -> Result<HttpResponse, Error> {
-    let drain = open(&app, &caller, &request, false)?;
-    let subscribe =
-        |topic: Topic| app.hub.subscribe(drain.socket(), &app.engine, &topic, resume.0.cursor(), LogWish::default());
-    subscribe(Topic::Feed(Subject::Sessions))?;
-    if caller.caller.may(Permission::SelfManage) {
-        subscribe(Topic::Notifications)?;
-    }
-    Ok(switch(&app, &request, payload, drain))
+    let told = caller.caller.may(Permission::SelfManage).then_some(Topic::Notifications);
+    let topics = iter::once(Topic::Feed(Subject::Sessions)).chain(told);
+    follow(&app, &caller, &request, payload, topics, &resume.0)
 }
 
 /// The jobs that the caller may see, as they go on: a snapshot of those that have not ended and the latest of those
@@ -198,10 +209,7 @@ pub async fn ws_jobs(
     app: web::Data<App>,
     resume: Params<Resume>,
 ) -> Result<HttpResponse, Error> {
-    let drain = open(&app, &caller, &request, false)?;
-    let topic = Topic::Feed(Subject::Jobs);
-    app.hub.subscribe(drain.socket(), &app.engine, &topic, resume.0.cursor(), LogWish::default())?;
-    Ok(switch(&app, &request, payload, drain))
+    follow(&app, &caller, &request, payload, [Topic::Feed(Subject::Jobs)], &resume.0)
 }
 
 /// The nodes and what of them is used, every 5 s and whenever something is otherwise: a snapshot with the nodes in
@@ -215,9 +223,7 @@ pub async fn ws_cluster(
     app: web::Data<App>,
     resume: Params<Resume>,
 ) -> Result<HttpResponse, Error> {
-    let drain = open(&app, &caller, &request, false)?;
-    app.hub.subscribe(drain.socket(), &app.engine, &Topic::Cluster, resume.0.cursor(), LogWish::default())?;
-    Ok(switch(&app, &request, payload, drain))
+    follow(&app, &caller, &request, payload, [Topic::Cluster], &resume.0)
 }
 
 /// Which lines are wanted.

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{conditions::Holds, quantity};
 
 /// A machine that sessions run on: a node of the cluster, or the host itself.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Its name; on one machine the host's.
@@ -330,24 +330,15 @@ mod tests {
         Node {
             name: name.into(),
             resource_version: "1".into(),
-            created_at: None,
             ready: true,
             schedulable: true,
-            roles: vec![],
-            labels: BTreeMap::new(),
-            taints: vec![],
             capacity: amounts(2000),
             allocatable: amounts(1930),
             requested: amounts(500),
             used: used.map(amounts),
             pods: Some(3),
             sessions: 2,
-            versions: Versions::default(),
-            provider: None,
-            region: None,
-            zone: None,
-            gpu: None,
-            conditions: vec![],
+            ..Node::default()
         }
     }
 

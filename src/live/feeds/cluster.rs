@@ -84,7 +84,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::domain::nodes::{Amounts, Versions};
 
     const NOON: Timestamp = Timestamp::constant(1_900_000_000, 0);
 
@@ -92,24 +91,10 @@ mod tests {
         Node {
             name: name.into(),
             resource_version: "1".into(),
-            created_at: None,
             ready: true,
             schedulable: true,
-            roles: vec![],
-            labels: BTreeMap::new(),
-            taints: vec![],
-            capacity: Amounts::default(),
-            allocatable: Amounts::default(),
-            requested: Amounts::default(),
-            used: None,
-            pods: None,
             sessions,
-            versions: Versions::default(),
-            provider: None,
-            region: None,
-            zone: None,
-            gpu: None,
-            conditions: vec![],
+            ..Node::default()
         }
     }
 
