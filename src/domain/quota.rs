@@ -3,6 +3,8 @@
 use std::fmt;
 
 use jiff::{Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     fields::FieldError,
@@ -85,25 +87,63 @@ impl Dimension {
     }
 }
 
-/// Amounts of everything that is limited.
+/// One value for each thing that is limited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amounts {
+pub struct Each<T> {
     /// Sessions.
-    pub sessions: i64,
+    pub sessions: T,
     /// Thousandths of a core.
-    pub cpu_millicores: i64,
+    pub cpu_millicores: T,
     /// Bytes.
-    pub memory_bytes: i64,
+    pub memory_bytes: T,
     /// Whole GPUs.
-    pub gpus: i64,
+    pub gpus: T,
     /// Bytes.
-    pub storage_bytes: i64,
-    /// Seconds of a core.
-    pub cpu_seconds: i64,
-    /// Seconds of a GiB.
-    pub memory_seconds: i64,
-    /// Seconds of a GPU.
-    pub gpu_seconds: i64,
+    pub storage_bytes: T,
+    /// Seconds of a core, in a month.
+    pub cpu_seconds: T,
+    /// Seconds of a GiB, in a month.
+    pub memory_seconds: T,
+    /// Seconds of a GPU, in a month.
+    pub gpu_seconds: T,
+}
+
+/// How much there is of each.
+pub type Amounts = Each<i64>;
+
+/// Limits; `None` = no bound.
+pub type Limits = Each<Option<i64>>;
+
+impl<T: Copy> Each<T> {
+    /// The value for one thing.
+    #[must_use]
+    pub const fn get(&self, dimension: Dimension) -> T {
+        match dimension {
+            Dimension::Sessions => self.sessions,
+            Dimension::Cpu => self.cpu_millicores,
+            Dimension::Memory => self.memory_bytes,
+            Dimension::Gpu => self.gpus,
+            Dimension::Storage => self.storage_bytes,
+            Dimension::CpuTime => self.cpu_seconds,
+            Dimension::MemoryTime => self.memory_seconds,
+            Dimension::GpuTime => self.gpu_seconds,
+        }
+    }
+
+    /// What `to` makes of each value.
+    #[must_use]
+    pub fn map<U>(&self, to: impl Fn(T) -> U) -> Each<U> {
+        Each {
+            sessions: to(self.sessions),
+            cpu_millicores: to(self.cpu_millicores),
+            memory_bytes: to(self.memory_bytes),
+            gpus: to(self.gpus),
+            storage_bytes: to(self.storage_bytes),
+            cpu_seconds: to(self.cpu_seconds),
+            memory_seconds: to(self.memory_seconds),
+            gpu_seconds: to(self.gpu_seconds),
+        }
+    }
 }
 
 impl Amounts {
@@ -126,33 +166,8 @@ impl Amounts {
 
     /// What is left of it at rest.
     #[must_use]
-    pub const fn at_rest(self) -> Self {
-        let Self { sessions, storage_bytes, .. } = self;
-        Self {
-            sessions,
-            storage_bytes,
-            cpu_millicores: 0,
-            memory_bytes: 0,
-            gpus: 0,
-            cpu_seconds: 0,
-            memory_seconds: 0,
-            gpu_seconds: 0,
-        }
-    }
-
-    /// The amount of one thing.
-    #[must_use]
-    pub const fn get(&self, dimension: Dimension) -> i64 {
-        match dimension {
-            Dimension::Sessions => self.sessions,
-            Dimension::Cpu => self.cpu_millicores,
-            Dimension::Memory => self.memory_bytes,
-            Dimension::Gpu => self.gpus,
-            Dimension::Storage => self.storage_bytes,
-            Dimension::CpuTime => self.cpu_seconds,
-            Dimension::MemoryTime => self.memory_seconds,
-            Dimension::GpuTime => self.gpu_seconds,
-        }
+    pub fn at_rest(self) -> Self {
+        Self { sessions: self.sessions, storage_bytes: self.storage_bytes, ..Self::default() }
     }
 
     /// Whether none of `other` is more than this.
@@ -162,64 +177,44 @@ impl Amounts {
     }
 }
 
-/// Limits; `None` = no bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Sessions.
-    pub sessions: Option<i64>,
-    /// Thousandths of a core.
-    pub cpu_millicores: Option<i64>,
-    /// Bytes.
-    pub memory_bytes: Option<i64>,
-    /// Whole GPUs.
-    pub gpus: Option<i64>,
-    /// Bytes.
-    pub storage_bytes: Option<i64>,
-    /// Seconds of a core in a month.
-    pub cpu_seconds: Option<i64>,
-    /// Seconds of a GiB in a month.
-    pub memory_seconds: Option<i64>,
-    /// Seconds of a GPU in a month.
-    pub gpu_seconds: Option<i64>,
-}
-
-/// Limits as they are written: counts as numbers, the rest as Kubernetes quantities.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Amounts of what is limited; what is absent has no limit.
+///
+/// Counts are numbers, the rest Kubernetes quantities.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = QuotaAmounts, description = "Amounts of what is limited; what is absent has no limit.")]
 pub struct Written {
-    /// Sessions.
+    /// Sessions, from their creation until they are deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1_000_000)]
     pub sessions: Option<i64>,
-    /// Processor time, such as `500m` or `4`.
+    /// Processor time of sessions that are not at rest, such as `500m` or `4`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<String>,
-    /// Memory, such as `8Gi`.
+    /// Memory of sessions that are not at rest, such as `8Gi`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
-    /// Whole GPUs.
+    /// GPUs of sessions that are not at rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<String>,
-    /// Size of homes, such as `20Gi`.
+    /// Size of the homes of all sessions, such as `20Gi`; each home counts once.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
     /// Hours of a core in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub cpu_hours: Option<f64>,
-    /// Hours of a GiB in a month.
+    /// Hours of a GiB of memory in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub memory_hours: Option<f64>,
     /// Hours of a GPU in a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub gpu_hours: Option<f64>,
 }
 
 impl Limits {
-    /// The limit of one thing.
-    #[must_use]
-    pub const fn get(&self, dimension: Dimension) -> Option<i64> {
-        match dimension {
-            Dimension::Sessions => self.sessions,
-            Dimension::Cpu => self.cpu_millicores,
-            Dimension::Memory => self.memory_bytes,
-            Dimension::Gpu => self.gpus,
-            Dimension::Storage => self.storage_bytes,
-            Dimension::CpuTime => self.cpu_seconds,
-            Dimension::MemoryTime => self.memory_seconds,
-            Dimension::GpuTime => self.gpu_seconds,
-        }
-    }
-
     /// Reads limits as they are written.
     ///
     /// # Errors
@@ -355,11 +350,13 @@ impl fmt::Display for Subject {
 }
 
 /// Where limits come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = QuotaOrigin)]
 pub enum Origin {
-    /// They were set for the subject itself.
+    /// They were set for this person or group.
     Own,
-    /// The default for everybody.
+    /// They are everybody's.
     Default,
     /// There are none.
     None,
