@@ -324,17 +324,10 @@ mod tests {
     fn user(name: &str) -> User {
         User {
             id: Uuid::from_u128(name.bytes().fold(0, |id, byte| id * 31 + u128::from(byte))),
-            name: name.to_owned(),
-            display_name: String::new(),
-            email: None,
             roles: BTreeSet::from([Role::User]),
-            disabled: false,
-            mapped_roles: BTreeSet::new(),
             has_password: true,
             epoch: 1,
-            version: 1,
-            created_at: NOON.parse().unwrap(),
-            last_sign_in_at: None,
+            ..User::new(name.to_owned(), NOON.parse().unwrap())
         }
     }
 

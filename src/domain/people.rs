@@ -1,5 +1,6 @@
 //! Rules about people: their names, roles and passwords.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{fields::FieldError, names::is_dns_label};
@@ -46,6 +47,47 @@ impl Role {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+}
+
+/// People who are dealt with together: a group, or a project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// A DNS label; never changes.
+    pub name: String,
+    /// What is shown; may be empty.
+    pub display_name: String,
+    /// Grows with each change that is shown.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How many people belong to it.
+    pub members: i64,
+}
+
+impl Team {
+    /// A new one without members.
+    ///
+    /// # Errors
+    /// Every field that is wrong.
+    pub fn new(name: String, display_name: String, now: Timestamp) -> Result<Self, Vec<FieldError>> {
+        let wrong: Vec<FieldError> =
+            [check_name(&name).err(), check_display_name(&display_name).err()].into_iter().flatten().collect();
+        if wrong.is_empty() {
+            Ok(Self { name, display_name, version: 1, created_at: now, members: 0 })
+        } else {
+            Err(wrong)
+        }
+    }
+
+    /// The team as it is shown with another name; `None`: it is shown so already.
+    ///
+    /// # Errors
+    /// The field `displayName` with the rule that is broken.
+    pub fn shown_as(&self, display_name: Option<String>) -> Result<Option<Self>, FieldError> {
+        let Some(display_name) = display_name.filter(|new| *new != self.display_name) else { return Ok(None) };
+        check_display_name(&display_name)?;
+        Ok(Some(Self { display_name, version: self.version + 1, ..self.clone() }))
     }
 }
 

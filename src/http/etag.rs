@@ -69,7 +69,20 @@ pub fn show_version(request: &HttpRequest, version: &str, object: &impl Serializ
     if known.is_some_and(|tags| tags.split(',').any(|known| same(known.trim()))) {
         return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
     }
-    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(object)
+    current(version, object)
+}
+
+/// Shows `object` as it is now, at `version`.
+pub fn current(version: &str, object: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::ETAG, tag(version))).json(object)
+}
+
+/// Shows what was made at `location`, and is at `version`.
+pub fn made(location: String, version: &str, object: &impl Serialize) -> HttpResponse {
+    HttpResponse::Created()
+        .insert_header((header::LOCATION, location))
+        .insert_header((header::ETAG, tag(version)))
+        .json(object)
 }
 
 /// Shows what a write made of `object`, with its `ETag` and the revision to send with the next read.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ use crate::{
         Auth,
         permission::needs::{GroupsRead, GroupsWrite},
     },
-    services::groups::{self, Group, Member},
+    services::groups::{self, Member, Team},
 };
 
 /// A group.
@@ -37,9 +37,9 @@ pub struct GroupView {
     created_at: Timestamp,
 }
 
-impl From<Group> for GroupView {
-    fn from(group: Group) -> Self {
-        let Group { name, display_name, members, created_at, version: _ } = group;
+impl From<Team> for GroupView {
+    fn from(group: Team) -> Self {
+        let Team { name, display_name, members, created_at, version: _ } = group;
         Self { name, display_name, members, created_at }
     }
 }
@@ -119,10 +119,8 @@ pub async fn create_group(
 ) -> Result<HttpResponse, Error> {
     let NewGroup { name, display_name } = body.0;
     let group = groups::create(&auth, &caller, name, display_name).await?;
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api/v1/groups/{}", group.name)))
-        .insert_header((header::ETAG, etag::tag(&group.version.to_string())))
-        .json(GroupView::from(group)))
+    let (location, version) = (format!("/api/v1/groups/{}", group.name), group.version.to_string());
+    Ok(etag::made(location, &version, &GroupView::from(group)))
 }
 
 /// Shows a group.
@@ -149,8 +147,7 @@ pub async fn change_group(
     body: Body<GroupChange>,
 ) -> Result<HttpResponse, Error> {
     let group = groups::change(&auth, &caller, &name, condition.version()?, body.0.display_name).await?;
-    let tag = etag::tag(&group.version.to_string());
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(GroupView::from(group)))
+    Ok(etag::current(&group.version.to_string(), &GroupView::from(group)))
 }
 
 /// Deletes a group. Its members stay; what it gave them ends.

@@ -1,6 +1,6 @@
 //! `/api/v1/rbac-mappings`: the rules from what identity providers say to groups and roles.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -123,10 +123,8 @@ pub async fn create_mapping(
 ) -> Result<HttpResponse, Error> {
     let Body(NewMapping { issuer, principal, team, role, enabled }) = body;
     let rule = mappings::create(&auth, &caller, NewRule { issuer, principal, team, role, enabled }).await?;
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api/v1/rbac-mappings/{}", rule.id)))
-        .insert_header((header::ETAG, etag::tag(&rule.version.to_string())))
-        .json(Mapping::from(rule)))
+    let (location, version) = (format!("/api/v1/rbac-mappings/{}", rule.id), rule.version.to_string());
+    Ok(etag::made(location, &version, &Mapping::from(rule)))
 }
 
 /// Shows a rule.
@@ -155,8 +153,7 @@ pub async fn change_mapping(
     let Body(MappingChange { issuer, principal, team, role, enabled }) = body;
     let change = Change { issuer, principal, team, role, enabled };
     let rule = mappings::change(&auth, &caller, &id, condition.version()?, change).await?;
-    let tag = etag::tag(&rule.version.to_string());
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(Mapping::from(rule)))
+    Ok(etag::current(&rule.version.to_string(), &Mapping::from(rule)))
 }
 
 /// Removes a rule. What it gave goes at each person's next sign-in.

@@ -1,6 +1,6 @@
 //! `/api/admin/nodes`.
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -75,8 +75,7 @@ pub async fn get_node(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
     let detail = nodes::get(&app, &caller, &name).await?;
-    let tag = etag::tag(&detail.node.resource_version);
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(detail))
+    Ok(etag::current(&detail.node.resource_version, &detail))
 }
 
 /// Makes a change and shows what the node is then.
@@ -88,7 +87,7 @@ async fn change(
     expected: &IfMatch,
 ) -> Result<HttpResponse, Error> {
     let node = nodes::change(app, caller, name, change, expected.0.as_deref()).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag::tag(&node.resource_version))).json(node))
+    Ok(etag::current(&node.resource_version, &node))
 }
 
 /// A label.

@@ -1,6 +1,6 @@
 //! `/api/v1/projects`: what several people work at.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::{
         permission::needs::{ProjectsRead, ProjectsWrite},
     },
     domain::people::ProjectRole,
-    services::projects::{self, Member, Project},
+    services::projects::{self, Member, Team},
 };
 
 /// A project.
@@ -36,9 +36,9 @@ pub struct ProjectView {
     created_at: Timestamp,
 }
 
-impl From<Project> for ProjectView {
-    fn from(project: Project) -> Self {
-        let Project { name, display_name, members, created_at, version: _ } = project;
+impl From<Team> for ProjectView {
+    fn from(project: Team) -> Self {
+        let Team { name, display_name, members, created_at, version: _ } = project;
         Self { name, display_name, members, created_at }
     }
 }
@@ -118,10 +118,8 @@ pub async fn create_project(
 ) -> Result<HttpResponse, Error> {
     let NewProject { name, display_name, manager } = body.0;
     let project = projects::create(&auth, &caller, name, display_name, manager.as_deref()).await?;
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api/v1/projects/{}", project.name)))
-        .insert_header((header::ETAG, etag::tag(&project.version.to_string())))
-        .json(ProjectView::from(project)))
+    let (location, version) = (format!("/api/v1/projects/{}", project.name), project.version.to_string());
+    Ok(etag::made(location, &version, &ProjectView::from(project)))
 }
 
 /// Shows a project that the caller belongs to.
@@ -148,8 +146,7 @@ pub async fn change_project(
     body: Body<ProjectChange>,
 ) -> Result<HttpResponse, Error> {
     let project = projects::change(&auth, &caller, &name, condition.version()?, body.0.display_name).await?;
-    let tag = etag::tag(&project.version.to_string());
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(ProjectView::from(project)))
+    Ok(etag::current(&project.version.to_string(), &ProjectView::from(project)))
 }
 
 /// Deletes a project. Its sessions stay, each with its owner.

@@ -1,6 +1,6 @@
 //! `/api/v1/catalog/repositories`.
 
-use actix_web::{HttpResponse, http::StatusCode, web};
+use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     body::Body,
-    etag::IfMatch,
+    etag::{self, IfMatch},
     guard::Guarded,
     jobs::accepted,
     list::{Column, ListQuery, Page},
@@ -237,10 +237,7 @@ pub async fn create_repository(
 ) -> Result<HttpResponse, Error> {
     let made = RepositoryView::from(repositories::create(&app, &caller, body.0.wish()?).await?);
     let location = format!("/api/v1/catalog/repositories/{}", made.id);
-    Ok(HttpResponse::Created()
-        .insert_header((actix_web::http::header::LOCATION, location))
-        .insert_header((actix_web::http::header::ETAG, format!("\"{}\"", made.version)))
-        .json(made))
+    Ok(etag::made(location, &made.version.to_string(), &made))
 }
 
 /// One repository.
@@ -252,12 +249,12 @@ pub async fn get_repository(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Error> {
     // Its state moves without a change of the settings, so that nobody is answered that they know it.
-    Ok(with_version(StatusCode::OK, repositories::get(&app, &id).await?.into()))
+    Ok(current(repositories::get(&app, &id).await?))
 }
 
-fn with_version(status: StatusCode, repository: RepositoryView) -> HttpResponse {
-    let tag = format!("\"{}\"", repository.version);
-    HttpResponse::build(status).insert_header((actix_web::http::header::ETAG, tag)).json(repository)
+fn current(repository: Repository) -> HttpResponse {
+    let view = RepositoryView::from(repository);
+    etag::current(&view.version.to_string(), &view)
 }
 
 /// Changes a repository's settings, and has it synced.
@@ -275,7 +272,7 @@ pub async fn change_repository(
     let wish = patched(&old, body.0)?.wish()?;
     let version = if_match.0.map(|version| version.parse().map_err(|_| Error::Stale)).transpose()?;
     let changed = repositories::change(&app, &caller, old, wish, version).await?;
-    Ok(with_version(StatusCode::OK, changed.into()))
+    Ok(current(changed))
 }
 
 /// What `old` would be with `patch`.

@@ -228,8 +228,7 @@ pub async fn change_user(
     let Body(UserChange { display_name, email, roles, disabled }) = body;
     let change = Change { display_name, email, roles, disabled };
     let user = accounts::change(&auth, &caller, &name, condition.version()?, change).await?;
-    let tag = etag::tag(&user.version.to_string());
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(UserView::from(user)))
+    Ok(etag::current(&user.version.to_string(), &UserView::from(user)))
 }
 
 /// Deletes an account. Its name is never given out again.

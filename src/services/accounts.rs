@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
+    at_version,
     audit::{self, Entry},
     sign_in,
 };
@@ -21,11 +22,14 @@ use crate::{
         secret::{random, sha256},
     },
     domain::{
-        names::is_dns_label,
         people::{check_display_name, check_email, check_name},
         quota::Subject,
     },
-    store::{groups, identities, projects, quotas, sign_in_failures, sign_in_links, users},
+    store::{
+        identities, quotas, sign_in_failures, sign_in_links,
+        teams::{self, Kind},
+        users,
+    },
 };
 
 /// How long the link of the very first administrator works.
@@ -101,7 +105,6 @@ pub async fn list(auth: &Auth, query: &Query) -> Result<(Vec<User>, i64), Error>
 
 /// The account of that name.
 pub async fn get(auth: &Auth, name: &str) -> Result<User, Error> {
-    exists(name)?;
     users::by_name(&auth.client().await?, name).await?.ok_or_else(|| Error::not_found("user", name))
 }
 
@@ -111,20 +114,8 @@ pub async fn get(auth: &Auth, name: &str) -> Result<User, Error> {
 /// [`Error::AlreadyExists`] for a name that is or was in use.
 pub async fn create(auth: &Auth, caller: &Caller, new: NewUser) -> Result<(User, Link), Error> {
     check(&new.name, &new.display_name, new.email.as_deref(), &new.roles)?;
-    let user = User {
-        id: Uuid::now_v7(),
-        name: new.name,
-        display_name: new.display_name,
-        email: new.email,
-        roles: new.roles,
-        mapped_roles: BTreeSet::new(),
-        disabled: false,
-        has_password: false,
-        epoch: 0,
-        version: 1,
-        created_at: auth.now(),
-        last_sign_in_at: None,
-    };
+    let NewUser { name, display_name, email, roles } = new;
+    let user = User { display_name, email, roles, ..User::new(name, auth.now()) };
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     users::insert(&transaction, &user).await?;
@@ -196,8 +187,9 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     let user = locked(&transaction, name, version).await?;
     keep_one(&administrators, &user)?;
     sign_in::end_credentials(auth, &transaction, user.id).await?;
-    groups::leave_all(&transaction, user.id).await?;
-    projects::leave_all(&transaction, user.id).await?;
+    for kind in [Kind::Group, Kind::Project] {
+        teams::leave_all(&transaction, kind, user.id).await?;
+    }
     quotas::remove(&transaction, &Subject::User(name.to_owned())).await?;
     identities::forget(&transaction, user.id).await?;
     users::erase(&transaction, user.id, auth.now()).await?;
@@ -250,18 +242,9 @@ pub async fn first_link(auth: &Auth) -> Result<Option<Link>, Error> {
 
 fn first_administrator(now: Timestamp) -> User {
     User {
-        id: Uuid::now_v7(),
-        name: FIRST_ADMINISTRATOR.to_owned(),
         display_name: "Administrator".to_owned(),
-        email: None,
         roles: BTreeSet::from([Role::Admin]),
-        mapped_roles: BTreeSet::new(),
-        disabled: false,
-        has_password: false,
-        epoch: 0,
-        version: 1,
-        created_at: now,
-        last_sign_in_at: None,
+        ..User::new(FIRST_ADMINISTRATOR.to_owned(), now)
     }
 }
 
@@ -277,15 +260,10 @@ async fn make_link(
     Ok(Link { secret: encode_secret(&secret).into(), expires_at })
 }
 
-/// Refuses a name that no account can have before the database is asked about it.
-fn exists(name: &str) -> Result<(), Error> {
-    if is_dns_label(name) { Ok(()) } else { Err(Error::not_found("user", name)) }
-}
-
 async fn locked(transaction: &Transaction<'_>, name: &str, version: Option<i64>) -> Result<User, Error> {
-    exists(name)?;
     let user = users::by_name_locked(transaction, name).await?.ok_or_else(|| Error::not_found("user", name))?;
-    if version.is_some_and(|version| version != user.version) { Err(Error::Stale) } else { Ok(user) }
+    at_version(version, user.version)?;
+    Ok(user)
 }
 
 /// Refuses to take away the last administrator who can sign in.

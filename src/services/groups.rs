@@ -2,18 +2,21 @@
 
 use serde::Serialize;
 
-use super::audit::{self, Entry};
-pub use crate::store::groups::{Group, Member};
+use super::{
+    at_version,
+    audit::{self, Entry},
+};
 use crate::{
     Error,
     auth::{Auth, Caller},
-    domain::{
-        names::is_dns_label,
-        people::{check_display_name, check_name},
-        quota::Subject,
+    domain::quota::Subject,
+    store::{
+        groups, quotas,
+        teams::{self, Kind},
+        users,
     },
-    store::{groups, quotas, users},
 };
+pub use crate::{domain::people::Team, store::groups::Member};
 
 /// A group as the audit shows it.
 #[derive(Serialize)]
@@ -23,37 +26,31 @@ struct Shown<'a> {
     display_name: &'a str,
 }
 
-impl<'a> From<&'a Group> for Shown<'a> {
-    fn from(group: &'a Group) -> Self {
+impl<'a> From<&'a Team> for Shown<'a> {
+    fn from(group: &'a Team) -> Self {
         Self { name: &group.name, display_name: &group.display_name }
     }
 }
 
 /// A page of the groups in which each of `words` occurs, and how many there are in all.
-pub async fn list(auth: &Auth, words: &[String], offset: i64, limit: i64) -> Result<(Vec<Group>, i64), Error> {
+pub async fn list(auth: &Auth, words: &[String], offset: i64, limit: i64) -> Result<(Vec<Team>, i64), Error> {
     groups::list(&auth.client().await?, words, offset, limit).await
 }
 
 /// The group of that name.
-pub async fn get(auth: &Auth, name: &str) -> Result<Group, Error> {
-    exists(name)?;
-    groups::by_name(&auth.client().await?, name).await?.ok_or_else(|| Error::not_found("group", name))
+pub async fn get(auth: &Auth, name: &str) -> Result<Team, Error> {
+    teams::by_name(&auth.client().await?, Kind::Group, name).await?.ok_or_else(|| Error::not_found("group", name))
 }
 
 /// Makes a group without members.
 ///
 /// # Errors
 /// [`Error::AlreadyExists`] for a name that is in use.
-pub async fn create(auth: &Auth, caller: &Caller, name: String, display_name: String) -> Result<Group, Error> {
-    let wrong: Vec<_> =
-        [check_name(&name).err(), check_display_name(&display_name).err()].into_iter().flatten().collect();
-    if !wrong.is_empty() {
-        return Err(Error::Invalid(wrong));
-    }
-    let group = Group { name, display_name, version: 1, created_at: auth.now(), members: 0 };
+pub async fn create(auth: &Auth, caller: &Caller, name: String, display_name: String) -> Result<Team, Error> {
+    let group = Team::new(name, display_name, auth.now()).map_err(Error::Invalid)?;
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
-    groups::insert(&transaction, &group).await?;
+    teams::insert(&transaction, Kind::Group, &group).await?;
     let entry = Entry::new("group.create", target(&group.name)).after(&Shown::from(&group));
     audit::record(&transaction, caller, entry).await?;
     transaction.commit().await?;
@@ -70,20 +67,17 @@ pub async fn change(
     name: &str,
     version: Option<i64>,
     display_name: Option<String>,
-) -> Result<Group, Error> {
+) -> Result<Team, Error> {
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let before = locked(&transaction, name, version).await?;
-    let after = Group { display_name: display_name.unwrap_or_else(|| before.display_name.clone()), ..before.clone() };
-    check_display_name(&after.display_name).map_err(|wrong| Error::Invalid(vec![wrong]))?;
-    if after == before {
-        return Ok(before);
-    }
-    groups::update(&transaction, &after).await?;
+    let after = before.shown_as(display_name).map_err(|wrong| Error::Invalid(vec![wrong]))?;
+    let Some(after) = after else { return Ok(before) };
+    teams::update(&transaction, Kind::Group, &after).await?;
     let entry = Entry::new("group.change", target(name)).before(&Shown::from(&before)).after(&Shown::from(&after));
     audit::record(&transaction, caller, entry).await?;
     transaction.commit().await?;
-    Ok(Group { version: after.version + 1, ..after })
+    Ok(after)
 }
 
 /// Deletes a group; its members stay.
@@ -94,7 +88,7 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let group = locked(&transaction, name, version).await?;
-    groups::delete(&transaction, name).await?;
+    teams::delete(&transaction, Kind::Group, name).await?;
     quotas::remove(&transaction, &Subject::Group(name.to_owned())).await?;
     let entry = Entry::new("group.delete", target(name)).before(&Shown::from(&group));
     audit::record(&transaction, caller, entry).await?;
@@ -129,7 +123,7 @@ pub async fn leave(auth: &Auth, caller: &Caller, group: &str, user: &str) -> Res
     let transaction = client.transaction().await?;
     locked(&transaction, group, None).await?;
     let person = person(&transaction, user).await?;
-    if !groups::leave(&transaction, group, person.id).await? {
+    if !teams::leave(&transaction, Kind::Group, group, person.id).await? {
         return Err(Error::not_found("member", user));
     }
     let entry = Entry::new("group.leave", target(group)).before(&serde_json::json!({ "member": user }));
@@ -145,23 +139,18 @@ pub async fn of_user(auth: &Auth, user: &str) -> Result<Vec<String>, Error> {
 }
 
 async fn person(db: &impl deadpool_postgres::GenericClient, name: &str) -> Result<users::User, Error> {
-    let found = if is_dns_label(name) { users::by_name(db, name).await? } else { None };
-    found.ok_or_else(|| Error::not_found("user", name))
-}
-
-/// Refuses a name that no group can have before the database is asked about it.
-fn exists(name: &str) -> Result<(), Error> {
-    if is_dns_label(name) { Ok(()) } else { Err(Error::not_found("group", name)) }
+    users::by_name(db, name).await?.ok_or_else(|| Error::not_found("user", name))
 }
 
 async fn locked(
     transaction: &deadpool_postgres::Transaction<'_>,
     name: &str,
     version: Option<i64>,
-) -> Result<Group, Error> {
-    exists(name)?;
-    let group = groups::by_name_locked(transaction, name).await?.ok_or_else(|| Error::not_found("group", name))?;
-    if version.is_some_and(|version| version != group.version) { Err(Error::Stale) } else { Ok(group) }
+) -> Result<Team, Error> {
+    let group = teams::by_name_locked(transaction, Kind::Group, name).await?;
+    let group = group.ok_or_else(|| Error::not_found("group", name))?;
+    at_version(version, group.version)?;
+    Ok(group)
 }
 
 fn target(name: &str) -> String {

@@ -11,7 +11,7 @@ pub use crate::store::identities::Identity;
 use crate::{
     Error,
     auth::{Auth, Caller},
-    domain::{fields::FieldError, names::is_dns_label, sso::is_text},
+    domain::{fields::FieldError, sso::is_text},
     store::{
         groups,
         identities::{self, Who},
@@ -22,7 +22,7 @@ use crate::{
 /// The identities of a person, the oldest first.
 pub async fn list(auth: &Auth, user: &str) -> Result<Vec<Identity>, Error> {
     let client = auth.client().await?;
-    let found = if is_dns_label(user) { users::by_name(&client, user).await? } else { None };
+    let found = users::by_name(&client, user).await?;
     identities::of_user(&client, found.ok_or_else(|| Error::not_found("user", user))?.id).await
 }
 
@@ -96,8 +96,7 @@ async fn part(
 }
 
 async fn locked(transaction: &Transaction<'_>, user: &str) -> Result<User, Error> {
-    let found = if is_dns_label(user) { users::by_name_locked(transaction, user).await? } else { None };
-    found.ok_or_else(|| Error::not_found("user", user))
+    users::by_name_locked(transaction, user).await?.ok_or_else(|| Error::not_found("user", user))
 }
 
 fn check(issuer: &str, subject: &str) -> Result<(), Error> {

@@ -102,7 +102,7 @@ pub async fn create(
 async fn open(app: &App, intent: &Intent, ask: &Ask) -> Result<(), Error> {
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
-    store::reservations::admit(&transaction, ask, &quotas::month(app)).await?.map_err(quotas::refused)?;
+    quotas::admit(app, &transaction, ask).await?;
     store::intents::open(&transaction, intent).await?;
     Ok(transaction.commit().await?)
 }

@@ -4,13 +4,19 @@ use deadpool_postgres::Transaction;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::audit::{self, Entry};
+use super::{
+    at_version,
+    audit::{self, Entry},
+};
 pub use crate::domain::sso::Rule;
 use crate::{
     Error,
     auth::{Auth, Caller, Role},
     domain::sso::{check_rule, principal},
-    store::{groups, mapping_rules},
+    store::{
+        mapping_rules,
+        teams::{self, Kind},
+    },
 };
 
 /// What a rule is to say.
@@ -82,7 +88,7 @@ pub async fn change(
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let before = mapping_rules::by_id_locked(&transaction, parsed(id)?).await?.ok_or_else(|| missing(id))?;
-    at(&before, version)?;
+    at_version(version, before.version)?;
     let mut after = before.clone();
     if let Some(written) = change.principal {
         (after.claim, after.value) = principal(&written).map_err(|field| Error::Invalid(vec![field]))?;
@@ -108,7 +114,7 @@ pub async fn delete(auth: &Auth, caller: &Caller, id: &str, version: Option<i64>
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let rule = mapping_rules::by_id_locked(&transaction, parsed(id)?).await?.ok_or_else(|| missing(id))?;
-    at(&rule, version)?;
+    at_version(version, rule.version)?;
     mapping_rules::delete(&transaction, rule.id).await?;
     audit::record(&transaction, caller, Entry::new("mapping.delete", target(rule.id)).before(&shown(&rule))).await?;
     Ok(transaction.commit().await?)
@@ -122,14 +128,10 @@ fn check(rule: &Rule) -> Result<(), Error> {
 /// Refuses a rule that gives a group which does not exist.
 async fn require_team(transaction: &Transaction<'_>, rule: &Rule) -> Result<(), Error> {
     let Some(team) = &rule.team else { return Ok(()) };
-    match groups::by_name(transaction, team).await? {
+    match teams::by_name(transaction, Kind::Group, team).await? {
         Some(_) => Ok(()),
         None => Err(Error::field("team", format!("there is no group {team}: make it first"))),
     }
-}
-
-fn at(rule: &Rule, version: Option<i64>) -> Result<(), Error> {
-    if version.is_some_and(|version| version != rule.version) { Err(Error::Stale) } else { Ok(()) }
 }
 
 fn parsed(id: &str) -> Result<Uuid, Error> {

@@ -27,3 +27,10 @@ pub mod sso;
 pub mod templates;
 pub mod tokens;
 pub mod upkeep;
+
+use crate::Error;
+
+/// Refuses what is at another version than the caller expects, where the caller said so.
+fn at_version(expected: Option<i64>, found: i64) -> Result<(), Error> {
+    if expected.is_some_and(|expected| expected != found) { Err(Error::Stale) } else { Ok(()) }
+}

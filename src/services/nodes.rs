@@ -77,7 +77,7 @@ pub(super) fn sessions_on(app: &App, node: &str) -> Vec<Arc<Session>> {
     let starts_here = app.config.engine.kind() == EngineKind::Local;
     let here = |session: &Arc<Session>| match place(session) {
         Some(place) => place == node,
-        None => starts_here && sessions::phase_of(session) == Phase::Starting,
+        None => starts_here && session.phase() == Phase::Starting,
     };
     app.sessions.snapshot(None).into_iter().filter(here).collect()
 }
@@ -167,7 +167,7 @@ fn shown(session: &Session) -> NodeSession {
         display_name: sessions::shown_name(session).to_owned(),
         user: session.spec.user.clone(),
         template: session.spec.template.clone(),
-        phase: sessions::phase_of(session),
+        phase: session.phase(),
         started_at: workload.and_then(|workload| workload.started_at.as_ref()).map(|time| time.0),
     }
 }

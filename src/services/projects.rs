@@ -3,18 +3,21 @@
 use deadpool_postgres::{GenericClient, Transaction};
 use serde_json::json;
 
-use super::audit::{self, Entry};
-pub use crate::store::projects::{Member, Project};
+use super::{
+    at_version,
+    audit::{self, Entry},
+};
 use crate::{
     Error,
     auth::{Auth, Caller, Permission},
-    domain::{
-        names::is_dns_label,
-        people::{ProjectRole, check_display_name, check_name},
-        quota::Subject,
+    domain::{people::ProjectRole, quota::Subject},
+    store::{
+        projects, quotas,
+        teams::{self, Kind},
+        users,
     },
-    store::{projects, quotas, users},
 };
+pub use crate::{domain::people::Team, store::projects::Member};
 
 /// What the caller may do with a project that they may know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +39,11 @@ async fn right(db: &impl GenericClient, caller: &Caller, name: &str) -> Result<O
     })
 }
 
+/// Refuses a caller who may not know of the project. What they may do with it, if it is there.
+async fn visible(db: &impl GenericClient, caller: &Caller, name: &str) -> Result<Right, Error> {
+    right(db, caller, name).await?.ok_or_else(|| Error::not_found("project", name))
+}
+
 /// The project, locked, if the caller has that right. `version`: what it has to be at, where the caller said so.
 async fn locked(
     transaction: &Transaction<'_>,
@@ -43,29 +51,28 @@ async fn locked(
     name: &str,
     needed: Right,
     version: Option<i64>,
-) -> Result<Project, Error> {
-    let missing = || Error::not_found("project", name);
-    if !is_dns_label(name) {
-        return Err(missing());
-    }
-    let right = right(transaction, caller, name).await?.ok_or_else(missing)?;
-    let project = projects::by_name_locked(transaction, name).await?.ok_or_else(missing)?;
+) -> Result<Team, Error> {
+    let right = visible(transaction, caller, name).await?;
+    let project = teams::by_name_locked(transaction, Kind::Project, name).await?;
+    let project = project.ok_or_else(|| Error::not_found("project", name))?;
     if right < needed {
         return Err(Error::Forbidden("only managers of the project do that: ask one of them".into()));
     }
-    if version.is_some_and(|version| version != project.version) { Err(Error::Stale) } else { Ok(project) }
+    at_version(version, project.version)?;
+    Ok(project)
 }
 
 /// The projects that the caller belongs to; with `projects:read-all` all of them. By name.
-pub async fn list(auth: &Auth, caller: &Caller) -> Result<Vec<Project>, Error> {
+pub async fn list(auth: &Auth, caller: &Caller) -> Result<Vec<Team>, Error> {
     let all = caller.may(Permission::ProjectsReadAll);
     projects::list(&auth.client().await?, (!all).then_some(caller.user.as_str())).await
 }
 
 /// The project of that name, if the caller may know of it.
-pub async fn get(auth: &Auth, caller: &Caller, name: &str) -> Result<Project, Error> {
-    let mut client = auth.client().await?;
-    locked(&client.transaction().await?, caller, name, Right::See, None).await
+pub async fn get(auth: &Auth, caller: &Caller, name: &str) -> Result<Team, Error> {
+    let client = auth.client().await?;
+    visible(&client, caller, name).await?;
+    teams::by_name(&client, Kind::Project, name).await?.ok_or_else(|| Error::not_found("project", name))
 }
 
 /// Makes a project whose first manager is `manager`.
@@ -78,19 +85,14 @@ pub async fn create(
     name: String,
     display_name: String,
     manager: Option<&str>,
-) -> Result<Project, Error> {
-    let wrong: Vec<_> =
-        [check_name(&name).err(), check_display_name(&display_name).err()].into_iter().flatten().collect();
-    if !wrong.is_empty() {
-        return Err(Error::Invalid(wrong));
-    }
-    let mut project = Project { name, display_name, version: 1, created_at: auth.now(), members: 0 };
+) -> Result<Team, Error> {
+    let mut project = Team::new(name, display_name, auth.now()).map_err(Error::Invalid)?;
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
-    projects::insert(&transaction, &project).await?;
+    teams::insert(&transaction, Kind::Project, &project).await?;
     if let Some(manager) = manager {
         let missing = || Error::field("manager", format!("there is no account “{manager}”"));
-        let person = person(&transaction, manager).await?.ok_or_else(missing)?;
+        let person = users::by_name(&transaction, manager).await?.ok_or_else(missing)?;
         projects::join(&transaction, &project.name, person.id, ProjectRole::Manager, auth.now()).await?;
         (project.members, project.version) = (1, 2);
     }
@@ -110,21 +112,18 @@ pub async fn change(
     name: &str,
     version: Option<i64>,
     display_name: Option<String>,
-) -> Result<Project, Error> {
+) -> Result<Team, Error> {
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let before = locked(&transaction, caller, name, Right::Manage, version).await?;
-    let after = Project { display_name: display_name.unwrap_or_else(|| before.display_name.clone()), ..before.clone() };
-    check_display_name(&after.display_name).map_err(|wrong| Error::Invalid(vec![wrong]))?;
-    if after == before {
-        return Ok(before);
-    }
-    projects::update(&transaction, &after).await?;
-    let shown = |project: &Project| json!({ "displayName": project.display_name });
+    let after = before.shown_as(display_name).map_err(|wrong| Error::Invalid(vec![wrong]))?;
+    let Some(after) = after else { return Ok(before) };
+    teams::update(&transaction, Kind::Project, &after).await?;
+    let shown = |project: &Team| json!({ "displayName": project.display_name });
     let entry = Entry::new("project.change", target(name)).before(&shown(&before)).after(&shown(&after));
     audit::record(&transaction, caller, entry).await?;
     transaction.commit().await?;
-    Ok(Project { version: after.version + 1, ..after })
+    Ok(after)
 }
 
 /// Deletes a project; its sessions stay, each with its owner.
@@ -135,7 +134,7 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let project = locked(&transaction, caller, name, Right::Manage, version).await?;
-    projects::delete(&transaction, name).await?;
+    teams::delete(&transaction, Kind::Project, name).await?;
     quotas::remove(&transaction, &Subject::Project(name.to_owned())).await?;
     let shown = json!({ "displayName": project.display_name });
     audit::record(&transaction, caller, Entry::new("project.delete", target(name)).before(&shown)).await?;
@@ -156,7 +155,7 @@ pub async fn join(auth: &Auth, caller: &Caller, name: &str, user: &str, role: Pr
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     locked(&transaction, caller, name, Right::Manage, None).await?;
-    let person = person(&transaction, user).await?.ok_or_else(|| Error::not_found("user", user))?;
+    let person = users::by_name(&transaction, user).await?.ok_or_else(|| Error::not_found("user", user))?;
     if projects::join(&transaction, name, person.id, role, auth.now()).await? {
         let shown = json!({ "member": user, "role": role });
         audit::record(&transaction, caller, Entry::new("project.join", target(name)).after(&shown)).await?;
@@ -173,8 +172,8 @@ pub async fn leave(auth: &Auth, caller: &Caller, name: &str, user: &str) -> Resu
     let transaction = client.transaction().await?;
     let needed = if user == caller.user { Right::See } else { Right::Manage };
     locked(&transaction, caller, name, needed, None).await?;
-    let left = match person(&transaction, user).await? {
-        Some(person) => projects::leave(&transaction, name, person.id).await?,
+    let left = match users::by_name(&transaction, user).await? {
+        Some(person) => teams::leave(&transaction, Kind::Project, name, person.id).await?,
         None => false,
     };
     if !left {
@@ -183,10 +182,6 @@ pub async fn leave(auth: &Auth, caller: &Caller, name: &str, user: &str) -> Resu
     let shown = json!({ "member": user });
     audit::record(&transaction, caller, Entry::new("project.leave", target(name)).before(&shown)).await?;
     Ok(transaction.commit().await?)
-}
-
-async fn person(db: &impl GenericClient, name: &str) -> Result<Option<users::User>, Error> {
-    if is_dns_label(name) { users::by_name(db, name).await } else { Ok(None) }
 }
 
 fn target(name: &str) -> String {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use deadpool_postgres::{GenericClient, Transaction};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     audit::{self, Entry},
-    groups, projects, sessions,
+    groups, projects,
 };
 pub use crate::domain::quota::{Bound, Dimension, Limits, Origin, Subject, Written};
 use crate::{
@@ -23,8 +24,9 @@ use crate::{
         session::{self, Resolved},
     },
     store::{
-        self, quotas,
+        quotas,
         reservations::{self, Ask, Reservation},
+        teams::{self, Kind},
         users,
     },
 };
@@ -100,13 +102,13 @@ pub async fn remove(app: &App, caller: &Caller, subject: &Subject) -> Result<(),
 }
 
 /// Refuses a subject that is not there; a group or a project that is there stays until the transaction ends.
-async fn exists(transaction: &deadpool_postgres::Transaction<'_>, subject: &Subject) -> Result<(), Error> {
+async fn exists(transaction: &Transaction<'_>, subject: &Subject) -> Result<(), Error> {
     let name = named(subject)?;
     let found = match subject {
         Subject::Default => true,
         Subject::User(_) => users::by_name(transaction, name).await?.is_some(),
-        Subject::Group(_) => store::groups::by_name_locked(transaction, name).await?.is_some(),
-        Subject::Project(_) => store::projects::by_name_locked(transaction, name).await?.is_some(),
+        Subject::Group(_) => teams::by_name_locked(transaction, Kind::Group, name).await?.is_some(),
+        Subject::Project(_) => teams::by_name_locked(transaction, Kind::Project, name).await?.is_some(),
     };
     if found { Ok(()) } else { Err(Error::not_found(subject.kind(), name)) }
 }
@@ -118,9 +120,8 @@ fn named(subject: &Subject) -> Result<&str, Error> {
     if fits { Ok(name) } else { Err(Error::not_found(subject.kind(), name)) }
 }
 
-async fn person(db: &impl deadpool_postgres::GenericClient, name: &str) -> Result<(), Error> {
-    let found = if names::is_dns_label(name) { users::by_name(db, name).await? } else { None };
-    found.map(drop).ok_or_else(|| Error::not_found("user", name))
+async fn person(db: &impl GenericClient, name: &str) -> Result<(), Error> {
+    users::by_name(db, name).await?.map(drop).ok_or_else(|| Error::not_found("user", name))
 }
 
 fn entry(action: &'static str, subject: &Subject, before: Option<&Limits>) -> Entry {
@@ -169,13 +170,17 @@ pub(super) async fn admit_start(app: &App, session: &Session) -> Result<(), Erro
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
     let ask = ask(app, session, &template, &resolved);
-    reservations::admit(&transaction, &ask, &month(app)).await?.map_err(refused)?;
+    admit(app, &transaction, &ask).await?;
     Ok(transaction.commit().await?)
 }
 
-/// A refusal as the caller gets it.
-pub(super) fn refused(exceeded: crate::domain::quota::Exceeded) -> Error {
-    Error::QuotaExceeded(Box::new(exceeded))
+/// Gives a session what it asks for.
+///
+/// # Errors
+/// [`Error::QuotaExceeded`] where a limit does not allow it.
+pub(super) async fn admit(app: &App, transaction: &Transaction<'_>, ask: &Ask) -> Result<(), Error> {
+    let given = reservations::admit(transaction, ask, &month(app)).await?;
+    given.map_err(|exceeded| Error::QuotaExceeded(Box::new(exceeded)))
 }
 
 /// Frees reservations whose object did not come or does not run, until `stop`.
@@ -215,7 +220,7 @@ pub async fn sweep_once(app: &App) -> Result<(), Error> {
 
 /// Whether what is held is what the object needs: nothing that is at rest, and is to stay so, holds what runs need.
 fn agrees(reservation: &Reservation, session: &Session) -> bool {
-    let phase = sessions::phase_of(session);
+    let phase = session.phase();
     let wakes = phase == Phase::Hibernated && session.spec.state == DesiredState::Running;
     !reservation.running || !is_at_rest(phase) || wakes
 }

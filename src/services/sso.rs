@@ -6,7 +6,6 @@ use deadpool_postgres::Transaction;
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     audit::{self, Entry},
@@ -255,20 +254,7 @@ async fn make_account(
 }
 
 fn new_user(auth: &Auth, name: String, claims: &Claims) -> User {
-    User {
-        id: Uuid::now_v7(),
-        name,
-        display_name: sso::shown_name(claims),
-        email: sso::verified_email(claims),
-        roles: BTreeSet::new(),
-        mapped_roles: BTreeSet::new(),
-        disabled: false,
-        has_password: false,
-        epoch: 0,
-        version: 1,
-        created_at: auth.now(),
-        last_sign_in_at: None,
-    }
+    User { display_name: sso::shown_name(claims), email: sso::verified_email(claims), ..User::new(name, auth.now()) }
 }
 
 /// Gives `user` what was mapped, and takes back what this provider gave before and no longer does.

@@ -4,28 +4,14 @@ use std::collections::BTreeSet;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use tokio_postgres::{Row, error::SqlState};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::Error;
+use super::teams::{Kind, from_row};
+use crate::{Error, domain::people::Team};
 
 /// The source of memberships that an administrator gave.
 pub const MANUAL: &str = "manual";
-
-/// A group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// A DNS label; never changes.
-    pub name: String,
-    /// What is shown; may be empty.
-    pub display_name: String,
-    /// Grows with each change that is shown.
-    pub version: i64,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// How many people belong to it.
-    pub members: i64,
-}
 
 /// Somebody who belongs to a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,80 +26,20 @@ pub struct Member {
     pub since: Timestamp,
 }
 
-const COLUMNS: &str = "g.name, g.display_name, g.version, g.created_at, \
-     (SELECT count(DISTINCT m.user_id) FROM group_members m WHERE m.group_name = g.name) AS members";
-
-fn from_row(row: &Row) -> Result<Group, Error> {
-    Ok(Group {
-        name: row.try_get("name")?,
-        display_name: row.try_get("display_name")?,
-        version: row.try_get("version")?,
-        created_at: row.try_get("created_at")?,
-        members: row.try_get("members")?,
-    })
-}
-
 /// A page of the groups in which each of `words` occurs, by name, and how many there are in all.
 pub async fn list(
     db: &impl GenericClient,
     words: &[String],
     offset: i64,
     limit: i64,
-) -> Result<(Vec<Group>, i64), Error> {
+) -> Result<(Vec<Team>, i64), Error> {
     let patterns = super::search::containing(words);
-    let from = format!("FROM groups g WHERE {}", super::search::every_word_in("$1", &["g.name", "g.display_name"]));
-    let page = format!("SELECT {COLUMNS} {from} ORDER BY g.name OFFSET $2 LIMIT $3");
+    let from = format!("FROM groups t WHERE {}", super::search::every_word_in("$1", &["t.name", "t.display_name"]));
+    let page = format!("SELECT {} {from} ORDER BY t.name OFFSET $2 LIMIT $3", Kind::Group.columns());
     let rows = db.query(&db.prepare_cached(&page).await?, &[&patterns, &offset, &limit]).await?;
     let count = db.prepare_cached(&format!("SELECT count(*) {from}")).await?;
     let total = db.query_one(&count, &[&patterns]).await?.try_get(0)?;
     Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, total))
-}
-
-/// The group of that name.
-pub async fn by_name(db: &impl GenericClient, name: &str) -> Result<Option<Group>, Error> {
-    one(db, name, "").await
-}
-
-/// The group of that name, locked until the transaction ends.
-pub async fn by_name_locked(db: &impl GenericClient, name: &str) -> Result<Option<Group>, Error> {
-    one(db, name, "FOR UPDATE").await
-}
-
-async fn one(db: &impl GenericClient, name: &str, lock: &str) -> Result<Option<Group>, Error> {
-    let statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM groups g WHERE g.name = $1 {lock}")).await?;
-    db.query_opt(&statement, &[&name]).await?.as_ref().map(from_row).transpose()
-}
-
-/// Adds a group.
-///
-/// # Errors
-/// [`Error::AlreadyExists`] for a name that is in use.
-pub async fn insert(db: &impl GenericClient, group: &Group) -> Result<(), Error> {
-    let statement = db
-        .prepare_cached("INSERT INTO groups (name, display_name, version, created_at) VALUES ($1, $2, $3, $4)")
-        .await?;
-    let Group { name, display_name, version, created_at, members: _ } = group;
-    match db.execute(&statement, &[name, display_name, version, created_at]).await {
-        Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-            Err(Error::AlreadyExists { kind: "group", name: name.clone() })
-        }
-        other => Ok(other.map(drop)?),
-    }
-}
-
-/// Writes what can be changed about `group`; its version becomes one more than it says.
-pub async fn update(db: &impl GenericClient, group: &Group) -> Result<(), Error> {
-    let statement =
-        db.prepare_cached("UPDATE groups SET display_name = $2, version = $3::bigint + 1 WHERE name = $1").await?;
-    db.execute(&statement, &[&group.name, &group.display_name, &group.version]).await?;
-    Ok(())
-}
-
-/// Removes a group with its memberships.
-pub async fn delete(db: &impl GenericClient, name: &str) -> Result<(), Error> {
-    let statement = db.prepare_cached("DELETE FROM groups WHERE name = $1").await?;
-    db.execute(&statement, &[&name]).await?;
-    Ok(())
 }
 
 /// Who belongs to a group, by name.
@@ -155,29 +81,6 @@ pub async fn join(
         )
         .await?;
     Ok(db.execute(&statement, &[&group, &user, &source, &now]).await? == 1)
-}
-
-/// Ends a membership, whoever gave it; `false`: there was none.
-pub async fn leave(db: &impl GenericClient, group: &str, user: Uuid) -> Result<bool, Error> {
-    let statement = db
-        .prepare_cached(
-            "WITH gone AS (DELETE FROM group_members WHERE group_name = $1 AND user_id = $2 RETURNING group_name)
-             UPDATE groups SET version = version + 1 WHERE name IN (SELECT group_name FROM gone)",
-        )
-        .await?;
-    Ok(db.execute(&statement, &[&group, &user]).await? == 1)
-}
-
-/// Ends every membership of somebody.
-pub async fn leave_all(db: &impl GenericClient, user: Uuid) -> Result<(), Error> {
-    let statement = db
-        .prepare_cached(
-            "WITH gone AS (DELETE FROM group_members WHERE user_id = $1 RETURNING group_name)
-             UPDATE groups SET version = version + 1 WHERE name IN (SELECT group_name FROM gone)",
-        )
-        .await?;
-    db.execute(&statement, &[&user]).await?;
-    Ok(())
 }
 
 /// The names of the groups that somebody belongs to, sorted.

@@ -33,6 +33,7 @@ pub mod sign_ins;
 pub mod signing_keys;
 pub mod socket_tickets;
 mod suitable;
+pub mod teams;
 mod tls;
 pub mod tokens;
 pub mod usage;

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
-use crate::{Error, domain::people::Role};
+use crate::{
+    Error,
+    domain::{names::is_dns_label, people::Role},
+};
 
 /// An account that was not deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,25 @@ pub struct User {
 }
 
 impl User {
+    /// A new account that may do nothing and says nothing of its owner.
+    #[must_use]
+    pub fn new(name: String, now: Timestamp) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            name,
+            display_name: String::new(),
+            email: None,
+            roles: BTreeSet::new(),
+            mapped_roles: BTreeSet::new(),
+            disabled: false,
+            has_password: false,
+            epoch: 0,
+            version: 1,
+            created_at: now,
+            last_sign_in_at: None,
+        }
+    }
+
     /// Everything that they may do, whoever lets them.
     #[must_use]
     pub fn all_roles(&self) -> BTreeSet<Role> {
@@ -119,14 +141,14 @@ pub async fn names_like(db: &impl GenericClient, base: &str) -> Result<BTreeSet<
     db.query(&statement, &[&base]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// The account of that name.
+/// The account of that name; the database is not asked about a name that none can have.
 pub async fn by_name(db: &impl GenericClient, name: &str) -> Result<Option<User>, Error> {
-    one(db, "u.name = $1", "", &name).await
+    if is_dns_label(name) { one(db, "u.name = $1", "", &name).await } else { Ok(None) }
 }
 
 /// The account of that name, locked until the transaction ends.
 pub async fn by_name_locked(db: &impl GenericClient, name: &str) -> Result<Option<User>, Error> {
-    one(db, "u.name = $1", "FOR UPDATE", &name).await
+    if is_dns_label(name) { one(db, "u.name = $1", "FOR UPDATE", &name).await } else { Ok(None) }
 }
 
 /// The account of that id.

@@ -21,7 +21,10 @@ use crate::{
         jobs::Job,
         outgoing, ssh,
     },
-    services::audit::{self, Entry},
+    services::{
+        at_version,
+        audit::{self, Entry},
+    },
     store::catalog::{deliveries, repositories, syncs},
 };
 
@@ -92,9 +95,7 @@ pub async fn change(
     wish: Wish,
     if_match: Option<i64>,
 ) -> Result<Repository, Error> {
-    if if_match.is_some_and(|version| version != old.version) {
-        return Err(Error::Stale);
-    }
+    at_version(if_match, old.version)?;
     builtin::refuse(old.id)?;
     let (new, key) = compose(app, old.clone(), wish)?;
     let mut client = app.pool.get().await?;
