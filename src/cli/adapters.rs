@@ -7,7 +7,7 @@ use kube::{Client, core::Selector};
 use super::CliError;
 use crate::{
     clock::Clock,
-    config::{Config, EngineKind},
+    config::{Config, EngineKind, Role},
     crd::{Session, Template},
     engine::{
         Engine,
@@ -35,12 +35,12 @@ pub(super) struct Machine<'a> {
     pub(super) listener: &'a Listener,
 }
 
-/// The adapters that the settings ask for, started.
+/// The adapters that the settings ask for, started. `leadership`: this process's part in the election, if it has one.
 pub(super) async fn start(
     config: &Config,
     clock: &Arc<dyn Clock>,
     machine: Machine<'_>,
-    leadership: &Leadership,
+    leadership: Option<&Leadership>,
     tasks: &mut Tasks,
 ) -> Result<Adapters, CliError> {
     match config.engine.kind() {
@@ -75,15 +75,15 @@ async fn on_this_machine(
 async fn in_a_cluster(
     config: &Config,
     clock: &Arc<dyn Clock>,
-    leadership: &Leadership,
+    leadership: Option<&Leadership>,
     tasks: &mut Tasks,
 ) -> Result<Adapters, CliError> {
     let found = kube::Config::infer().await;
     let found = found.map_err(|error| format!("no cluster is named by KUBECONFIG, nor is this inside one: {error}"))?;
     let client = Client::try_from(found)?;
     let namespace = config.sessions.namespace();
-    let sessions = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), Some(leadership.clone()));
-    let templates = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), Some(leadership.clone()));
+    let sessions = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), leadership.cloned());
+    let templates = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), leadership.cloned());
     defined::<Session>(&sessions).await?;
     defined::<Template>(&templates).await?;
     let options = kubernetes::Options {
@@ -92,7 +92,12 @@ async fn in_a_cluster(
         port_deadline: config.sessions.session_start_timeout,
         ..kubernetes::Options::new(namespace)
     };
-    let nodes = Arc::new(KubernetesNodes::start(&client, namespace, tasks));
+    let looks_at_nodes = config.roles.has(Role::Api) || config.roles.has(Role::Controller);
+    let nodes = Arc::new(if looks_at_nodes {
+        KubernetesNodes::start(&client, namespace, tasks)
+    } else {
+        KubernetesNodes::unseen(&client, namespace)
+    });
     let engine = KubernetesEngine::start(client, options, Arc::clone(clock), tasks).await?;
     Ok(Adapters { sessions: Arc::new(sessions), templates: Arc::new(templates), engine, nodes })
 }

@@ -133,6 +133,19 @@ pub(super) struct Client {
     http: reqwest::Client,
 }
 
+/// Asks servers, within time limits.
+pub(super) fn http() -> Result<reqwest::Client, CliError> {
+    // Taken once a process; whoever was first chose the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .timeout(ANSWER_WITHIN)
+        .connect_timeout(CONNECT_WITHIN)
+        .tcp_keepalive(KEEP_ALIVE)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("streamspace/", env!("CARGO_PKG_VERSION")));
+    Ok(client.build()?)
+}
+
 /// What a problem object says.
 #[derive(Deserialize)]
 struct Problem {
@@ -148,16 +161,7 @@ impl Client {
 
     /// A client of the server at `origin` that shows `token`.
     pub(super) fn new(origin: Url, token: Option<String>) -> Result<Self, CliError> {
-        // Taken once a process; whoever was first chose the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(ANSWER_WITHIN)
-            .connect_timeout(CONNECT_WITHIN)
-            .tcp_keepalive(KEEP_ALIVE)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("streamspace/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { origin, token, http })
+        Ok(Self { origin, token, http: http()? })
     }
 
     /// A request to `path`.

@@ -16,6 +16,7 @@ mod git_fetch;
 mod login;
 mod migrate;
 mod openapi;
+mod ready;
 mod sandbox;
 mod serve;
 mod sessions;
@@ -132,6 +133,8 @@ enum Command {
     Templates(templates::Templates),
     /// Sign in to a server and keep a token for the other subcommands.
     Login(login::Login),
+    /// Ask servers whether they can work.
+    Ready(ready::Ready),
     /// Print the description of the API as JSON.
     Openapi,
     /// Bring the database's tables to what this version expects.
@@ -170,6 +173,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Login(login) => login::run(login),
         Command::Openapi => openapi::run(),
+        Command::Ready(ready) => ready::run(&ready),
         Command::Migrate(config) => migrate::run(&config),
         Command::Serve(config) => serve::run(*config, clock),
         Command::Connect(connect) => sessions::run(connect.into(), &*clock),

@@ -2,6 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
+use futures::future::OptionFuture;
 use secrecy::ExposeSecret;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -17,7 +18,7 @@ use crate::{
     app::{App, Parts},
     auth::Auth,
     clock::Clock,
-    config::{Config, environment},
+    config::{Config, Role, environment},
     controller,
     gateway::{self, Gateway},
     http::{
@@ -76,6 +77,7 @@ struct Doors {
 
 /// The addresses, taken before anything else, so that a port that is taken is the first thing said.
 struct Sockets {
+    /// None for a process that nobody calls.
     people: Vec<TcpListener>,
     management: Vec<TcpListener>,
 }
@@ -83,8 +85,9 @@ struct Sockets {
 impl Sockets {
     fn bind(config: &Config) -> Result<Self, server::ListenError> {
         let http = &config.http;
+        let people = config.roles.has(Role::Api) || config.roles.has(Role::Gateway);
         Ok(Self {
-            people: server::listen(http.api_host, http.api_port, "API_PORT")?,
+            people: if people { server::listen(http.api_host, http.api_port, "API_PORT")? } else { vec![] },
             management: server::listen(http.api_host, http.management_port, "MANAGEMENT_PORT")?,
         })
     }
@@ -104,28 +107,59 @@ async fn with_database(
         let stop = tasks.stopping();
         tasks.start("private-postgres", async move { private.keep(stop).await });
     }
-    let leadership = Leadership::start(&database.connector, Candidate::new(Some(claim.identity())), &mut tasks)?;
-    let (app, listener) = wire(config, clock, claim, database, &leadership, &mut tasks).await?;
-    // The claim on the data folder says that no other process serves it.
-    let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), true);
-    tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
+    let leadership = stand(&config, claim, database, &mut tasks)?;
+    let (app, listener) = wire(config, clock, claim, database, leadership.as_ref(), &mut tasks).await?;
     metrics::upkeep(metrics::registry()?, &mut tasks);
-    tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
-    tasks.start("live.cluster", services::nodes::tell(app.clone(), tasks.stopping()));
-    tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
-    builtin::bring(&app).await?;
+    // The claim on the data folder says that no other process serves the database in it.
+    let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), database.private.is_some());
+    if app.config.roles.has(Role::Api) {
+        answer(&app, &keys, &mut tasks);
+    }
     let Doors { policy, tls, sockets } = doors;
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
-    work(&app, &listener, claim, &mut tasks)?;
-    lead(&app, gateway.presence(), leadership.epoch(), &mut tasks);
+    if let Some(leadership) = leadership {
+        builtin::bring(&app).await?;
+        work(&app, &listener, claim, &mut tasks)?;
+        lead(&app, &listener, leadership.epoch(), &mut tasks);
+    }
     let wiring = Wiring { app: app.clone(), policy, keys, gateway, stopping };
-    let people = server::serve(sockets.people, tls.as_ref(), &wiring)?;
-    let management = server::serve_management(sockets.management, &wiring)?;
+    let servers = Servers::start(sockets, tls.as_ref(), &wiring)?;
     greet(&app).await?;
-    let ended = until_asked(&wiring, &mut tasks, people, management).await;
+    let ended = until_asked(&wiring, &mut tasks, servers).await;
     tasks.end(TASKS_END_WITHIN).await;
     ended
+}
+
+/// This process's part in the election of the controller, if it has that role.
+fn stand(
+    config: &Config,
+    claim: &Claim,
+    database: &Database,
+    tasks: &mut Tasks,
+) -> Result<Option<Leadership>, CliError> {
+    if !config.roles.has(Role::Controller) {
+        return Ok(None);
+    }
+    let candidate = Candidate::new(Some(claim.identity()));
+    Ok(Some(Leadership::start(&database.connector, candidate, tasks)?))
+}
+
+/// What people and machines are answered by.
+struct Servers {
+    /// None in a process that nobody calls.
+    people: Option<actix_web::dev::Server>,
+    management: actix_web::dev::Server,
+}
+
+impl Servers {
+    fn start(sockets: Sockets, tls: Option<&rustls::ServerConfig>, wiring: &Wiring) -> std::io::Result<Self> {
+        let people = match sockets.people {
+            none if none.is_empty() => None,
+            people => Some(server::serve(people, tls, wiring)?),
+        };
+        Ok(Self { people, management: server::serve_management(sockets.management, wiring)? })
+    }
 }
 
 /// The parts of the server, started.
@@ -134,20 +168,24 @@ async fn wire(
     clock: Arc<dyn Clock>,
     claim: &Claim,
     database: &Database,
-    leadership: &Leadership,
+    leadership: Option<&Leadership>,
     tasks: &mut Tasks,
 ) -> Result<(App, Listener), CliError> {
     let pool = database.pool.clone();
     let auth = Auth::start(&config, claim.data(), pool.clone(), Arc::clone(&clock)).await?;
     auth.keep(database.connector.clone(), tasks);
-    tasks.start("audit-chain", audit_chain::run(pool.clone(), Arc::clone(&clock), tasks.stopping()));
     let listener = Listener::start(database.connector.clone(), tasks);
     let machine = Machine { claim, pool: &pool, listener: &listener };
     let Adapters { sessions, templates, engine, nodes } =
         adapters::start(&config, &clock, machine, leadership, tasks).await?;
-    let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks);
-    hub.follow_jobs(pool.clone(), &listener, tasks);
-    hub.listen(&listener, tasks);
+    let hub = if config.roles.has(Role::Api) {
+        let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks);
+        hub.follow_jobs(pool.clone(), &listener, tasks);
+        hub.listen(&listener, tasks);
+        hub
+    } else {
+        Hub::silent(Arc::clone(&clock))
+    };
     let app = App::new(Parts {
         hub,
         sessions: Cached::start(sessions, tasks),
@@ -160,6 +198,13 @@ async fn wire(
         pool,
     });
     Ok((app, listener))
+}
+
+/// What belongs to answering people: once in each process that does.
+fn answer(app: &App, keys: &Keys, tasks: &mut Tasks) {
+    tasks.start("idempotency-sweep", keys.clone().sweep(tasks.stopping()));
+    tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
+    tasks.start("live.cluster", services::nodes::tell(app.clone(), tasks.stopping()));
 }
 
 /// Works on jobs, those of other servers included.
@@ -175,9 +220,11 @@ fn work(app: &App, listener: &Listener, claim: &Claim, tasks: &mut Tasks) -> Res
     Ok(())
 }
 
-/// Starts what only one server at a time does: it works while this one leads.
-fn lead(app: &App, presence: &Presence, epoch: watch::Receiver<Option<i64>>, tasks: &mut Tasks) {
-    tasks.start("controller", controller::run(app.clone(), epoch, presence.changes(), tasks.stopping()));
+/// Starts what one server at a time does: the controller works while this one leads, the rest finds out by itself.
+fn lead(app: &App, listener: &Listener, epoch: watch::Receiver<Option<i64>>, tasks: &mut Tasks) {
+    tasks.start("controller", controller::run(app.clone(), epoch, listener.uses(), tasks.stopping()));
+    tasks.start("audit-chain", audit_chain::run(app.pool.clone(), Arc::clone(&app.clock), tasks.stopping()));
+    tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
     tasks.start("intents-sweep", intents::sweep(app.clone(), tasks.stopping()));
     tasks.start("quotas-sweep", quotas::sweep(app.clone(), tasks.stopping()));
 }
@@ -190,12 +237,21 @@ fn open_gateway(app: &App, policy: &Arc<Policy>, stopping: &CancellationToken, t
         presence: Presence::new(stopping.child_token()),
         client_of: Box::new(move |peer, headers| policy.proxies.client(peer, headers)),
     });
-    gateway::start(&gateway, tasks);
+    let roles = &app.config.roles;
+    // An API has connections too: those of its viewers, and those that it opens.
+    if roles.has(Role::Gateway) || roles.has(Role::Api) {
+        gateway::start(&gateway, tasks);
+    }
     gateway
 }
 
 /// Says where the server is, and while nobody ever signed in how to.
 async fn greet(app: &App) -> Result<(), CliError> {
+    if !app.config.roles.has(Role::Api) {
+        let roles: Vec<&str> = app.config.roles.words().collect();
+        println!("\n  StreamSpace is ready as {}\n", roles.join(" and "));
+        return Ok(());
+    }
     println!("\n  StreamSpace is ready at {}", app.config.http.public_url());
     if let Some(link) = accounts::first_link(&app.auth).await? {
         let url = app.auth.link_url(&link.secret);
@@ -210,25 +266,27 @@ async fn greet(app: &App) -> Result<(), CliError> {
 async fn until_asked(
     wiring: &Wiring,
     tasks: &mut Tasks,
-    people: actix_web::dev::Server,
-    management: actix_web::dev::Server,
+    Servers { people, management }: Servers,
 ) -> Result<(), CliError> {
-    let handles = [people.handle(), management.handle()];
-    let (mut people, mut management) = (task::spawn("http", people), task::spawn("http-management", management));
+    let handles = (people.as_ref().map(actix_web::dev::Server::handle), management.handle());
+    let mut people = OptionFuture::from(people.map(|people| task::spawn("http", people)));
+    let mut management = task::spawn("http-management", management);
     let mut signals = Signals::listen()?;
     let ended = tokio::select! {
         () = signals.next() => Ok(()),
         died = tasks.failure() => Err(died.into()),
-        _ = &mut people => Err("the HTTP server ended by itself".into()),
+        Some(_) = &mut people => Err("the HTTP server ended by itself".into()),
         _ = &mut management => Err("the management server ended by itself".into()),
     };
     wiring.stopping.cancel();
     tracing::info!("stopping: sessions go on running");
-    let [people, management] = handles;
+    let (people, management) = handles;
     let stopped = async {
         // The browsers take their leave first: the server waits for every connection that is left.
         wiring.app.hub.shutdown().await;
-        people.stop(true).await;
+        if let Some(people) = people {
+            people.stop(true).await;
+        }
         // To the end, so that probes can see that the server is not ready.
         management.stop(true).await;
     };

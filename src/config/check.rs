@@ -11,6 +11,7 @@ impl Config {
     pub fn check(&self, variables: Variables<'_>) -> Vec<ConfigError> {
         let mut wrong = Vec::new();
         wrong.extend(self.engine.check(&self.sessions, variables).err());
+        self.check_roles(&mut wrong);
         self.check_database(&mut wrong);
         self.check_sessions(&mut wrong);
         self.http.check(&mut wrong);

@@ -14,6 +14,7 @@ mod layers;
 mod logs;
 mod people;
 mod report;
+mod roles;
 mod sessions;
 mod sso;
 
@@ -28,6 +29,7 @@ pub use layers::{Layers, Origin, Variables, environment};
 pub use logs::{LogFormat, Logs};
 pub use people::{AuthMode, People};
 pub use report::{Setting, report};
+pub use roles::{Role, Roles};
 pub use sessions::Sessions;
 pub use sso::{DefaultRole, SingleSignOn};
 
@@ -59,6 +61,9 @@ pub struct Config {
     /// What runs the sessions.
     #[command(flatten)]
     pub engine: Engine,
+    /// What of the platform this process does.
+    #[command(flatten)]
+    pub roles: Roles,
     /// How the server is reached.
     #[command(flatten)]
     pub http: Http,

@@ -42,7 +42,7 @@ const STEP_SHOWN_AFTER: Duration = Duration::from_millis(50);
 
 /// Runs the controllers until `stop`, whenever `epoch` says that this process leads.
 ///
-/// `uses`: names of sessions whose idle deadline, or the reason for it, may be another now.
+/// `uses`: names of sessions whose idle deadline, or the reason for it, may be another now; an empty one stands for all.
 pub async fn run(
     app: App,
     mut epoch: watch::Receiver<Option<i64>>,
@@ -208,9 +208,9 @@ async fn follow_uses(
     let sessions = &context.app.sessions;
     loop {
         let changed = match uses.recv().await {
-            Ok(name) => sessions.peek(&name).into_iter().collect(),
+            Ok(name) if !name.is_empty() => sessions.peek(&name).into_iter().collect(),
             // It is not known which: all.
-            Err(broadcast::error::RecvError::Lagged(_)) => sessions.snapshot(None),
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => sessions.snapshot(None),
             // The server stops.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         };

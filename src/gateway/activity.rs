@@ -14,6 +14,7 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 use super::{Gateway, probe};
 use crate::{
     Error, clock,
+    config::Role,
     crd::{Phase, Session},
     engine::{Engine, SessionId, Usage as Measured},
     live::{self, Figure},
@@ -46,7 +47,7 @@ const MEASURE_WITHIN: Duration = Duration::from_secs(5);
 const MILLICORES_SHOWN: u64 = 10;
 const BYTES_SHOWN: u64 = 1 << 20;
 
-/// Starts what happens by the clock.
+/// Starts what happens by the clock. Programs are measured and asked only where the way to them is.
 pub fn start(gateway: &Gateway, tasks: &mut Tasks) {
     let mut keeper = Keeper::new(gateway.clone());
     let stop = tasks.stopping();
@@ -58,6 +59,9 @@ pub fn start(gateway: &Gateway, tasks: &mut Tasks) {
         // What was noted last is not lost.
         keeper.tick(true).await;
     });
+    if !gateway.app().config.roles.has(Role::Gateway) {
+        return;
+    }
     let mut meter = Meter::new(gateway.clone());
     let stop = tasks.stopping();
     tasks.start("activity-meter", async move {
@@ -94,6 +98,8 @@ impl Every {
 struct Keeper {
     gateway: Gateway,
     changes: Receiver<String>,
+    /// What changed and was not told to the controller yet, which may be another process.
+    untold: HashSet<String>,
     /// People whose rights changed.
     people: Receiver<String>,
     sweep: Every,
@@ -109,6 +115,7 @@ impl Keeper {
             changes: gateway.presence().changes(),
             people: gateway.app().auth.changes(),
             gateway,
+            untold: HashSet::new(),
             sweep: Every::new(SWEEP_EVERY),
             rights: Every::new(RIGHTS_EVERY),
             tidy: Every::new(TIDY_EVERY),
@@ -119,7 +126,9 @@ impl Keeper {
     /// Does what is due; at the `end` whatever there is.
     async fn tick(&mut self, end: bool) {
         let mut told = self.gateway.usages().take_fresh();
-        told.extend(drain(&mut self.changes));
+        let changed: Vec<String> = drain(&mut self.changes).collect();
+        told.extend(changed.iter().cloned());
+        self.untold.extend(changed);
         let done = self.keep(end, &mut told).await;
         match done {
             Err(error) if !self.failing => {
@@ -147,6 +156,10 @@ impl Keeper {
             upkeep::remove_closed(app).await?;
         }
         told.extend(upkeep::write_activity(app, presence, end).await?);
+        // Behind what is written: whoever hears of it reads that.
+        let untold: Vec<String> = self.untold.iter().cloned().collect();
+        upkeep::tell_uses(app, &untold).await?;
+        self.untold.clear();
         self.tell(told).await
     }
 

@@ -50,6 +50,8 @@ pub struct Version {
     version: &'static str,
     /// What runs the programs: `local` or `kubernetes`.
     engine: &'static str,
+    /// What of the platform this process does: `api`, `gateway`, `controller`.
+    roles: Vec<&'static str>,
     /// The git commit it was built from; null for a build that was not told.
     commit: Option<&'static str>,
     /// When it was built, in RFC 3339; null for a build that was not told.
@@ -83,6 +85,7 @@ pub async fn version(_: Public, app: web::Data<App>) -> impl Responder {
     HttpResponse::Ok().json(Version {
         version: env!("CARGO_PKG_VERSION"),
         engine: app.config.engine.kind().word(),
+        roles: app.config.roles.words().collect(),
         commit: option_env!("STREAMSPACE_COMMIT"),
         built_at: option_env!("STREAMSPACE_BUILT_AT"),
     })

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::header, web};
 
-use super::{health, problem::Refusal};
+use super::{health, routes};
 use crate::{Error, telemetry::metrics};
 
 /// Registers its URLs.
@@ -12,9 +12,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         .route("/healthcheck", web::get().to(health::health))
         .route("/ready", web::get().to(health::ready))
         .route("/version", web::get().to(health::version))
-        .default_service(web::to(async |request: actix_web::HttpRequest| {
-            Err::<HttpResponse, _>(Refusal::NoRoute(request.path().to_owned()))
-        }));
+        .default_service(web::to(routes::nothing));
 }
 
 /// Everything that is counted, as Prometheus reads it.

@@ -1,13 +1,13 @@
 //! Every URL, in one table.
 
-use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::OpenApi;
 
 use super::{
     audit, auth, catalog, connections, grants, groups, health, identities, jobs, mappings, nodes, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
-    problem::Problem,
+    problem::{Problem, Refusal},
     projects, quotas, repositories, sessions, sso, system, templates, tokens, users, webhooks, ws,
 };
 use crate::auth::Permission;
@@ -37,8 +37,9 @@ macro_rules! routes {
             Document::openapi()
         }
 
-        fn register(cfg: &mut web::ServiceConfig) {
-            $({
+        /// Registers those URLs of the table that are `wanted`.
+        fn register(cfg: &mut web::ServiceConfig, wanted: impl Fn(&str) -> bool) {
+            $(if wanted($path) {
                 const OPERATIONS: &[Operation] = &[$(routes!(@operation $path $method $($kind)?)),+];
                 cfg.service(resource($path, OPERATIONS)$(.route(route(
                     const { &routes!(@operation $path $method $($kind)?) },
@@ -172,8 +173,22 @@ routes! {
     "/api/v1/audit/head" { GET audit::audit_head; }
 }
 
+/// What a gateway of its own answers under the platform's name: how it does, and the screens of sessions.
+const OF_A_GATEWAY: [&str; 4] = ["/health", "/ready", "/version", "/api/v1/sessions/{id}/vnc"];
+
 /// Registers every URL; what is not in the table is the page's or nobody's.
 pub fn configure(cfg: &mut web::ServiceConfig) {
-    register(cfg);
+    register(cfg, |_| true);
     cfg.default_service(web::to(page::serve));
+}
+
+/// Registers what a gateway answers that shares its process with no API.
+pub fn configure_gateway(cfg: &mut web::ServiceConfig) {
+    register(cfg, |path| OF_A_GATEWAY.contains(&path));
+    cfg.default_service(web::to(nothing));
+}
+
+/// Answers that there is no such URL.
+pub async fn nothing(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    Err(Refusal::NoRoute(request.path().to_owned()))
 }

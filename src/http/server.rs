@@ -14,7 +14,7 @@ use actix_web::{
     App as Actix, HttpServer,
     body::MessageBody,
     dev::{AppConfig, Response, Server, ServiceFactory, fn_service},
-    middleware::from_fn,
+    middleware::{Condition, from_fn},
     web,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     app::App,
-    config,
+    config::{self, Role},
     gateway::{Front, Gateway},
     services::idempotency::Keys,
 };
@@ -151,17 +151,19 @@ impl Wiring {
     }
 }
 
-/// Serves everything people use on `sockets`. Runs when the returned future is polled; its handle stops it.
+/// Serves what people use on `sockets`, as far as the process has the roles for it. Runs when the returned future is polled; its handle stops it.
 ///
 /// # Errors
 /// What the sockets answer.
 pub fn serve(sockets: Vec<TcpListener>, tls: Option<&rustls::ServerConfig>, wiring: &Wiring) -> io::Result<Server> {
     let wiring = wiring.clone();
-    let api = || web::scope("").wrap(from_fn(middleware::around)).configure(routes::configure);
-    let front = Front(wiring.gateway.clone());
+    let roles = &wiring.app.config.roles;
+    let routes = if roles.has(Role::Api) { routes::configure } else { routes::configure_gateway };
+    let api = move || web::scope("").wrap(from_fn(middleware::around)).configure(routes);
+    let (leads_to_apps, front) = (roles.has(Role::Gateway), Front(wiring.gateway.clone()));
     let stack = move || {
         let pages = Actix::new().configure(|cfg| wiring.data(cfg)).service(api());
-        pages.wrap(from_fn(middleware::older::rename)).wrap(front.clone())
+        pages.wrap(from_fn(middleware::older::rename)).wrap(Condition::new(leads_to_apps, front.clone()))
     };
     let Some(tls) = tls else { return serve_plainly(sockets, stack) };
     let mut server = HttpServer::new(stack)

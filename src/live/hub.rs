@@ -151,8 +151,21 @@ impl Hub {
         clock: Arc<dyn Clock>,
         tasks: &mut Tasks,
     ) -> Self {
+        let hub = Self::silent(clock);
+        for shard in &hub.0.shards {
+            tasks.start("live.fanout", FanOut::new(hub.0.clone(), shard.clone()).run(tasks.stopping()));
+        }
+        tasks.start("live.people", people::watch(hub.0.clone(), tasks.stopping()));
+        tasks.start("live.sessions", relay::run(hub.clone(), sessions, tasks.stopping()));
+        tasks.start("live.templates", relay::run(hub.clone(), templates, tasks.stopping()));
+        hub
+    }
+
+    /// A hub that follows nothing, for a process that nobody reads from.
+    #[must_use]
+    pub fn silent(clock: Arc<dyn Clock>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let hub = Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             clock,
             sessions: Shelf::new(Subject::Sessions),
             templates: Shelf::new(Subject::Templates),
@@ -167,14 +180,7 @@ impl Hub {
             open: AtomicUsize::new(0),
             emptied: Notify::new(),
             closed: AtomicBool::new(false),
-        }));
-        for shard in &hub.0.shards {
-            tasks.start("live.fanout", FanOut::new(hub.0.clone(), shard.clone()).run(tasks.stopping()));
-        }
-        tasks.start("live.people", people::watch(hub.0.clone(), tasks.stopping()));
-        tasks.start("live.sessions", relay::run(hub.clone(), sessions, tasks.stopping()));
-        tasks.start("live.templates", relay::run(hub.clone(), templates, tasks.stopping()));
-        hub
+        }))
     }
 
     /// Has the hub follow jobs too, until `tasks` end. Before that nobody who reads them is told anything.

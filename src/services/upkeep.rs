@@ -38,6 +38,17 @@ pub async fn close_stale(app: &App, presence: &Presence) -> Result<(), Error> {
     Ok(())
 }
 
+/// Tells every process for which sessions the idle deadline, or the reason for it, may be another now.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn tell_uses(app: &App, sessions: &[String]) -> Result<(), Error> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    store::announce(&app.pool.get().await?, store::USES, sessions).await
+}
+
 /// Removes what is known of connections that were closed long ago.
 ///
 /// # Errors

@@ -33,10 +33,15 @@ pub const NOTICES: &str = "streamspace_notices";
 /// The channel of live figures, which are in the announcements themselves.
 pub const FIGURES: &str = "streamspace_figures";
 
+/// The channel of names of sessions whose idle deadline, or the reason for it, may be another now; empty: of any.
+pub const USES: &str = "streamspace_uses";
+
 /// Everything that is listened to.
-const CHANNELS: [&str; 6] = [OBJECTS, JOBS, JOB_CANCELS, JOB_FEED, NOTICES, FIGURES];
+const CHANNELS: [&str; 7] = [OBJECTS, JOBS, JOB_CANCELS, JOB_FEED, NOTICES, FIGURES, USES];
 /// Announcements of figures that wait for a reader before the oldest are lost.
 const FIGURES_WAITING: usize = 256;
+/// Names that wait for a reader, who looks at all sessions where more came.
+const USES_WAITING: usize = 1_024;
 /// Longest time for connecting and subscribing.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Pauses between attempts to connect, the last one over and over.
@@ -64,6 +69,7 @@ pub struct Listener {
     link: watch::Receiver<Option<Arc<Client>>>,
     wakes: watch::Receiver<Wakes>,
     figures: broadcast::Sender<String>,
+    uses: broadcast::Sender<String>,
 }
 
 /// How often each channel was heard, in the order of [`CHANNELS`].
@@ -76,10 +82,12 @@ impl Listener {
         let (link_sender, link) = watch::channel(None);
         let (wakes_sender, wakes) = watch::channel(Wakes::default());
         let (figures, _) = broadcast::channel(FIGURES_WAITING);
+        let (uses, _) = broadcast::channel(USES_WAITING);
         let stop = tasks.stopping();
-        let task = Task { connector, link: link_sender, wakes: wakes_sender, figures: figures.clone() };
+        let task =
+            Task { connector, link: link_sender, wakes: wakes_sender, figures: figures.clone(), uses: uses.clone() };
         tasks.start("database-listener", async move { task.run(stop).await });
-        Self { link, wakes, figures }
+        Self { link, wakes, figures, uses }
     }
 
     /// The connection, for short reads; absent while there is none. Changes with every connect.
@@ -99,6 +107,13 @@ impl Listener {
     #[must_use]
     pub fn figures(&self) -> broadcast::Receiver<String> {
         self.figures.subscribe()
+    }
+
+    /// What is announced on [`USES`] from now on, by whatever process; an empty name after each connect, since something
+    /// may have been missed.
+    #[must_use]
+    pub fn uses(&self) -> broadcast::Receiver<String> {
+        self.uses.subscribe()
     }
 }
 
@@ -130,6 +145,7 @@ struct Task {
     link: watch::Sender<Option<Arc<Client>>>,
     wakes: watch::Sender<Wakes>,
     figures: broadcast::Sender<String>,
+    uses: broadcast::Sender<String>,
 }
 
 impl Task {
@@ -178,10 +194,13 @@ impl Task {
         // Only now: who reads after this is told of everything that is written after the read.
         self.link.send_replace(Some(Arc::new(client)));
         self.wakes.send_modify(|wakes| wakes.iter_mut().for_each(|count| *count += 1));
+        // Here and below: nobody may be there to hear it.
+        let _ = self.uses.send(String::new());
         until_broken(&mut messages, |channel, payload| {
             if channel == FIGURES {
-                // Nobody may be there to hear it.
                 let _ = self.figures.send(payload.to_owned());
+            } else if channel == USES {
+                let _ = self.uses.send(payload.to_owned());
             } else if let Some(index) = CHANNELS.iter().position(|known| *known == channel) {
                 self.wakes.send_modify(|wakes| wakes[index] += 1);
             }

@@ -46,7 +46,7 @@ use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 pub use away::is_away;
 pub use connector::{Connector, Messages, listen, ping};
 pub use folder::Claim;
-pub use listener::{FIGURES, JOB_CANCELS, JOB_FEED, JOBS, Listener, NOTICES, OBJECTS, Subscription, announce};
+pub use listener::{FIGURES, JOB_CANCELS, JOB_FEED, JOBS, Listener, NOTICES, OBJECTS, Subscription, USES, announce};
 pub use migrate::migrate;
 pub use private_postgres::PrivatePostgres;
 

@@ -22,6 +22,7 @@ mod permissions;
 mod projects;
 mod quotas;
 mod replicas;
+mod roles;
 mod secrets;
 mod sign_in;
 mod tokens;

@@ -89,6 +89,13 @@ impl Entry {
         line
     }
 
+    /// What is at `path`, as text.
+    pub async fn page(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let asked = reqwest::Client::new().get(url).header("host", &self.host).header("cookie", &self.cookie);
+        asked.send().await.expect("an answer").text().await.expect("text")
+    }
+
     async fn line(&self) -> TcpStream {
         TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection")
     }
@@ -150,7 +157,9 @@ impl Server {
         until("the server answers", async || {
             let gone = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             assert!(gone.is_none(), "the server ended: {}", self.log());
-            self.try_call("GET", "/ready", None, None).await.filter(|answer| answer.status == 200).map(drop)
+            // Where every process answers, whatever its roles are.
+            let asked = self.http.get(format!("http://127.0.0.1:{}/ready", self.management)).send().await;
+            asked.ok().filter(|answer| answer.status() == 200).map(drop)
         })
         .await;
     }
@@ -188,9 +197,11 @@ impl Server {
         let answer = self.call("POST", &path, None).await;
         let url = answer.body["url"].as_str().unwrap_or_else(|| panic!("a way in: {answer:?}"));
         let (host, path) = url.trim_start_matches("http://").split_once('/').expect("an address");
-        let asked = self.http.get(format!("http://127.0.0.1:{}/{path}", self.port)).header("host", host);
+        // That of the gateway, which may be another process.
+        let port = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(self.port);
+        let asked = self.http.get(format!("http://127.0.0.1:{port}/{path}")).header("host", host);
         let answer = asked.send().await.expect("an answer");
-        Entry { host: host.to_owned(), cookie: cookie(&answer), port: self.port }
+        Entry { host: host.to_owned(), cookie: cookie(&answer), port }
     }
 
     /// Ends the process without a word of warning, as a crash does.

@@ -69,6 +69,9 @@ struct Inner {
     closed: watch::Sender<Option<String>>,
 }
 
+/// What fills the mirrors of nodes, pods and events.
+type Writers = (reflector::store::Writer<Node>, reflector::store::Writer<Pod>, reflector::store::Writer<Event>);
+
 /// Objects of one kind, kept up to date.
 struct Mirror<K: Resource<DynamicType = ()> + 'static> {
     store: Store<K>,
@@ -130,6 +133,18 @@ impl KubernetesNodes {
     /// is told so. `namespace`: where sessions are.
     #[must_use]
     pub fn start(client: &Client, namespace: &str, tasks: &mut Tasks) -> Self {
+        let (nodes, writers) = Self::new(client, namespace);
+        nodes.follow(client, writers, tasks);
+        nodes
+    }
+
+    /// The nodes for a process that does not look at them: whoever asks it is told that they are not known.
+    #[must_use]
+    pub fn unseen(client: &Client, namespace: &str) -> Self {
+        Self::new(client, namespace).0
+    }
+
+    fn new(client: &Client, namespace: &str) -> (Self, Writers) {
         let ((nodes, node_writer), (pods, pod_writer), (events, event_writer)) =
             (Mirror::new(), Mirror::new(), Mirror::new());
         let inner = Arc::new(Inner {
@@ -142,20 +157,24 @@ impl KubernetesNodes {
             changes: watch::Sender::new(0),
             closed: watch::Sender::new(None),
         });
+        (Self(inner), (node_writer, pod_writer, event_writer))
+    }
+
+    fn follow(&self, client: &Client, (node_writer, pod_writer, event_writer): Writers, tasks: &mut Tasks) {
+        let inner = &self.0;
         let about_nodes = watcher::Config::default().fields("involvedObject.kind=Node");
         let everything = watcher::Config::default();
         let api = Api::all(client.clone());
-        follow(&inner, |inner| &inner.nodes, node_writer, (api, everything.clone()), read::slim_node, tasks);
+        follow(inner, |inner| &inner.nodes, node_writer, (api, everything.clone()), read::slim_node, tasks);
         let api = Api::all(client.clone());
-        follow(&inner, |inner| &inner.pods, pod_writer, (api, everything), read::slim_pod, tasks);
+        follow(inner, |inner| &inner.pods, pod_writer, (api, everything), read::slim_pod, tasks);
         let api = Api::namespaced(client.clone(), EVENTS_IN);
         let slim = |event: &mut Event| event.metadata.managed_fields = None;
-        follow(&inner, |inner| &inner.events, event_writer, (api, about_nodes), slim, tasks);
-        let (measured, client, stop) = (Arc::clone(&inner), client.clone(), tasks.stopping());
+        follow(inner, |inner| &inner.events, event_writer, (api, about_nodes), slim, tasks);
+        let (measured, client, stop) = (Arc::clone(inner), client.clone(), tasks.stopping());
         tasks.start("node-metrics", async move {
             tokio::select! { () = stop.cancelled() => {}, () = measured.measure(&client) => {} }
         });
-        Self(inner)
     }
 }
 

@@ -4731,6 +4731,8 @@ export interface components {
             commit?: string | null;
             /** @description What runs the programs: `local` or `kubernetes`. */
             engine: string;
+            /** @description What of the platform this process does: `api`, `gateway`, `controller`. */
+            roles: string[];
             /** @description The release. */
             version: string;
         };
