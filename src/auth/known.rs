@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::permission::{Caller, Credential, Permission, Role};
-use crate::store::{connections::OpenedBy, users::User};
+use crate::{
+    domain::sharing::Belonging,
+    store::{connections::OpenedBy, users::User},
+};
 
 /// Most credentials that are remembered; about 40 MB.
 const MOST: usize = 100_000;
@@ -39,6 +42,8 @@ pub struct Identity {
     pub credential: Credential,
     /// When the credential ends, whatever happens.
     pub expires_at: Timestamp,
+    /// The groups that the account belongs to, and the sessions that are shared with it.
+    pub belonging: Arc<Belonging>,
     pub(super) epoch: i32,
     /// What the caller presented, where it was that by which they are known.
     pub(super) fingerprint: Option<Fingerprint>,
@@ -59,6 +64,7 @@ impl Identity {
             scopes: None,
             credential,
             expires_at,
+            belonging: Arc::default(),
             epoch: user.epoch,
             fingerprint: None,
             used: AtomicI64::new(used),
@@ -75,6 +81,7 @@ impl Identity {
             scopes: None,
             credential: Credential::Anyone,
             expires_at: Timestamp::MAX,
+            belonging: Arc::default(),
             epoch: 0,
             fingerprint: None,
             used: AtomicI64::new(0),
@@ -87,6 +94,11 @@ impl Identity {
         Self { scopes, ..self }
     }
 
+    /// The same, belonging to what `belonging` says.
+    pub(super) fn belonging_to(self, belonging: Belonging) -> Self {
+        Self { belonging: Arc::new(belonging), ..self }
+    }
+
     /// The same, known by what has that fingerprint.
     pub(super) fn shown(self, fingerprint: Fingerprint) -> Self {
         Self { fingerprint: Some(fingerprint), ..self }
@@ -95,7 +107,11 @@ impl Identity {
     /// The caller, without address and request.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller { scopes: self.scopes.clone(), ..Caller::new(&self.user, self.roles.clone(), self.credential.clone()) }
+        Caller {
+            scopes: self.scopes.clone(),
+            belonging: Arc::clone(&self.belonging),
+            ..Caller::new(&self.user, self.roles.clone(), self.credential.clone())
+        }
     }
 
     /// Notes that it is used now.
@@ -114,9 +130,10 @@ impl Identity {
     }
 
     /// Whether the account still gives what is remembered.
-    fn agrees(&self, user: &User) -> bool {
+    fn agrees(&self, user: &User, belonging: Option<&Belonging>) -> bool {
         let access = matches!(self.credential, Credential::Access(_));
-        self.roles == user.all_roles() && !user.disabled && (!access || self.epoch == user.epoch)
+        let belongs = belonging.map_or(*self.belonging == Belonging::default(), |now| *now == *self.belonging);
+        belongs && self.roles == user.all_roles() && !user.disabled && (!access || self.epoch == user.epoch)
     }
 
     /// The last use, if it is time to write it down.
@@ -253,15 +270,21 @@ impl Known {
         self.read().entries.values().cloned().collect()
     }
 
-    /// Forgets what no longer holds: accounts that differ from `users` and credentials that are not among `standing`.
-    /// Returns the names of those whom that concerns.
-    pub fn reconcile(&self, users: &HashMap<Uuid, User>, standing: &HashSet<Uuid>) -> HashSet<String> {
+    /// Forgets what no longer holds: accounts that differ from `users`, or belong to something else than `belongings`
+    /// says, and credentials that are not among `standing`. Returns the names of those whom that concerns.
+    pub fn reconcile(
+        &self,
+        users: &HashMap<Uuid, User>,
+        belongings: &HashMap<Uuid, Belonging>,
+        standing: &HashSet<Uuid>,
+    ) -> HashSet<String> {
         self.forget_unless(|identity| {
             let credential = match identity.credential {
                 Credential::SignIn(id) | Credential::Token(id) => standing.contains(&id),
                 Credential::Access(_) | Credential::Anyone | Credential::Console => true,
             };
-            credential && users.get(&identity.user_id).is_some_and(|user| identity.agrees(user))
+            let belonging = belongings.get(&identity.user_id);
+            credential && users.get(&identity.user_id).is_some_and(|user| identity.agrees(user, belonging))
         })
     }
 
@@ -400,7 +423,7 @@ mod tests {
         users.get_mut(&user("demoted").id).unwrap().roles.clear();
         users.remove(&user("deleted").id);
         standing.remove(&user("signed-out").id);
-        let concerned = known.reconcile(&users, &standing);
+        let concerned = known.reconcile(&users, &HashMap::new(), &standing);
         let expected = ["disabled", "demoted", "signed-out", "deleted"].map(str::to_owned);
         assert_eq!(concerned, HashSet::from(expected));
         assert!(holds(&known, "same"));
@@ -414,8 +437,8 @@ mod tests {
         let access = Identity::new(&alice, Credential::Access(Uuid::nil()), ends, None);
         known.remember(Fingerprint::Bearer([7; 32]), Arc::new(access), known.generation());
         let users = |epoch| HashMap::from([(alice.id, User { epoch, ..alice.clone() })]);
-        assert!(known.reconcile(&users(1), &HashSet::new()).is_empty());
-        assert_eq!(known.reconcile(&users(2), &HashSet::new()).len(), 1);
+        assert!(known.reconcile(&users(1), &HashMap::new(), &HashSet::new()).is_empty());
+        assert_eq!(known.reconcile(&users(2), &HashMap::new(), &HashSet::new()).len(), 1);
         assert!(known.get(&Fingerprint::Bearer([7; 32])).is_none());
     }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,8 @@ use uuid::Uuid;
 use super::{Credential, known::Known};
 use crate::{
     Error,
-    store::{self, Connector, Messages, Pool, sign_ins, tokens, users},
+    clock::Clock,
+    store::{self, Connector, Messages, Pool, shares, sign_ins, tokens, users},
 };
 
 /// Where the triggers announce changes: the name of the account.
@@ -44,6 +46,7 @@ pub(super) struct Listener {
     pub(super) pool: Pool,
     pub(super) known: Known,
     pub(super) changes: broadcast::Sender<String>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Listener {
@@ -133,9 +136,11 @@ impl Listener {
         let client = self.pool.get().await?;
         let mut standing = sign_ins::standing(&client, &sign_ins).await?;
         standing.extend(tokens::standing(&client, &tokens).await?);
-        let users = users::by_ids(&client, &people.into_iter().collect::<Vec<_>>()).await?;
+        let people: Vec<Uuid> = people.into_iter().collect();
+        let users = users::by_ids(&client, &people).await?;
         let users: HashMap<Uuid, users::User> = users.into_iter().map(|user| (user.id, user)).collect();
-        for name in self.known.reconcile(&users, &standing) {
+        let belongings = shares::belongings(&client, &people, self.clock.now()).await?;
+        for name in self.known.reconcile(&users, &belongings, &standing) {
             self.tell(&name);
         }
         Ok(())

@@ -39,7 +39,7 @@ use crate::{
     store::{
         Connector, Pool,
         identities::{self, Who},
-        sign_ins, tokens, users,
+        shares, sign_ins, tokens, users,
     },
     telemetry::task::Tasks,
 };
@@ -151,7 +151,7 @@ impl Auth {
     /// Starts what keeps the memory of credentials true: without it every request asks the database.
     pub fn keep(&self, connector: Connector, tasks: &mut Tasks) {
         let (pool, known, changes) = (self.pool.clone(), self.known.clone(), self.changes.clone());
-        let listener = listen::Listener { connector, pool, known, changes };
+        let listener = listen::Listener { connector, pool, known, changes, clock: Arc::clone(&self.clock) };
         tasks.start("people-listener", listener.run(tasks.stopping()));
         tasks.start("people-upkeep", upkeep::run(self.clone(), tasks.stopping()));
     }
@@ -218,7 +218,7 @@ impl Auth {
             Presented::Cookie(text) => Fingerprint::Cookie(sha256(text.as_bytes())),
             Presented::Bearer(text) => Fingerprint::Bearer(sha256(text.as_bytes())),
         };
-        let known = self.known.get(&fingerprint).filter(|identity| self.in_time(identity));
+        let known = self.remembered(&fingerprint).filter(|identity| self.in_time(identity));
         let identity = match known {
             Some(identity) => identity,
             None => tokio::time::timeout(LOOK_UP_WITHIN, self.look_up(presented, fingerprint))
@@ -239,9 +239,21 @@ impl Auth {
         if !self.in_time(&identity) {
             return Err(Error::Unauthenticated);
         }
-        let identity = Arc::new(identity.shown(fingerprint));
+        let identity = Arc::new(self.with_belonging(identity).await?.shown(fingerprint));
         self.known.remember(fingerprint, Arc::clone(&identity), generation);
         Ok(identity)
+    }
+
+    /// What is remembered of that credential, while nothing of what its owner belongs to has run out.
+    fn remembered(&self, fingerprint: &Fingerprint) -> Option<Arc<Identity>> {
+        self.known.get(fingerprint).filter(|identity| identity.belonging.holds(self.clock.now()))
+    }
+
+    /// The same with what the account belongs to by now.
+    async fn with_belonging(&self, identity: Identity) -> Result<Identity, Error> {
+        let (client, id) = (self.pool.get().await?, identity.user_id);
+        let mut found = shares::belongings(&client, &[id], self.now()).await?;
+        Ok(identity.belonging_to(found.remove(&id).unwrap_or_default()))
     }
 
     /// Whether the credential has not ended by itself.

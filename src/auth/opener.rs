@@ -28,7 +28,7 @@ impl Auth {
     /// [`Error::Database`] where memory lacks it and the database does not answer.
     pub async fn opener(&self, connection: &Connection) -> Result<Option<Arc<Identity>>, Error> {
         let fingerprint = Fingerprint::Opened(connection.opened_by);
-        let known = self.known.get(&fingerprint).filter(|identity| self.in_time(identity));
+        let known = self.remembered(&fingerprint).filter(|identity| self.in_time(identity));
         let identity = match known {
             Some(identity) => Some(identity),
             None => tokio::time::timeout(LOOK_UP_WITHIN, self.look_up_opener(connection, fingerprint))
@@ -61,7 +61,7 @@ impl Auth {
             self.known.recall_use(&fingerprint, identity);
         }
         let Some(identity) = found.filter(|identity| self.in_time(identity)) else { return Ok(None) };
-        let identity = Arc::new(identity);
+        let identity = Arc::new(self.with_belonging(identity).await?);
         self.known.remember(fingerprint, Arc::clone(&identity), generation);
         Ok(Some(identity))
     }

@@ -1,10 +1,11 @@
 //! The one table from roles to permissions.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::domain::people::Role;
+use crate::domain::sharing::Belonging;
 
 /// A permission in the type of a handler's argument.
 pub trait Required: Send + Sync + 'static {
@@ -131,6 +132,8 @@ pub struct Caller {
     pub roles: BTreeSet<Role>,
     /// Narrows what the roles give, for tokens with scopes. `None`: no narrowing.
     pub scopes: Option<BTreeSet<Permission>>,
+    /// The groups that they belong to, and the sessions that are shared with them at this moment.
+    pub belonging: Arc<Belonging>,
     /// How the caller is known.
     pub credential: Credential,
     /// Address of the peer, as far as it can be believed.
@@ -162,6 +165,7 @@ impl Caller {
             user: user.into(),
             roles: roles.into_iter().collect(),
             scopes: None,
+            belonging: Arc::default(),
             credential,
             address: None,
             request_id: None,

@@ -52,7 +52,7 @@ impl Auth {
         if standing.expires_at <= self.now() {
             return Ok(None);
         }
-        if let Some(identity) = standing.fingerprint.and_then(|fingerprint| self.known.get(&fingerprint)) {
+        if let Some(identity) = standing.fingerprint.and_then(|fingerprint| self.remembered(&fingerprint)) {
             return Ok(self.in_time(&identity).then(|| identity.caller()));
         }
         tokio::time::timeout(LOOK_UP_WITHIN, self.ask(standing))
@@ -71,6 +71,9 @@ impl Auth {
             }
             Credential::Anyone | Credential::Console => None,
         };
-        Ok(identity.filter(|identity| self.in_time(identity)).map(|identity| identity.caller()))
+        match identity.filter(|identity| self.in_time(identity)) {
+            Some(identity) => Ok(Some(self.with_belonging(identity).await?.caller())),
+            None => Ok(None),
+        }
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     objects::Cached,
     services::{
         self, accounts, audit_chain, catalog::builtin, disabled, idempotency::Keys, intents, presence::Presence,
-        quotas, sockets,
+        quotas, shares, sockets,
     },
     store::{
         self, Claim, Database, Listener,
@@ -225,6 +225,7 @@ fn lead(app: &App, listener: &Listener, epoch: watch::Receiver<Option<i64>>, tas
     tasks.start("controller", controller::run(app.clone(), epoch, listener.uses(), tasks.stopping()));
     tasks.start("audit-chain", audit_chain::run(app.pool.clone(), Arc::clone(&app.clock), tasks.stopping()));
     tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
+    tasks.start("shares-sweep", shares::sweep(app.clone(), tasks.stopping()));
     tasks.start("intents-sweep", intents::sweep(app.clone(), tasks.stopping()));
     tasks.start("quotas-sweep", quotas::sweep(app.clone(), tasks.stopping()));
 }

@@ -23,6 +23,7 @@ pub mod phase;
 pub mod quantity;
 pub mod quota;
 pub mod session;
+pub mod sharing;
 pub mod ssh;
 pub mod sso;
 pub mod template;

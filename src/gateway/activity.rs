@@ -171,9 +171,9 @@ impl Keeper {
             return Ok(());
         }
         let items = activity::some(app, self.gateway.usages(), &sessions).await?;
-        let figures = sessions.iter().zip(items).map(|(session, item)| {
+        let figures = items.into_iter().map(|item| {
             let figure = serde_json::to_value(&item).map_err(Error::internal)?;
-            Ok((session.spec.user.clone(), item.session, figure))
+            Ok((item.session, figure))
         });
         let figures: Vec<Figure> = figures.collect::<Result<_, Error>>()?;
         live::announce(&app.pool.get().await?, &figures).await

@@ -15,7 +15,12 @@ use super::{
     pages::{self, State},
     route::Target,
 };
-use crate::{Error, domain::origins::Place, domain::template, services::connections};
+use crate::{
+    Error,
+    domain::origins::Place,
+    domain::template,
+    services::{connections, rights::Entry},
+};
 
 /// Where everything of ours lies.
 pub const PREFIX: &str = "/.streamspace/";
@@ -67,7 +72,10 @@ async fn enter(gateway: &Gateway, place: &Place, head: &RequestHead) -> Result<H
     let (app, presence) = (gateway.app(), gateway.presence());
     let link = connections::enter(app, presence, &place.session, ticket).await?;
     let session = match &link {
-        Some(link) => connections::session_of(app, &link.connection).await?,
+        Some(link) => {
+            let found = connections::session_of(app, &link.connection).await?;
+            found.filter(|(_, entry)| *entry == Entry::Work).map(|(session, _)| session)
+        }
         None => None,
     };
     let (Some(link), Some(session)) = (link, session) else {

@@ -12,7 +12,7 @@ use crate::{
     Error,
     crd::Session,
     domain::origins::Place,
-    services::{connections, presence::Link},
+    services::{connections, presence::Link, rights::Entry},
 };
 
 /// Someone who may come in.
@@ -35,7 +35,9 @@ pub async fn admit(gateway: &Gateway, place: &Place, head: &RequestHead) -> Resu
     if link.connection.session != place.session {
         return Ok(None);
     }
-    Ok(connections::session_of(app, &link.connection).await?.map(|session| Admitted { link, session }))
+    // Pages of an app cannot be looked on without working in them.
+    let found = connections::session_of(app, &link.connection).await?.filter(|(_, entry)| *entry == Entry::Work);
+    Ok(found.map(|(session, _)| Admitted { link, session }))
 }
 
 /// The connection that a request's cookie stands for.

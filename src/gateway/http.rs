@@ -23,7 +23,10 @@ use super::{
     Gateway,
     upstream::{AwayError, Outgoing, Pool, Upstream},
 };
-use crate::services::presence::{Link, OpenStream};
+use crate::services::{
+    presence::{Link, OpenStream},
+    rights::Entry,
+};
 
 /// What ends a request without an answer of the app.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +104,7 @@ pub fn respond(
         BoxBody::new(NoBody(size))
     } else {
         let (upstream, pool) = (Some(upstream), Rc::clone(pool));
-        let (gateway, open) = (gateway.clone(), link.stream());
+        let (gateway, open) = (gateway.clone(), link.stream(Entry::Work));
         BoxBody::new(AppBody { incoming, upstream, pool, size, gateway, open, cut: None, broken: None })
     };
     let mut response = HttpResponse::with_body(status, body);

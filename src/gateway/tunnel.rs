@@ -33,7 +33,10 @@ use super::{
 };
 use crate::{
     engine::Connection,
-    services::presence::{Cause, Link, OpenStream},
+    services::{
+        presence::{Cause, Link, OpenStream},
+        rights::Entry,
+    },
     telemetry::task,
 };
 
@@ -85,7 +88,7 @@ pub async fn open(
         browser_gone,
         cut: Box::pin(link.cut().cancelled_owned()),
         gateway: gateway.clone(),
-        _open: link.stream(),
+        _open: link.stream(Entry::Work),
         _place: place,
     };
     Ok(response.set_body(body.boxed()))

@@ -22,7 +22,10 @@ use crate::{
     crd::{Phase, Session, Template, VncProtocol},
     domain::template::{self, View},
     engine::{Connection, EngineError, SessionId},
-    services::presence::{Cause, Link, Use},
+    services::{
+        presence::{Cause, Link, Use},
+        rights::Entry,
+    },
     telemetry::task,
 };
 
@@ -50,8 +53,8 @@ pub struct Viewing {
     pub template: Arc<Template>,
     /// The person's connection.
     pub link: Arc<Link>,
-    /// Only to look on.
-    pub look_on: bool,
+    /// Whether they work in it or only look on.
+    pub entry: Entry,
 }
 
 /// Opens the viewer's WebSocket.
@@ -75,15 +78,15 @@ pub async fn open(
         used: gateway.presence().used(&view.link.connection.session, uid),
         rfb: std::cell::RefCell::new(Rfb::new(Rights {
             clipboard: template::can(&view.template.spec, "Clipboard"),
-            input: !view.look_on,
+            input: view.entry == Entry::Work,
         })),
         heard: Cell::new(Instant::now()),
     };
     let messages =
         messages.max_frame_size(MESSAGE_BYTES).aggregate_continuations().max_continuation_size(MESSAGE_BYTES);
-    let link = view.link;
+    let (link, entry) = (view.link, view.entry);
     task::spawn_local("gateway-viewer", async move {
-        let _open = link.stream();
+        let _open = link.stream(entry);
         let bridge = Rc::new(bridge);
         let end = tokio::select! {
             end = bridge.down(from_server, socket.clone()) => end,

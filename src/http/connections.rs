@@ -22,10 +22,12 @@ use crate::{
         permission::needs::{SessionsOwn, SessionsRead},
     },
     crd::DesiredState,
+    domain::sharing::EnteredAs,
     gateway::{Gateway, Viewing},
     services::{
         activity::{self, Item},
         connections::{self, Device, Open, Opened, Wish},
+        rights::Entry,
         sessions,
     },
 };
@@ -190,9 +192,11 @@ pub struct OpenConnection {
     id: Uuid,
     /// Whose it is.
     user: String,
-    /// Address of the client, as far as it can be believed.
+    /// As what they came in; null: it was opened by an older server.
+    entered_as: Option<EnteredAs>,
+    /// Address of the client, as far as it can be believed; null for guests, who are told of their own alone.
     client_address: Option<String>,
-    /// What the client calls itself.
+    /// What the client calls itself; empty for guests, as above.
     user_agent: String,
     /// When it was opened.
     connected_at: Timestamp,
@@ -205,6 +209,7 @@ impl From<Open> for OpenConnection {
         Self {
             id: open.id,
             user: open.user,
+            entered_as: open.entered_as,
             client_address: open.client_address,
             user_agent: open.user_agent,
             connected_at: open.connected_at,
@@ -276,7 +281,7 @@ pub async fn list_activity(
 pub struct ViewQuery {
     /// The connection it belongs to; absent: the caller's latest one to this session, or one of its own.
     connection_id: Option<Uuid>,
-    /// Only look on: keys, pointer and clipboard are dropped.
+    /// Only look on: keys, pointer and clipboard are dropped. Who may do no more looks on in any case.
     #[serde(default)]
     #[param(required = false)]
     view: bool,
@@ -295,12 +300,13 @@ pub async fn view_screen(
     query: Params<ViewQuery>,
 ) -> Result<HttpResponse, Error> {
     let app = gateway.app();
-    let session = sessions::get_usable(app, &caller, &id).await?;
+    let (session, most) = sessions::get_enterable(app, &caller, &id).await?;
     let template = connections::template_of(app, &session).await?;
     let ViewQuery { connection_id, view } = query.0;
     let link =
         connections::for_viewer(app, gateway.presence(), &caller, &session, &device(&request), connection_id).await?;
-    let viewing = Viewing { session, template, link: Arc::clone(&link), look_on: view };
+    let entry = if view { Entry::LookOn } else { most };
+    let viewing = Viewing { session, template, link: Arc::clone(&link), entry };
     crate::gateway::view(&gateway, viewing, &request, payload).await
 }
 

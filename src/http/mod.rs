@@ -34,6 +34,7 @@ pub mod repositories;
 pub mod routes;
 pub mod server;
 pub mod sessions;
+pub mod shares;
 pub mod socket;
 pub mod sso;
 pub mod system;

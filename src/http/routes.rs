@@ -8,7 +8,7 @@ use super::{
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::{Problem, Refusal},
-    projects, quotas, repositories, sessions, sso, system, templates, tokens, users, webhooks, ws,
+    projects, quotas, repositories, sessions, shares, sso, system, templates, tokens, users, webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -110,6 +110,15 @@ routes! {
     "/api/v1/tokens/{id}" { DELETE tokens::revoke_token; }
     "/api/v1/sessions" { GET sessions::list_sessions; POST sessions::create_session; }
     "/api/v1/sessions/{id}" { GET sessions::get_session; PATCH sessions::change_session; DELETE sessions::delete_session; }
+    "/api/v1/sessions/{id}/shares" { GET shares::list_shares; POST shares::put_share; }
+    "/api/v1/sessions/{id}/shares/{share}" { DELETE shares::delete_share; }
+    "/api/v1/sessions/{id}/invitations" {
+        GET shares::list_invitations; POST shares::create_invitation [Unrepeatable];
+    }
+    "/api/v1/sessions/{id}/invitations/{invitation}" { DELETE shares::delete_invitation; }
+    "/api/v1/invitations/look" { POST shares::look_at_invitation [Unrepeatable]; }
+    "/api/v1/invitations/accept" { POST shares::accept_invitation [Unrepeatable]; }
+    "/api/v1/users/me/shares" { GET shares::shared_with_me; }
     "/api/v1/sessions/{id}/restart" { POST sessions::restart_session; }
     "/api/v1/sessions/{id}/logs" { GET sessions::session_logs; }
     "/api/v1/sessions/{id}/events" { GET sessions::session_events; }

@@ -59,7 +59,7 @@ pub struct DryRun {
     pub dry_run: bool,
 }
 
-/// The caller's sessions; with `sessions:read-all` everybody's.
+/// The caller's sessions and those that are shared with them; with `sessions:read-all` everybody's.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(ListQuery, Filter),
     responses((status = 200, description = "A page of them, by owner and age", body = Page<Session>)))]
 pub async fn list_sessions(
@@ -71,8 +71,7 @@ pub async fn list_sessions(
 ) -> Result<HttpResponse, Error> {
     etag::catch_up(&request, "sessions", async |seen| _ = app.sessions.wait_for(seen).await).await;
     if filter.0.is_empty() && list.words.is_empty() && list.default_order() {
-        // The order that the index has: a page costs what it holds.
-        let page = app.sessions.page(sessions::scope(&caller), list.offset(), list.size as usize);
+        let page = sessions::page(&app, &caller, list.offset(), list.size as usize);
         return Ok(HttpResponse::Ok().json(Page::new("SessionList", list.page, page.total, page.items)));
     }
     let mut items = sessions::list(&app, &caller, &filter.0, &list.words);

@@ -29,7 +29,10 @@ use crate::{
         },
     },
     live::{Access, Conversation, Cursor, Drain, Gate, LogWish, Scope, Subject, Topic},
-    services::sockets,
+    services::{
+        rights::{self, Seen},
+        sockets,
+    },
 };
 
 /// Most of the lines that exist which are sent first.
@@ -107,13 +110,21 @@ struct Redeemed(Caller, Standing);
 /// What `caller` may read.
 fn access(caller: &Caller) -> Access {
     let user: Arc<str> = caller.user.as_str().into();
-    let scope = |all| if caller.may(all) { Scope::All } else { Scope::Owner(user.clone()) };
-    let own = caller.may(Permission::SessionsRead);
+    let own = || Scope::own(user.clone());
+    let sessions = |seen| match seen {
+        Seen::All => Scope::All,
+        Seen::Own(shared) => own().with_shared(shared),
+    };
+    let templates = || match caller.may(Permission::TemplatesWrite) {
+        true => Scope::All,
+        false => own().with_groups(caller.belonging.groups.clone()),
+    };
+    let jobs = || if caller.may(Permission::JobsReadAll) { Scope::All } else { own() };
     Access {
-        sessions: own.then(|| scope(Permission::SessionsReadAll)),
-        logs: own.then(|| scope(Permission::LogsFollowAll)),
-        templates: caller.may(Permission::TemplatesRead),
-        jobs: caller.may(Permission::JobsRead).then(|| scope(Permission::JobsReadAll)),
+        sessions: rights::seen(caller).map(sessions),
+        logs: rights::followed(caller).map(sessions),
+        templates: caller.may(Permission::TemplatesRead).then(templates),
+        jobs: caller.may(Permission::JobsRead).then(jobs),
         cluster: caller.may(Permission::NodesFollow),
         notifications: caller.may(Permission::SelfManage),
         user,

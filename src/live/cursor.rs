@@ -54,7 +54,8 @@ impl fmt::Display for Mark {
 ///
 /// `scope:1` says that the sessions were those of everybody, `scope:0` or nothing that they were the reader's own: a
 /// reader whose roles changed meanwhile gets a fresh snapshot instead of a gap that would leave out what they may see
-/// since then. `jobscope` says the same of jobs.
+/// since then. `jobscope` says the same of jobs; `shares` and `groups` say, as numbers, which sessions were shared with
+/// the reader and to which groups they belonged, with the same consequence.
 ///
 /// `latest` in place of a number begins now: such a reader fetches what it needs of what is there by itself, afterwards.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -69,6 +70,10 @@ pub struct Cursor {
     pub jobs: Option<Mark>,
     /// Whether the jobs read were those of everybody.
     pub everybodys_jobs: bool,
+    /// What was shared with the reader of sessions.
+    pub shares: u64,
+    /// The groups that counted for the reader of templates.
+    pub groups: u64,
 }
 
 impl Cursor {
@@ -83,6 +88,8 @@ impl Cursor {
                 "templates" => cursor.templates = Mark::parse(place),
                 "scope" => cursor.everybody = place == "1",
                 "jobs" => cursor.jobs = Mark::parse(place),
+                "shares" => cursor.shares = u64::from_str_radix(place, 16).unwrap_or_default(),
+                "groups" => cursor.groups = u64::from_str_radix(place, 16).unwrap_or_default(),
                 "jobscope" => cursor.everybodys_jobs = place == "1",
                 _ => {}
             }
@@ -94,8 +101,11 @@ impl Cursor {
     #[must_use]
     pub fn place(&self, subject: Subject, style: Style) -> Option<Mark> {
         match subject {
-            Subject::Sessions => within(self.sessions, self.everybody == style.everybody),
-            Subject::Templates => self.templates,
+            Subject::Sessions => {
+                let same = self.everybody == style.everybody && (style.everybody || self.shares == style.mark);
+                within(self.sessions, same)
+            }
+            Subject::Templates => within(self.templates, style.everybody || self.groups == style.mark),
             Subject::Jobs => within(self.jobs, self.everybodys_jobs == style.everybody),
         }
     }

@@ -9,7 +9,9 @@ use super::{
     cursor::Mark,
     frame,
     outbox::{Key, Verb, Weigh},
+    scope::{Scope, Whose},
 };
+use crate::domain::sharing::Level;
 
 /// A feed of objects.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -60,9 +62,17 @@ pub struct Style {
     pub labelled: bool,
     /// The reader sees everybody's sessions or jobs, and cursors say so.
     pub everybody: bool,
+    /// What sets the reader's scope apart, as [`Scope::mark`] says, and cursors say so.
+    pub mark: u64,
 }
 
 impl Style {
+    /// Of a reader of that scope.
+    #[must_use]
+    pub fn of(scope: &Scope, labelled: bool) -> Self {
+        Self { labelled, everybody: matches!(scope, Scope::All), mark: scope.mark() }
+    }
+
     const fn index(self) -> usize {
         self.labelled as usize + 2 * self.everybody as usize
     }
@@ -77,10 +87,12 @@ impl Style {
     #[must_use]
     pub fn cursor(self, subject: Subject, mark: Mark) -> String {
         let scope = match subject {
-            Subject::Sessions if self.everybody => ",scope:1",
-            Subject::Jobs if self.everybody => ",jobscope:1",
-            Subject::Jobs => ",jobscope:0",
-            Subject::Sessions | Subject::Templates => "",
+            Subject::Sessions if self.everybody => ",scope:1".to_owned(),
+            Subject::Jobs if self.everybody => ",jobscope:1".to_owned(),
+            Subject::Jobs => ",jobscope:0".to_owned(),
+            Subject::Sessions if self.mark != 0 => format!(",shares:{:x}", self.mark),
+            Subject::Templates if self.mark != 0 => format!(",groups:{:x}", self.mark),
+            Subject::Sessions | Subject::Templates => String::new(),
         };
         format!("{}:{mark}{scope}", subject.topic())
     }
@@ -95,8 +107,10 @@ pub struct Change {
     pub subject: Subject,
     /// What happened to whom. Never a figure.
     pub key: Key,
-    /// Whose it is; `None`: everybody's.
-    pub owner: Option<Arc<str>>,
+    /// Who may know of it.
+    pub whose: Whose,
+    /// Who might before, where that is another now.
+    pub before: Option<Whose>,
     /// When this replica heard of it.
     pub time: Timestamp,
     /// The object as JSON.
@@ -104,26 +118,66 @@ pub struct Change {
 }
 
 impl Change {
-    /// The frame for readers of that style.
+    /// What it is to a reader of that scope; `None`: nothing that they may know of. What came into their sight is new to
+    /// them, and what went out of it is gone.
     #[must_use]
-    pub fn frame(&self, style: Style) -> Bytes {
-        self.frame_with(&style.label(self.subject.topic()), &style.cursor(self.subject, self.mark))
+    pub fn key_for(&self, scope: &Scope) -> Option<Key> {
+        let sees = scope.sees(&self.whose);
+        let verb = match &self.before {
+            None if sees => self.key.verb,
+            None => return None,
+            Some(before) => match (scope.sees(before), sees) {
+                (false, false) => return None,
+                (false, true) => Verb::Created,
+                (true, false) => Verb::Deleted,
+                (true, true) => self.key.verb,
+            },
+        };
+        Some(Key { verb, ..self.key })
+    }
+
+    /// The frame for a reader of that scope, for whom it is `key`.
+    #[must_use]
+    pub fn frame(&self, key: Key, scope: &Scope, labelled: bool) -> Bytes {
+        let style = Style::of(scope, labelled);
+        let cursor = style.cursor(self.subject, self.mark);
+        self.frame_with(key.verb, &style.label(self.subject.topic()), &cursor, scope)
     }
 
     /// The frame with that label and cursor.
     #[must_use]
-    pub fn frame_with(&self, label: &str, cursor: &str) -> Bytes {
+    pub fn frame_with(&self, verb: Verb, label: &str, cursor: &str, scope: &Scope) -> Bytes {
         let noun = self.subject.noun();
-        let verb = match self.key.verb {
+        let word = match verb {
             Verb::Created => "created",
             Verb::Deleted => "deleted",
             Verb::Updated | Verb::Figure => "updated",
         };
+        let shared = scope.shared(&self.whose).map(shared_field).unwrap_or_default();
         let begin = format!(
-            "{{\"type\":\"{noun}.{verb}\",{label}\"cursor\":\"{cursor}\",\"time\":\"{}\",\"{noun}\":",
+            "{{\"type\":\"{noun}.{word}\",{label}\"cursor\":\"{cursor}\",\"time\":\"{}\",{shared}\"{noun}\":",
             self.time
         );
+        if verb == Verb::Deleted && !scope.sees(&self.whose) {
+            // What it has become is not theirs to know.
+            return frame::text(&[begin.as_bytes(), self.stub().as_bytes(), b"}"]);
+        }
         frame::text(&[begin.as_bytes(), &self.object, b"}"])
+    }
+
+    /// Of the object what it is known by.
+    fn stub(&self) -> String {
+        #[derive(serde::Deserialize, serde::Serialize)]
+        struct Metadata {
+            name: String,
+            uid: Option<String>,
+        }
+        #[derive(serde::Deserialize, serde::Serialize)]
+        struct Stub {
+            metadata: Metadata,
+        }
+        let stub = serde_json::from_slice::<Stub>(&self.object).and_then(|stub| serde_json::to_string(&stub));
+        stub.unwrap_or_else(|_| "{}".to_owned())
     }
 
     /// Bytes that remembering it takes.
@@ -140,8 +194,8 @@ pub enum Content {
     Change(Arc<Change>),
     /// A live figure about a session: the message's fields after its type and topic, without braces.
     Figure {
-        /// Whose session it is.
-        owner: Arc<str>,
+        /// Who may know of the session.
+        whose: Whose,
         /// The fields.
         fields: String,
     },
@@ -180,7 +234,7 @@ impl Event {
         Self { seq, key, content, frames: Default::default() }
     }
 
-    /// The frame for readers of that style, written when it is first asked for.
+    /// The frame for readers who are told the same as all of that style, written when it is first asked for.
     pub fn frame(&self, style: Style) -> &Bytes {
         let style = match self.content {
             Content::Change(_) => style,
@@ -190,12 +244,20 @@ impl Event {
             }
         };
         self.frames[style.index()].get_or_init(|| match &self.content {
-            Content::Change(change) => change.frame(style),
+            Content::Change(change) => {
+                let (label, cursor) = (style.label(change.subject.topic()), style.cursor(change.subject, change.mark));
+                change.frame_with(change.key.verb, &label, &cursor, &Scope::All)
+            }
             Content::Figure { fields, .. } => message("session.activity", Subject::Sessions.topic(), style, fields),
             Content::Cluster { type_, fields } => message(type_, CLUSTER, style, fields),
             Content::Notice { fields, .. } => message("session.warning", NOTIFICATIONS, style, fields),
         })
     }
+}
+
+/// The field that marks what another shares with the reader, with a comma behind it.
+pub fn shared_field(level: Level) -> String {
+    format!("\"shared\":\"{}\",", level.word())
 }
 
 fn message(type_: &str, topic: &str, style: Style, fields: &str) -> Bytes {
@@ -219,12 +281,13 @@ mod tests {
             mark: Mark::at(42),
             subject: Subject::Sessions,
             key: Key { subject: 1, verb: Verb::Updated },
-            owner: Some("alice".into()),
+            whose: Whose { uid: "uid".into(), owner: Some("alice".into()), groups: Arc::default() },
+            before: None,
             time: "2026-01-02T03:04:05Z".parse().unwrap(),
             object: Bytes::from_static(b"{\"kind\":\"Session\"}"),
         };
         let event = Event::new(1, None, Content::Change(Arc::new(change)));
-        let style = Style { labelled: true, everybody: true };
+        let style = Style { labelled: true, everybody: true, mark: 0 };
         let frame = event.frame(style);
         assert_eq!(frame.as_ptr(), event.frame(style).as_ptr());
         let text = std::str::from_utf8(&frame[4..]).unwrap();

@@ -148,11 +148,12 @@ impl FanOut {
     /// Tells a reader what their new access shows and hides. While the feed is held nothing new happens in it; what
     /// waits here is offered to them first, so that they hear of everything in its order.
     fn adopt(&self, socket: &Arc<Socket>, access: Access, events: &mut Queue<Arc<Event>>) {
-        let other_jobs = socket.reads_other_jobs(&access);
+        let others =
+            [Subject::Jobs, Subject::Templates].map(|subject| (subject, socket.reads_others(subject, &access)));
         self.adopt_sessions(socket, access, events);
-        if other_jobs {
+        for (subject, _) in others.into_iter().filter(|(_, others)| *others) {
             // A fresh snapshot says in one what came into sight and what went out of it.
-            Hub::of(&self.hub).read(socket, Subject::Jobs, Cursor::default());
+            Hub::of(&self.hub).read(socket, subject, Cursor::default());
         }
     }
 

@@ -11,7 +11,9 @@ use super::{
     frame,
     outbox::{Key, Queue, Verb, Weigh},
     ring::Ring,
+    scope::{Scope, Whose},
 };
+use crate::domain::sharing::Level;
 
 /// Pieces in which a large snapshot is sent; they are shared by everyone who sees the same sessions.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -23,36 +25,14 @@ const GAP_BYTES: usize = 512 * 1024;
 pub struct Item {
     /// `metadata.name`.
     pub name: Arc<str>,
-    /// `metadata.uid`.
-    pub uid: Box<str>,
     /// `metadata.resourceVersion`.
     pub number: u64,
-    /// Whose it is; `None`: everybody's.
-    pub owner: Option<Arc<str>>,
+    /// Who may know of it.
+    pub whose: Whose,
     /// The name by which its logs are asked, where it has some.
     pub logs: Option<Box<str>>,
     /// The object as JSON, exactly as `GET` answers it.
     pub json: Bytes,
-}
-
-/// Which objects a reader sees.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Scope {
-    /// All of them.
-    All,
-    /// Those of one person, and those that are everybody's.
-    Owner(Arc<str>),
-}
-
-impl Scope {
-    /// Whether it takes in what belongs to `owner`.
-    #[must_use]
-    pub fn sees(&self, owner: Option<&str>) -> bool {
-        match (self, owner) {
-            (Self::All, _) | (Self::Owner(_), None) => true,
-            (Self::Owner(user), Some(owner)) => &**user == owner,
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -129,21 +109,22 @@ impl Feed {
         let mut came = Vec::new();
         for item in items {
             // An object of that name with another uid is another object: the old one stays among those that are gone.
-            let same = gone.get(&item.name).is_some_and(|old| old.item.uid == item.uid);
+            let same = gone.get(&item.name).is_some_and(|old| old.item.whose.uid == item.whose.uid);
             let old = same.then(|| gone.remove(&item.name)).flatten();
             let (id, verb) = match &old {
                 Some(old) => (old.id, Verb::Updated),
                 None => (self.new_id(), Verb::Created),
             };
-            if old.is_none_or(|old| old.item.number < item.number) {
-                came.push(change_of(self.subject, Mark::at(item.number), Key { subject: id, verb }, &item, now));
+            if old.as_ref().is_none_or(|old| old.item.number < item.number) {
+                let change = change_of(self.subject, Mark::at(item.number), Key { subject: id, verb }, &item, now);
+                came.push(Arc::new(change.after(old.as_ref().map(|old| &old.item))));
             }
             self.entries.insert(item.name.clone(), Entry { id, item });
         }
         let mut changes = Vec::new();
         for old in gone.into_values() {
             let key = Key { subject: old.id, verb: Verb::Deleted };
-            changes.push(change_of(self.subject, self.next_part(), key, &old.item, now));
+            changes.push(Arc::new(change_of(self.subject, self.next_part(), key, &old.item, now)));
         }
         changes.extend(came);
         self.joined = None;
@@ -154,15 +135,16 @@ impl Feed {
 
     /// Takes in an object as it is now. `None`: that was known.
     pub fn apply(&mut self, item: Item, now: Timestamp) -> Option<Arc<Change>> {
-        let old = self.entries.get(&item.name);
-        if old.is_some_and(|old| old.item.number >= item.number) {
+        let old = self.entries.get(&item.name).cloned();
+        if old.as_ref().is_some_and(|old| old.item.number >= item.number) {
             return None;
         }
-        let (id, verb) = match old {
+        let (id, verb) = match &old {
             Some(old) => (old.id, Verb::Updated),
             None => (self.new_id(), Verb::Created),
         };
-        let change = self.note(Key { subject: id, verb }, &item, now);
+        let old = old.map(|old| old.item);
+        let change = self.note(Key { subject: id, verb }, &item, old.as_ref(), now);
         self.entries.insert(item.name.clone(), Entry { id, item });
         Some(change)
     }
@@ -171,7 +153,7 @@ impl Feed {
     pub fn remove(&mut self, item: &Item, now: Timestamp) -> Option<Arc<Change>> {
         let known = self.entries.get(&item.name).is_some_and(|old| old.item.number < item.number);
         let old = known.then(|| self.entries.remove(&item.name)).flatten()?;
-        Some(self.note(Key { subject: old.id, verb: Verb::Deleted }, item, now))
+        Some(self.note(Key { subject: old.id, verb: Verb::Deleted }, item, None, now))
     }
 
     /// Keeps an object no longer that is still there: who reads from now on does not see it, and nobody is told.
@@ -181,10 +163,10 @@ impl Feed {
         }
     }
 
-    fn note(&mut self, key: Key, item: &Item, now: Timestamp) -> Arc<Change> {
+    fn note(&mut self, key: Key, item: &Item, old: Option<&Item>, now: Timestamp) -> Arc<Change> {
         self.joined = None;
         self.advance(item.number);
-        let change = change_of(self.subject, Mark::at(item.number), key, item, now);
+        let change = Arc::new(change_of(self.subject, Mark::at(item.number), key, item, now).after(old));
         self.ring.push(change.clone());
         change
     }
@@ -224,8 +206,10 @@ impl Feed {
             return None;
         }
         let mut gap = Queue::default();
-        for change in self.ring.after(mark)?.filter(|change| scope.sees(change.owner.as_deref())) {
-            gap.push(Some(change.key), change.clone());
+        for change in self.ring.after(mark)? {
+            if let Some(key) = change.key_for(scope) {
+                gap.push(Some(key), change.clone());
+            }
         }
         (gap.weight() <= GAP_BYTES).then(|| gap.take_all())
     }
@@ -240,11 +224,25 @@ impl Feed {
         let begin = self.snapshot_begin(style, Mark::at(self.head), false);
         let items = match scope {
             Scope::All => self.everything(),
-            Scope::Owner(_) => join(self.visible(scope).map(|entry| &entry.item.json)).into(),
+            Scope::Of(_) => join(self.visible(scope).map(|entry| &entry.item.json)).into(),
         };
-        let rest = items.iter().map(Bytes::len).sum::<usize>() + 2;
+        let end = Bytes::from(format!("]{}}}", self.shared_in(scope)));
+        let rest = items.iter().map(Bytes::len).sum::<usize>() + end.len();
         let first = frame::text_begin(begin.as_bytes(), rest);
-        [first].into_iter().chain(items.iter().cloned()).chain([Bytes::from_static(b"]}")]).collect()
+        [first].into_iter().chain(items.iter().cloned()).chain([end]).collect()
+    }
+
+    /// The field that names what others share with the reader, and how far; nothing where nothing is.
+    fn shared_in(&self, scope: &Scope) -> String {
+        if scope.mark() == 0 {
+            return String::new();
+        }
+        let shared = |entry: &Entry| scope.shared(&entry.item.whose).map(|level| (entry.item.name.to_string(), level));
+        let shared: BTreeMap<String, Level> = self.entries.values().filter_map(shared).collect();
+        match serde_json::to_string(&shared) {
+            Ok(object) if !shared.is_empty() => format!(",\"shared\":{object}"),
+            _ => String::new(),
+        }
     }
 
     fn everything(&mut self) -> Arc<[Bytes]> {
@@ -253,23 +251,27 @@ impl Feed {
     }
 
     fn visible<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Entry> {
-        self.entries.values().filter(|entry| scope.sees(entry.item.owner.as_deref()))
+        self.entries.values().filter(|entry| scope.sees(&entry.item.whose))
     }
 
-    /// What a reader has to be told whose scope changes: what came into sight, and what went out of it.
+    /// What a reader has to be told whose scope changes: what came into sight, what went out of it, and what is shared
+    /// with them to another level.
     pub fn rescope(&mut self, old: &Scope, new: &Scope, now: Timestamp) -> Vec<Arc<Change>> {
-        let seen = |scope: &Scope, entry: &Entry| scope.sees(entry.item.owner.as_deref());
-        let turned: Vec<_> = self
-            .entries
-            .values()
-            .filter(|entry| seen(old, entry) != seen(new, entry))
-            .map(|entry| (entry.clone(), if seen(new, entry) { Verb::Created } else { Verb::Deleted }))
-            .collect();
+        let verb = |entry: &Entry| {
+            let whose = &entry.item.whose;
+            match (old.sees(whose), new.sees(whose)) {
+                (false, true) => Some(Verb::Created),
+                (true, false) => Some(Verb::Deleted),
+                (true, true) if old.shared(whose) != new.shared(whose) => Some(Verb::Updated),
+                _ => None,
+            }
+        };
+        let turned: Vec<_> = self.entries.values().filter_map(|entry| Some((entry.clone(), verb(entry)?))).collect();
         turned
             .into_iter()
             .map(|(entry, verb)| {
                 let key = Key { subject: entry.id, verb };
-                change_of(self.subject, self.next_part(), key, &entry.item, now)
+                Arc::new(change_of(self.subject, self.next_part(), key, &entry.item, now))
             })
             .collect()
     }
@@ -280,16 +282,31 @@ impl Feed {
         self.entries.get(name).map(|entry| entry.id)
     }
 
-    /// The name of the session whose logs have that name, and whose it is.
+    /// Who may know of the object of that name.
     #[must_use]
-    pub fn by_logs(&self, logs: &str) -> Option<(Arc<str>, Option<Arc<str>>)> {
+    pub fn whose(&self, name: &str) -> Option<Whose> {
+        self.entries.get(name).map(|entry| entry.item.whose.clone())
+    }
+
+    /// The name of the session whose logs have that name, and who may know of it.
+    #[must_use]
+    pub fn by_logs(&self, logs: &str) -> Option<(Arc<str>, Whose)> {
         let entry = self.entries.values().find(|entry| entry.item.logs.as_deref() == Some(logs))?;
-        Some((entry.item.name.clone(), entry.item.owner.clone()))
+        Some((entry.item.name.clone(), entry.item.whose.clone()))
     }
 }
 
-fn change_of(subject: Subject, mark: Mark, key: Key, item: &Item, now: Timestamp) -> Arc<Change> {
-    Arc::new(Change { mark, subject, key, owner: item.owner.clone(), time: now, object: item.json.clone() })
+fn change_of(subject: Subject, mark: Mark, key: Key, item: &Item, now: Timestamp) -> Change {
+    let (whose, object) = (item.whose.clone(), item.json.clone());
+    Change { mark, subject, key, whose, before: None, time: now, object }
+}
+
+impl Change {
+    /// The same as what became of `old`.
+    fn after(self, old: Option<&Item>) -> Self {
+        let before = old.map(|old| &old.whose).filter(|before| **before != self.whose).cloned();
+        Self { before, ..self }
+    }
 }
 
 /// The elements of a JSON array, with commas between them, in pieces of about [`PIECE_BYTES`].

@@ -283,15 +283,15 @@ impl Hub {
     ) -> Result<(), Error> {
         let known = self.0.sessions().feed.by_logs(pod).filter(|_| namespace == LOCAL_NAMESPACE);
         let may = socket.access().logs;
-        let (session, owner) = known
-            .filter(|(_, owner)| may.is_some_and(|scope| scope.sees(owner.as_deref())))
+        let (session, whose) = known
+            .filter(|(_, whose)| may.is_some_and(|scope| scope.sees(whose)))
             .ok_or_else(|| Error::not_found("logs", format!("{namespace}/{pod}")))?;
         let topic: Arc<str> = format!("logs/{namespace}/{pod}").into();
         socket.stop_logs(&topic);
         let id = self.0.next_logs.fetch_add(1, Ordering::Relaxed);
         let session = SessionId(session.to_string());
         let read = logs::follow(engine.clone(), session, wish, socket.clone(), (id, topic.clone()));
-        socket.add_logs(LogReading { id, topic, owner, task: task::spawn("live.logs", read) })
+        socket.add_logs(LogReading { id, topic, whose, task: task::spawn("live.logs", read) })
     }
 
     /// All objects of a feed as they were at `number`.
@@ -328,13 +328,13 @@ impl Hub {
 
     /// Tells those who see the session a live figure about it; a newer one takes the place of one that waits.
     /// `figure` is the item that `GET /api/v1/activity` gives. Nothing for a session that is not known here (yet).
-    pub(super) fn activity(&self, owner: &str, session: &str, figure: &impl Serialize) {
+    pub(super) fn activity(&self, session: &str, figure: &impl Serialize) {
         let Ok(figure) = serde_json::to_string(figure) else { return };
         let shelf = self.0.sessions();
-        let Some(subject) = shelf.feed.id(session) else { return };
+        let Some((subject, whose)) = shelf.feed.id(session).zip(shelf.feed.whose(session)) else { return };
         let fields = format!("\"time\":\"{}\",\"activity\":{figure}", self.0.clock.now());
         let key = Key { subject, verb: Verb::Figure };
-        self.0.publish(Some(key), Content::Figure { owner: owner.into(), fields });
+        self.0.publish(Some(key), Content::Figure { whose, fields });
     }
 
     /// Takes in everything that people are warned of, and tells them what is new.

@@ -25,6 +25,7 @@ mod people;
 mod protocol;
 mod relay;
 mod ring;
+mod scope;
 mod socket;
 mod state;
 #[cfg(test)]
@@ -37,7 +38,6 @@ pub use cursor::Cursor;
 pub use decode::MESSAGE_MAX;
 pub use drain::Drain;
 pub use event::Subject;
-pub use feed::Scope;
 pub use feeds::{
     figures::{Figure, announce},
     logs::{LOCAL_NAMESPACE, LogWish},
@@ -45,5 +45,6 @@ pub use feeds::{
 pub use frame::CloseCode;
 pub use hub::Hub;
 pub use protocol::{Conversation, Topic};
+pub use scope::Scope;
 pub use socket::{Access, Gate, Socket};
 pub use wire::Line;

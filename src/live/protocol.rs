@@ -101,7 +101,7 @@ impl Hub {
             Topic::Feed(subject) => {
                 let allowed = match subject {
                     Subject::Sessions => access.sessions.is_some(),
-                    Subject::Templates => access.templates,
+                    Subject::Templates => access.templates.is_some(),
                     Subject::Jobs => access.jobs.is_some(),
                 };
                 may(allowed, subject.topic())?;

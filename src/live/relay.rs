@@ -10,7 +10,7 @@ use futures::StreamExt;
 use kube::core::Selector;
 use tokio_util::sync::CancellationToken;
 
-use super::{event::Subject, feed::Item, hub::Hub};
+use super::{event::Subject, feed::Item, hub::Hub, scope::Whose};
 use crate::objects::{Change, Object, ObjectError, ObjectStore};
 
 /// First wait after a failure; doubled at each further one.
@@ -25,6 +25,9 @@ pub trait Live: Object {
 
     /// The name by which its logs are asked.
     fn logs(&self) -> Option<&str>;
+
+    /// Where it belongs to nobody: the groups that it is for; empty: everybody.
+    fn groups(&self) -> &[String];
 }
 
 /// Follows `store` until asked to end.
@@ -109,10 +112,12 @@ fn item<K: Live>(object: &K) -> Option<Item> {
         .ok()?;
     Some(Item {
         name: name.as_str().into(),
-        uid: meta.uid.as_deref().unwrap_or_default().into(),
         number: number(version),
-        // What belongs to nobody is everybody's to see.
-        owner: Some(object.owner()).filter(|owner| !owner.is_empty()).map(Arc::from),
+        whose: Whose {
+            uid: meta.uid.as_deref().unwrap_or_default().into(),
+            owner: Some(object.owner()).filter(|owner| !owner.is_empty()).map(Arc::from),
+            groups: object.groups().into(),
+        },
         logs: object.logs().map(Box::from),
         json: json.into(),
     })

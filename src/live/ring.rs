@@ -62,7 +62,8 @@ mod tests {
             mark: Mark::at(number),
             subject: Subject::Sessions,
             key: Key { subject: number, verb: Verb::Created },
-            owner: None,
+            whose: crate::live::scope::Whose { uid: "".into(), owner: None, groups: Arc::default() },
+            before: None,
             time: jiff::Timestamp::UNIX_EPOCH,
             object: Bytes::from(vec![b'x'; size]),
         })

@@ -15,9 +15,10 @@ use tokio::sync::Notify;
 use super::{
     cursor::Cursor,
     event::{CLUSTER, Change, Event, NOTIFICATIONS, Style, Subject},
-    feed::{Feed, Scope, Welcome},
+    feed::{Feed, Welcome},
     feeds::{logs::LogReading, notifications},
     frame::{self, CloseCode},
+    scope::Scope,
     state::{End, Reading, State},
     wire::{Line, Piece, Step, Tag},
 };
@@ -35,8 +36,8 @@ pub struct Access {
     pub user: Arc<str>,
     /// Which sessions; `None`: none.
     pub sessions: Option<Scope>,
-    /// Whether templates.
-    pub templates: bool,
+    /// Which templates; `None`: none.
+    pub templates: Option<Scope>,
     /// Which jobs; `None`: none.
     pub jobs: Option<Scope>,
     /// Whether the nodes' figures.
@@ -114,23 +115,22 @@ impl Socket {
         &*self.gate
     }
 
-    const fn style(&self, scope: &Scope) -> Style {
-        Style { labelled: self.labelled, everybody: matches!(scope, Scope::All) }
-    }
-
     /// Begins to read `feed`: first what is there or was missed, then every event after number `seq`.
     pub(super) fn read(&self, feed: &mut Feed, cursor: &Cursor, seq: u64) {
         let mut state = self.lock();
         let subject = feed.subject();
         let Some(scope) = state.access.scope(subject).filter(|_| state.end == End::Open) else { return };
-        let style = self.style(&scope);
+        let style = Style::of(&scope, self.labelled);
         let welcome = feed.welcome(cursor.place(subject, style), style, &scope);
         state.forget(subject);
         match welcome {
             Welcome::Resumed(begin, gap) => {
                 state.offer(None, Piece::frame(Tag::Feed(subject), begin));
                 for change in gap {
-                    state.offer(Some(change.key), Piece::frame(Tag::Feed(subject), change.frame(style)));
+                    if let Some(key) = change.key_for(&scope) {
+                        let frame = change.frame(key, &scope, self.labelled);
+                        state.offer(Some(key), Piece::frame(Tag::Feed(subject), frame));
+                    }
                 }
             }
             Welcome::Snapshot(pieces) => {
@@ -151,7 +151,7 @@ impl Socket {
             return;
         }
         let cursor = notifications::cursor(head);
-        let label = Style { labelled: self.labelled, everybody: false }.label(NOTIFICATIONS);
+        let label = Style { labelled: self.labelled, ..Style::default() }.label(NOTIFICATIONS);
         if self.labelled {
             let items = there.iter().map(|fields| format!("{{{fields}}}")).collect::<Vec<_>>().join(",");
             let begin = format!("{{\"type\":\"snapshot\",{label}{cursor},\"resumed\":false,\"items\":[{items}]}}");
@@ -171,7 +171,7 @@ impl Socket {
         if state.end != End::Open {
             return;
         }
-        let label = Style { labelled: self.labelled, everybody: false }.label(CLUSTER);
+        let label = Style { labelled: self.labelled, ..Style::default() }.label(CLUSTER);
         let begin = format!("{{\"type\":\"snapshot\",{label}\"resumed\":false,{now}}}");
         state.send(None, Piece::frame(Tag::Cluster, frame::text(&[begin.as_bytes()])));
         state.cluster = Some(seq);
@@ -202,12 +202,11 @@ impl Socket {
         let idle = state.wire.is_idle();
         let mut offered = false;
         for event in events {
-            let Some((tag, style)) = state.wants(event, self.labelled) else { continue };
-            let piece = Piece::frame(tag, event.frame(style).clone());
+            let Some((key, piece)) = state.wants(event, self.labelled) else { continue };
             if events.len() == 1 {
-                state.send(event.key, piece);
+                state.send(key, piece);
             } else {
-                state.offer(event.key, piece);
+                state.offer(key, piece);
                 offered = true;
             }
         }
@@ -270,10 +269,11 @@ impl Socket {
         state.end != End::Over
     }
 
-    /// Whether the jobs that the caller reads are others by now, so that they have to be read anew.
-    pub(super) fn reads_other_jobs(&self, access: &Access) -> bool {
-        let state = self.lock();
-        access.jobs.is_some() && state.jobs.as_ref().is_some_and(|reading| Some(&reading.scope) != access.jobs.as_ref())
+    /// Whether what the caller reads of `subject` is something else by now, so that it has to be read anew.
+    pub(super) fn reads_others(&self, subject: Subject, access: &Access) -> bool {
+        let (mut state, scope) = (self.lock(), access.scope(subject));
+        let reading = state.reading(subject).as_ref();
+        scope.is_some() && reading.is_some_and(|reading| Some(&reading.scope) != scope.as_ref())
     }
 
     /// Takes over what the caller may read by now. Events up to number `seq` have been offered.
@@ -303,12 +303,15 @@ impl Socket {
     /// The frame for something that came into sight or went out of it. Its cursor names the scope in any case, so
     /// that a client which joins cursors forgets the one it had.
     fn turned(&self, change: &Change, scope: &Scope) -> Bytes {
-        let style = self.style(scope);
+        let style = Style::of(scope, self.labelled);
         let mut cursor = style.cursor(Subject::Sessions, change.mark);
         if !style.everybody {
             cursor.push_str(",scope:0");
+            if style.mark == 0 {
+                cursor.push_str(",shares:0");
+            }
         }
-        change.frame_with(&style.label(Subject::Sessions.topic()), &cursor)
+        change.frame_with(change.key.verb, &style.label(Subject::Sessions.topic()), &cursor, scope)
     }
 
     /// Told whenever something has left.
@@ -362,7 +365,7 @@ impl Access {
     pub(super) fn scope(&self, subject: Subject) -> Option<Scope> {
         match subject {
             Subject::Sessions => self.sessions.clone(),
-            Subject::Templates => self.templates.then(|| Scope::Owner(self.user.clone())),
+            Subject::Templates => self.templates.clone(),
             Subject::Jobs => self.jobs.clone(),
         }
     }

@@ -4,10 +4,10 @@ use std::{task::Waker, time::Duration};
 
 use super::{
     event::{CLUSTER, Content, Event, NOTIFICATIONS, Style, Subject},
-    feed::Scope,
     feeds::logs::LogReading,
     frame::{self, CloseCode},
     outbox::Key,
+    scope::Scope,
     socket::Access,
     wire::{Full, Line, Piece, Step, Tag, Wire},
 };
@@ -96,30 +96,47 @@ impl State {
         self.wire.purge(|tag| tag != Tag::Feed(subject));
     }
 
-    /// Whether the reader is to have `event`, and how. Asked once for each event: the answer is noted.
-    pub(super) fn wants(&mut self, event: &Event, labelled: bool) -> Option<(Tag, Style)> {
+    /// What the reader is to have of `event`: by what a newer one supersedes it, and the frame. Asked once for each event:
+    /// the answer is noted.
+    pub(super) fn wants(&mut self, event: &Event, labelled: bool) -> Option<(Option<Key>, Piece)> {
         if self.end != End::Open {
             return None;
         }
-        let (subject, owner) = match &event.content {
-            Content::Change(change) => (change.subject, change.owner.as_deref()),
-            Content::Figure { owner, .. } => (Subject::Sessions, Some(&**owner)),
+        let plain = Style { labelled, ..Style::default() };
+        let the_same = |tag: Tag, style: Style| (event.key, Piece::frame(tag, event.frame(style).clone()));
+        let (subject, change) = match &event.content {
+            Content::Change(change) => (change.subject, Some(change)),
+            Content::Figure { .. } => (Subject::Sessions, None),
             Content::Cluster { .. } => {
                 let seen = self.cluster.as_mut().filter(|seen| **seen < event.seq)?;
                 *seen = event.seq;
-                return Some((Tag::Cluster, Style { labelled, everybody: false }));
+                return Some(the_same(Tag::Cluster, plain));
             }
             Content::Notice { user, .. } => {
                 let mine = *user == self.access.user;
                 let seen = self.notifications.as_mut().filter(|seen| **seen < event.seq)?;
                 *seen = event.seq;
-                return mine.then_some((Tag::Notifications, Style { labelled, everybody: false }));
+                return mine.then(|| the_same(Tag::Notifications, plain));
             }
         };
         let reading = self.reading(subject).as_mut().filter(|reading| reading.seen < event.seq)?;
         reading.seen = event.seq;
-        let style = Style { labelled, everybody: matches!(reading.scope, Scope::All) };
-        reading.scope.sees(owner).then_some((Tag::Feed(subject), style))
+        let (tag, scope) = (Tag::Feed(subject), &reading.scope);
+        match (change, &event.content) {
+            (Some(change), _) => {
+                let key = change.key_for(scope)?;
+                let style = Style::of(scope, labelled);
+                // Most readers of a style are told the very same, which is written once.
+                let usual = style.mark == 0 && key == change.key;
+                Some(if usual {
+                    the_same(tag, style)
+                } else {
+                    (Some(key), Piece::frame(tag, change.frame(key, scope, labelled)))
+                })
+            }
+            (None, Content::Figure { whose, .. }) => scope.sees(whose).then(|| the_same(tag, plain)),
+            (None, _) => None,
+        }
     }
 
     pub(super) fn send(&mut self, key: Option<Key>, piece: Piece) {
@@ -192,7 +209,7 @@ impl State {
             lost.push(NOTIFICATIONS.to_owned());
         }
         let access = self.access.logs.clone();
-        let may = |reading: &LogReading| access.as_ref().is_some_and(|scope| scope.sees(reading.owner.as_deref()));
+        let may = |reading: &LogReading| access.as_ref().is_some_and(|scope| scope.sees(&reading.whose));
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.logs).into_iter().partition(may);
         self.logs = kept;
         for reading in gone {

@@ -217,7 +217,7 @@ impl Gate for Person {
 }
 
 pub fn own(user: &str) -> Scope {
-    Scope::Owner(user.into())
+    Scope::own(user)
 }
 
 /// All that a person of that scope usually may.
@@ -225,7 +225,7 @@ pub fn access(user: &str, scope: Scope) -> Access {
     Access {
         user: user.into(),
         sessions: Some(scope.clone()),
-        templates: true,
+        templates: Some(Scope::own(user)),
         jobs: Some(scope.clone()),
         cluster: true,
         notifications: true,

@@ -266,7 +266,7 @@ async fn what_a_reader_does_not_take_collapses_to_the_latest_states() {
     for tag in 0..500 {
         world.sessions.put("busy", "alice", &tag.to_string());
         world.sessions.put("gone", "alice", &tag.to_string());
-        world.hub.activity("alice", "busy", &json!({ "session": "busy", "connections": tag }));
+        world.hub.activity("busy", &json!({ "session": "busy", "connections": tag }));
     }
     world.sessions.remove("gone");
     settled(&world).await;
@@ -430,7 +430,7 @@ async fn a_warning_reaches_its_person_and_a_figure_those_who_see_the_session() {
         world.hub.read_notifications(reader.socket());
         assert_eq!(reader.next().await["topic"], "notifications");
     }
-    world.hub.activity("alice", "a1", &json!({ "session": "a1" }));
+    world.hub.activity("a1", &json!({ "session": "a1" }));
     let stops_at = world.clock.now() + SignedDuration::from_mins(5);
     let notice = Notice {
         session_uid: "uid".into(),
@@ -469,7 +469,7 @@ async fn a_warning_reaches_its_person_and_a_figure_those_who_see_the_session() {
     assert_eq!(snapshot["items"].as_array().unwrap().len(), 1);
     world.clock.advance(SignedDuration::from_mins(6));
     assert_eq!(there("alice").await["items"], json!([]));
-    world.hub.activity("alice", "a1", &json!({}));
+    world.hub.activity("a1", &json!({}));
     assert_eq!(alice.next().await["type"], "session.activity", "and she heard nothing twice");
 }
 

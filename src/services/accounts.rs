@@ -26,7 +26,7 @@ use crate::{
         quota::Subject,
     },
     store::{
-        identities, quotas, sign_in_failures, sign_in_links,
+        identities, quotas, shares, sign_in_failures, sign_in_links,
         teams::{self, Kind},
         users,
     },
@@ -190,6 +190,7 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
     for kind in [Kind::Group, Kind::Project] {
         teams::leave_all(&transaction, kind, user.id).await?;
     }
+    shares::leave_all(&transaction, user.id).await?;
     quotas::remove(&transaction, &Subject::User(name.to_owned())).await?;
     identities::forget(&transaction, user.id).await?;
     users::erase(&transaction, user.id, auth.now()).await?;

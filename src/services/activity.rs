@@ -141,7 +141,7 @@ fn idle(app: &App, session: &Session, live: &activity::Live) -> Idle {
 pub async fn list(app: &App, usages: &Usages, caller: &Caller) -> Result<Vec<Item>, Error> {
     let rows = store::activity::read_all(&app.pool.get().await?).await?;
     let rows: HashMap<String, ActivityRow> = rows.into_iter().map(|row| (row.session.clone(), row)).collect();
-    let seen = app.sessions.snapshot(sessions::scope(caller));
+    let seen = sessions::seen(app, caller);
     Ok(seen
         .iter()
         .map(|session| item(app, usages, session, session.metadata.name.as_ref().and_then(|name| rows.get(name))))

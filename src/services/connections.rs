@@ -3,13 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use deadpool_postgres::GenericClient;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    audit::{self, Entry},
+    audit,
     presence::{Cause, Link, Presence},
+    rights::{self, Entry},
     sessions,
 };
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
     domain::{
         duration,
         origins::Hosts,
+        sharing::EnteredAs,
         template::{self, View},
     },
     store::{
@@ -82,10 +85,13 @@ pub async fn connect(
     device: &Device,
     wish: &Wish,
 ) -> Result<Opened, Error> {
-    let session = sessions::get_usable(app, caller, id).await?;
+    let (session, entry) = sessions::get_enterable(app, caller, id).await?;
     let template = template_of(app, &session).await?;
     let port = port(&template, wish)?;
-    let session = wake(app, caller, session).await?;
+    let session = match entry {
+        Entry::Work => wake(app, caller, session).await?,
+        Entry::LookOn => on_view(session, &template, port)?,
+    };
     let now = app.clock.now();
     let connection = connection(app, caller, &session, device)?;
     let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
@@ -93,13 +99,12 @@ pub async fn connect(
     let ticket = Ticket { hash: ticket_hash(&secret), expires_at: now + TICKET_FOR };
     let mut db = app.pool.get().await?;
     let transaction = db.transaction().await?;
-    let connection = store::connections::insert(&transaction, &connection, is_web.then_some(&ticket)).await?;
-    if session.spec.user != caller.user {
-        audit::record(&transaction, caller, Entry::new("session.enter", format!("session/{id}"))).await?;
-    }
+    let connection = insert(&transaction, caller, &connection, is_web.then_some(&ticket)).await?;
     transaction.commit().await?;
     let link = presence.admit(connection, true);
-    note(app, presence, &link, Cause::Opened);
+    if entry == Entry::Work {
+        note(app, presence, &link, Cause::Opened);
+    }
     presence.changed(id);
     let hosts = Hosts::new(&app.config.http.public_url(), &app.config.http.apps_authority());
     let url = if is_web {
@@ -110,6 +115,35 @@ pub async fn connect(
     };
     let ready = session.phase() == Phase::Running;
     Ok(Opened { id: link.connection.id, url, session, ready, expires_at: now + STALE_AFTER })
+}
+
+/// Adds a connection. One to another person's session is audited, whoever enters.
+async fn insert(
+    db: &impl GenericClient,
+    caller: &Caller,
+    connection: &Connection,
+    ticket: Option<&Ticket>,
+) -> Result<Connection, Error> {
+    let kept = store::connections::insert(db, connection, ticket).await?;
+    if connection.entered_as != Some(EnteredAs::Owner) {
+        let entry = audit::Entry::new("session.enter", format!("session/{}", connection.session));
+        audit::record(db, caller, entry.after(&serde_json::json!({ "as": connection.entered_as }))).await?;
+    }
+    Ok(kept)
+}
+
+/// A session as one gets it who only looks on: its screen, where it has one, while it runs.
+fn on_view(session: Arc<Session>, template: &Template, port: Option<u16>) -> Result<Arc<Session>, Error> {
+    if template::view(&template.spec) != View::Vnc || port.is_some() {
+        return Err(Error::Conflict(
+            "only a session with a screen can be looked on: ask its owner to share more".into(),
+        ));
+    }
+    let wanted = (session.spec.state, session.phase());
+    if wanted == (DesiredState::Running, Phase::Failed) || session.spec.state != DesiredState::Running {
+        return Err(Error::Conflict("the session does not run, and who looks on does not start it".into()));
+    }
+    Ok(session)
 }
 
 /// The template of a session.
@@ -134,16 +168,12 @@ fn port(template: &Template, wish: &Wish) -> Result<Option<u16>, Error> {
 
 /// A session that will run, as far as wishing helps.
 async fn wake(app: &App, caller: &Caller, session: Arc<Session>) -> Result<Arc<Session>, Error> {
-    let name = session.metadata.name.as_deref().unwrap_or_default();
     match (session.spec.state, session.phase()) {
         (DesiredState::Terminated, _) | (_, Phase::Terminating | Phase::Terminated) => {
             Err(Error::Conflict("this session has ended: launch a new one".into()))
         }
-        (DesiredState::Hibernated, _) => {
-            let running = serde_json::json!({ "state": "running" });
-            sessions::change(app, caller, name, &running, None).await
-        }
-        (DesiredState::Running, Phase::Failed) => sessions::restart(app, caller, name).await,
+        (DesiredState::Hibernated, _) => sessions::wake(app, caller, session).await,
+        (DesiredState::Running, Phase::Failed) => sessions::try_again(app, caller, &session).await,
         (DesiredState::Running, _) => Ok(session),
     }
 }
@@ -168,6 +198,7 @@ fn connection(app: &App, caller: &Caller, session: &Session, device: &Device) ->
         connected_at: now,
         last_heartbeat: now,
         user_epoch: None,
+        entered_as: Some(rights::entered_as(caller, session)),
     })
 }
 
@@ -203,16 +234,16 @@ async fn own(app: &App, presence: &Presence, caller: &Caller, session: &str, id:
         .ok_or_else(|| Error::not_found("connection", id.to_string()))
 }
 
-/// The session of a connection, if the one who opened it may still work in it.
+/// The session of a connection, and how far the one who opened it may still come in; `None`: not at all.
 ///
 /// # Errors
 /// Where the database has to be asked and does not answer.
-pub async fn session_of(app: &App, connection: &Connection) -> Result<Option<Arc<Session>>, Error> {
+pub async fn session_of(app: &App, connection: &Connection) -> Result<Option<(Arc<Session>, Entry)>, Error> {
     let Some(session) = app.sessions.get(&connection.session).await? else { return Ok(None) };
     let same = session.metadata.uid.as_deref() == Some(connection.session_uid.as_str());
     let identity = app.auth.opener(connection).await?;
-    let may = identity.is_some_and(|identity| sessions::usable(&identity.caller(), &session));
-    Ok((same && may).then_some(session))
+    let entry = identity.filter(|_| same).and_then(|identity| rights::entry(&identity.caller(), &session));
+    Ok(entry.map(|entry| (session, entry)))
 }
 
 /// A sign of life; `active`: somebody is in front of it. Returns when the connection is closed unless there is another.
@@ -224,11 +255,12 @@ pub async fn heartbeat(
     id: Uuid,
     active: bool,
 ) -> Result<Timestamp, Error> {
-    sessions::get_usable(app, caller, session).await?;
+    let (_, entry) = sessions::get_enterable(app, caller, session).await?;
     let link = own(app, presence, caller, session, id).await?;
     let now = app.clock.now();
     presence.beat(&link, now);
-    if active {
+    // Who looks on keeps nothing running.
+    if active && entry == Entry::Work {
         note(app, presence, &link, Cause::Heartbeat);
     }
     Ok(now + STALE_AFTER)
@@ -243,10 +275,16 @@ pub async fn disconnect(app: &App, presence: &Presence, caller: &Caller, session
     Ok(())
 }
 
-/// The open connections of a session that the caller may see, oldest first.
+/// The open connections of a session that the caller may see, oldest first. A guest is told who is there; from where and
+/// with what is the owner's to know.
 pub async fn list(app: &App, caller: &Caller, session: &str) -> Result<Vec<Connection>, Error> {
-    sessions::get(app, caller, session).await?;
-    store::connections::of_session(&app.pool.get().await?, session).await
+    let oversees = rights::oversees(caller, &*sessions::get(app, caller, session).await?);
+    let mut open = store::connections::of_session(&app.pool.get().await?, session).await?;
+    for connection in open.iter_mut().filter(|connection| !oversees && connection.user != caller.user) {
+        connection.client_address = None;
+        connection.user_agent.clear();
+    }
+    Ok(open)
 }
 
 /// Postpones the idle stop of a session, and returns the session.
@@ -296,7 +334,10 @@ pub async fn for_viewer(
                 presence.beat(&latest, app.clock.now());
                 return Ok(latest);
             }
-            let connection = store::connections::insert(&app.pool.get().await?, &connection, None).await?;
+            let mut db = app.pool.get().await?;
+            let transaction = db.transaction().await?;
+            let connection = insert(&transaction, caller, &connection, None).await?;
+            transaction.commit().await?;
             presence.admit(connection, true)
         }
     };

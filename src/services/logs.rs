@@ -3,14 +3,14 @@
 use futures::stream::BoxStream;
 use kube::ResourceExt;
 
-use super::sessions;
+use super::{rights, sessions};
 use crate::{
     App, Error,
-    auth::{Caller, Permission},
+    auth::Caller,
     engine::{EngineError, LogLine, LogQuery, SessionId},
 };
 
-/// The lines of a session, for its owner and for those who may read everybody's logs.
+/// The lines of a session, for those who may read its logs.
 pub async fn of_session(
     app: &App,
     caller: &Caller,
@@ -18,7 +18,7 @@ pub async fn of_session(
     query: LogQuery,
 ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, Error> {
     let session = sessions::get(app, caller, id).await?;
-    if session.spec.user != caller.user && !caller.may(Permission::LogsReadAll) {
+    if !rights::reads_logs(caller, &session) {
         return Err(Error::Forbidden("this is another person's log".into()));
     }
     Ok(app.engine.logs(&SessionId(session.name_any()), query).await?)

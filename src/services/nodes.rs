@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     audit::{self, Entry, Outcome},
-    sessions,
+    rights, sessions,
 };
 use crate::{
     App, Error,
@@ -144,7 +144,7 @@ pub fn stats(app: &App) -> Result<NodeStats, Error> {
 /// The node of that name with what is on it.
 pub async fn get(app: &App, caller: &Caller, name: &str) -> Result<NodeDetail, Error> {
     let (load, node) = one(app, name)?;
-    let visible = load.on(name).iter().filter(|session| sessions::visible(caller, session));
+    let visible = load.on(name).iter().filter(|session| rights::sees(caller, session));
     Ok(NodeDetail {
         sessions_here: visible.map(|session| shown(session)).collect(),
         pods_here: app.nodes.pods(name)?,

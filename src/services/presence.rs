@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::rights::Entry;
 use crate::store::{activity::Note, connections::Connection};
 
 /// A session's activity is written at most this often, in milliseconds.
@@ -78,6 +79,8 @@ pub struct Link {
     heartbeat_ms: AtomicI64,
     written_ms: AtomicI64,
     streams: AtomicU32,
+    /// Those of them through which somebody works rather than looks on.
+    working: AtomicU32,
     cut: CancellationToken,
 }
 
@@ -90,6 +93,7 @@ impl Link {
             heartbeat_ms: AtomicI64::new(heartbeat),
             written_ms: AtomicI64::new(heartbeat),
             streams: AtomicU32::new(0),
+            working: AtomicU32::new(0),
             cut,
         }
     }
@@ -100,11 +104,21 @@ impl Link {
         self.cut.clone()
     }
 
-    /// Notes that its stream is open until the answer is dropped: meanwhile the connection needs no heartbeat.
+    /// Notes that its stream is open until the answer is dropped: meanwhile the connection needs no heartbeat. `entry`:
+    /// what the person needs to be allowed for it to stay open.
     #[must_use]
-    pub fn stream(self: &Arc<Self>) -> OpenStream {
+    pub fn stream(self: &Arc<Self>, entry: Entry) -> OpenStream {
         self.streams.fetch_add(1, Relaxed);
-        OpenStream(Arc::clone(self))
+        if entry == Entry::Work {
+            self.working.fetch_add(1, Relaxed);
+        }
+        OpenStream(Arc::clone(self), entry)
+    }
+
+    /// What the person needs to be allowed for all its streams to stay open.
+    #[must_use]
+    pub fn needs(&self) -> Entry {
+        if self.working.load(Relaxed) > 0 { Entry::Work } else { Entry::LookOn }
     }
 
     /// Whether a WebSocket or a stream is open.
@@ -116,7 +130,7 @@ impl Link {
 
 /// An open stream of a connection.
 #[derive(Debug)]
-pub struct OpenStream(Arc<Link>);
+pub struct OpenStream(Arc<Link>, Entry);
 
 impl OpenStream {
     /// Its connection.
@@ -129,6 +143,9 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Relaxed);
+        if self.1 == Entry::Work {
+            self.0.working.fetch_sub(1, Relaxed);
+        }
     }
 }
 
@@ -225,10 +242,15 @@ impl Presence {
         links.values().filter(|link| link.has_streams()).cloned().collect()
     }
 
-    /// Ends the streams of a connection whose person may no longer.
+    /// Ends the streams of a connection whose person may no longer, and forgets it: where they may come back, it is got to
+    /// know anew.
     pub fn cut(&self, link: &Link) {
+        let mut links = self.0.links.write().unwrap_or_else(PoisonError::into_inner);
+        links.remove(&link.connection.id);
+        link.open.store(false, Relaxed);
+        drop(links);
         link.cut.cancel();
-        self.close(link.connection.id);
+        self.changed(&link.connection.session);
     }
 
     /// Notes a sign of life; a closed connection is open again.
@@ -418,6 +440,7 @@ mod tests {
             connected_at: NOON,
             last_heartbeat: NOON,
             user_epoch: None,
+            entered_as: None,
         }
     }
 
@@ -459,12 +482,23 @@ mod tests {
         let presence = Presence::new(CancellationToken::new());
         let streaming = presence.admit(connection(1), true);
         presence.admit(connection(2), true);
-        let stream = streaming.stream();
+        let stream = streaming.stream(Entry::Work);
         let beats = presence.beats(after(30), true);
         assert_eq!(beats, [(Uuid::from_u128(1), after(30))]);
         presence.written(&beats);
         drop(stream);
         assert_eq!(presence.beats(after(60), true), []);
+    }
+
+    #[test]
+    fn a_connection_that_was_cut_is_not_the_one_that_its_person_comes_back_by() {
+        let presence = Presence::new(CancellationToken::new());
+        let link = presence.admit(connection(1), true);
+        let _still_ending = link.stream(Entry::Work);
+        presence.cut(&link);
+        assert_eq!(presence.beats(after(15), true), [], "its stream has not ended yet, and is no sign of life");
+        assert!(link.cut().is_cancelled() && presence.latest_like(&connection(2)).is_none());
+        assert!(!presence.admit(connection(1), false).cut().is_cancelled());
     }
 
     #[test]

@@ -7,13 +7,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{catalog::grants, intents, nodes, quotas, templates};
+use super::{
+    catalog::grants,
+    intents, nodes, quotas,
+    rights::{self, Seen},
+    templates,
+};
 use crate::{
     App, Error,
     auth::{Caller, Permission},
     crd::{DesiredState, LifecycleType, Phase, Resources, Session, SessionSpec, Template},
     domain::{fields::FieldError, keys, names, session},
-    objects::{ObjectError, Precondition},
+    objects::{ObjectError, Page, Precondition},
 };
 
 pub use crate::objects::Recorded;
@@ -84,6 +89,8 @@ pub struct Filter {
     pub tag: Option<String>,
     /// The project that they are for.
     pub project: Option<String>,
+    /// `true`: those of others that are shared with the caller; `false`: the caller's own.
+    pub shared: Option<bool>,
 }
 
 impl Filter {
@@ -96,6 +103,7 @@ impl Filter {
             && self.template.is_none()
             && self.tag.is_none()
             && self.project.is_none()
+            && self.shared.is_none()
     }
 
     /// Whether `session` is wanted.
@@ -124,8 +132,10 @@ fn mentions(session: &Session, words: &[String]) -> bool {
 
 /// The sessions that the caller may know of and wants, by owner and age.
 pub fn list(app: &App, caller: &Caller, filter: &Filter, words: &[String]) -> Vec<Arc<Session>> {
-    let mut items: Vec<Arc<Session>> = app.sessions.snapshot(scope(caller));
-    items.retain(|session| visible(caller, session) && filter.matches(session) && mentions(session, words));
+    let mut items = if filter.shared == Some(true) { guest_in(app, caller) } else { seen(app, caller) };
+    let wanted = |session: &Session| filter.matches(session) && mentions(session, words);
+    let own = |session: &Session| filter.shared != Some(false) || session.spec.user == caller.user;
+    items.retain(|session| rights::sees(caller, session) && own(session) && wanted(session));
     items
 }
 
@@ -135,53 +145,74 @@ pub fn shown_name(session: &Session) -> &str {
     session.spec.display_name.as_deref().unwrap_or(&session.spec.template)
 }
 
-/// Whether the caller may know of the session.
-#[must_use]
-pub fn visible(caller: &Caller, session: &Session) -> bool {
-    caller.may(Permission::SessionsRead)
-        && (session.spec.user == caller.user || caller.may(Permission::SessionsReadAll))
-}
-
-/// Whether the caller may change and delete it.
-#[must_use]
-pub fn changeable(caller: &Caller, session: &Session) -> bool {
-    let own = session.spec.user == caller.user && caller.may(Permission::SessionsOwn);
-    own || caller.may(Permission::SessionsWriteAll)
-}
-
-/// Whether the caller may enter it and work in it.
-#[must_use]
-pub fn usable(caller: &Caller, session: &Session) -> bool {
-    let own = session.spec.user == caller.user && caller.may(Permission::SessionsOwn);
-    own || caller.may(Permission::SessionsActAs)
-}
-
 /// The session of that name, if the caller may know of it.
 pub async fn get(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session>, Error> {
     let session = app.sessions.get(id).await?;
-    session.filter(|session| visible(caller, session)).ok_or_else(|| Error::not_found("session", id))
+    session.filter(|session| rights::sees(caller, session)).ok_or_else(|| Error::not_found("session", id))
 }
 
 /// The session of that name, if the caller may change it.
 pub async fn get_changeable(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session>, Error> {
     let session = get(app, caller, id).await?;
-    if changeable(caller, &session) { Ok(session) } else { Err(not_yours()) }
+    if rights::changes(caller, &session) { Ok(session) } else { Err(rights::not_yours(caller, &session)) }
+}
+
+/// The session of that name, if the caller may come in, and how far.
+pub async fn get_enterable(app: &App, caller: &Caller, id: &str) -> Result<(Arc<Session>, rights::Entry), Error> {
+    let session = get(app, caller, id).await?;
+    match rights::entry(caller, &session) {
+        Some(entry) => Ok((session, entry)),
+        None => Err(rights::not_yours(caller, &session)),
+    }
 }
 
 /// The session of that name, if the caller may work in it.
 pub async fn get_usable(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session>, Error> {
-    let session = get(app, caller, id).await?;
-    if usable(caller, &session) { Ok(session) } else { Err(not_yours()) }
+    let (session, entry) = get_enterable(app, caller, id).await?;
+    if entry == rights::Entry::Work { Ok(session) } else { Err(rights::not_yours(caller, &session)) }
 }
 
-fn not_yours() -> Error {
-    Error::Forbidden("this is another person's session: you may see it, no more".into())
+/// Every session that the caller sees, by owner, age and name.
+pub fn seen(app: &App, caller: &Caller) -> Vec<Arc<Session>> {
+    let shared = match rights::seen(caller) {
+        None => return vec![],
+        Some(Seen::All) => return app.sessions.snapshot(None),
+        Some(Seen::Own(shared)) => shared,
+    };
+    let mut items = app.sessions.snapshot(Some(&caller.user));
+    if !shared.is_empty() {
+        items.extend(guest_in(app, caller));
+        let place = |session: &Session| {
+            let created = session.creation_timestamp().map(|time| time.0.as_second());
+            (session.spec.user.clone(), created, session.name_any())
+        };
+        items.sort_by_cached_key(|session| place(session));
+    }
+    items
 }
 
-/// Whose sessions the caller may see: `None` = everybody's.
-#[must_use]
-pub fn scope(caller: &Caller) -> Option<&str> {
-    (!caller.may(Permission::SessionsReadAll)).then_some(caller.user.as_str())
+/// The sessions of others that are shared with the caller.
+pub fn guest_in(app: &App, caller: &Caller) -> Vec<Arc<Session>> {
+    let there = |uid: &String, name: &str| {
+        let session = app.sessions.peek(name)?;
+        let same = session.metadata.uid.as_ref() == Some(uid) && session.spec.user != caller.user;
+        same.then_some(session)
+    };
+    caller.belonging.shared.iter().filter_map(|(uid, share)| there(uid, &share.session)).collect()
+}
+
+/// A page of every session that the caller sees, in the order that the index has.
+pub fn page(app: &App, caller: &Caller, offset: usize, limit: usize) -> Page<Session> {
+    match rights::seen(caller) {
+        // A page costs what it holds.
+        Some(Seen::All) => app.sessions.page(None, offset, limit),
+        Some(Seen::Own(shared)) if shared.is_empty() => app.sessions.page(Some(&caller.user), offset, limit),
+        _ => {
+            let items = seen(app, caller);
+            let total = items.len();
+            Page { items: items.into_iter().skip(offset).take(limit).collect(), total }
+        }
+    }
 }
 
 /// Creates a session, or with `dry_run` says only whether that would work.
@@ -308,6 +339,22 @@ pub async fn change(
     if_match: Option<String>,
 ) -> Result<Arc<Session>, Error> {
     let session = get_changeable(app, caller, id).await?;
+    apply(app, caller, session, patch, if_match).await
+}
+
+/// Starts a session that sleeps, for somebody who may come in.
+pub(super) async fn wake(app: &App, caller: &Caller, session: Arc<Session>) -> Result<Arc<Session>, Error> {
+    apply(app, caller, session, &json!({ "state": DesiredState::Running }), None).await
+}
+
+/// Changes a session for somebody who may.
+async fn apply(
+    app: &App,
+    caller: &Caller,
+    session: Arc<Session>,
+    patch: &Value,
+    if_match: Option<String>,
+) -> Result<Arc<Session>, Error> {
     let fields = fields(patch)?;
     let wanted = merged(&session, &fields)?;
     possible(&session, wanted.state)?;
@@ -396,7 +443,10 @@ pub async fn delete(
     id: &str,
     if_match: Option<String>,
 ) -> Result<Option<Arc<Session>>, Error> {
-    let session = get_changeable(app, caller, id).await?;
+    let session = get(app, caller, id).await?;
+    if !rights::deletes(caller, &session) {
+        return Err(rights::not_yours(caller, &session));
+    }
     let condition = Precondition { uid: session.uid(), resource_version: if_match };
     let left = app.sessions.delete(id, &condition).await?;
     intents::audit(app, caller, "session.delete", id, Some(&session.spec), None::<&SessionSpec>).await?;
@@ -406,12 +456,17 @@ pub async fn delete(
 /// Tries a failed session again.
 pub async fn restart(app: &App, caller: &Caller, id: &str) -> Result<Arc<Session>, Error> {
     let session = get_changeable(app, caller, id).await?;
-    possible(&session, DesiredState::Running)?;
+    try_again(app, caller, &session).await
+}
+
+/// Tries a failed session again, for somebody who may.
+pub(super) async fn try_again(app: &App, caller: &Caller, session: &Session) -> Result<Arc<Session>, Error> {
+    possible(session, DesiredState::Running)?;
     match session.phase() {
         Phase::Failed => {
             nodes::require_open(app)?;
-            quotas::admit_start(app, &session).await?;
-            write(app, caller, &session, &again(app), None, "session.restart").await
+            quotas::admit_start(app, session).await?;
+            write(app, caller, session, &again(app), None, "session.restart").await
         }
         Phase::Hibernated | Phase::Hibernating => {
             Err(Error::Conflict("the session sleeps: wake it with {\"state\":\"running\"} or by connecting".into()))

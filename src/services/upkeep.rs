@@ -79,12 +79,23 @@ pub async fn write_activity(app: &App, presence: &Presence, all: bool) -> Result
     Ok(notes.into_iter().map(|note| note.session).collect())
 }
 
+/// Closes the row of a connection that was cut.
+async fn close(app: &App, connection: &store::connections::Connection) {
+    let closed = async { store::connections::close(&app.pool.get().await?, connection.id, app.clock.now()).await };
+    // Without a sign of life it is closed in a minute in any case.
+    if let Err(error) = closed.await {
+        tracing::debug!(error = %error, "a connection that was cut could not be closed");
+    }
+}
+
 /// Ends the streams of those who may no longer work in their session. Where that cannot be told, they go on.
 pub async fn look_at_rights(app: &App, presence: &Presence) {
     for link in presence.streaming() {
-        if let Ok(None) = session_of(app, &link.connection).await {
+        let allowed = session_of(app, &link.connection).await;
+        if allowed.is_ok_and(|found| found.is_none_or(|(_, entry)| entry < link.needs())) {
             tracing::info!(session.id = link.connection.session, user.name = link.connection.user, "a stream was cut");
             presence.cut(&link);
+            close(app, &link.connection).await;
         }
     }
 }

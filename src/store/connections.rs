@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, domain::sharing::EnteredAs};
 
 /// Who opened a connection, and with which credential.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -55,6 +55,8 @@ pub struct Connection {
     pub last_heartbeat: Timestamp,
     /// The person's epoch when it was opened: access tokens end with it.
     pub user_epoch: Option<i32>,
+    /// As what they came in; `None`: opened before that was written down.
+    pub entered_as: Option<EnteredAs>,
 }
 
 /// An entry ticket as it is kept.
@@ -67,7 +69,7 @@ pub struct Ticket {
 }
 
 const COLUMNS: &str = "id, session, session_uid, user_name, credential, credential_id, client_address, user_agent, connected_at, \
-                       last_heartbeat, user_epoch";
+                       last_heartbeat, user_epoch, entered_as";
 
 fn from_row(row: &Row) -> Result<Connection, Error> {
     let opened_by = match (row.try_get("credential")?, row.try_get("credential_id")?) {
@@ -88,6 +90,7 @@ fn from_row(row: &Row) -> Result<Connection, Error> {
         connected_at: row.try_get("connected_at")?,
         last_heartbeat: row.try_get("last_heartbeat")?,
         user_epoch: row.try_get("user_epoch")?,
+        entered_as: row.try_get::<_, Option<&str>>("entered_as")?.and_then(EnteredAs::from_word),
     })
 }
 
@@ -100,8 +103,8 @@ pub async fn insert(
     let statement = db
         .prepare_cached(&format!(
             "INSERT INTO connections (id, session, session_uid, user_name, credential, credential_id, client_address, user_agent, \
-             connected_at, last_heartbeat, ticket_hash, ticket_expires_at, user_epoch) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+             connected_at, last_heartbeat, ticket_hash, ticket_expires_at, entered_as, user_epoch) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
              (SELECT epoch FROM users WHERE name = $4 AND deleted_at IS NULL)) RETURNING {COLUMNS}"
         ))
         .await?;
@@ -122,6 +125,7 @@ pub async fn insert(
                 &connection.last_heartbeat,
                 &ticket.map(|ticket| ticket.hash.to_vec()),
                 &ticket.map(|ticket| ticket.expires_at),
+                &connection.entered_as.map(EnteredAs::word),
             ],
         )
         .await?;

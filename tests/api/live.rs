@@ -587,7 +587,7 @@ async fn a_figure_that_one_replica_measures_is_told_by_all() {
         feed.next_of("session.updated").await;
     }
     let client = app.app.pool.get().await.expect("a connection");
-    let figure = ("alice".to_owned(), "hers".to_owned(), json!({ "session": "hers", "connections": 2 }));
+    let figure = ("hers".to_owned(), json!({ "session": "hers", "connections": 2 }));
     live::announce(&client, &[figure]).await.expect("announced");
     for feed in [&mut here, &mut there] {
         let told = feed.next_of("session.activity").await;

@@ -24,6 +24,7 @@ mod quotas;
 mod replicas;
 mod roles;
 mod secrets;
+mod shares;
 mod sign_in;
 mod tokens;
 mod users;

@@ -23,7 +23,7 @@ use streamspace::{
     live::Hub,
     nodes::{HostNodes, Nodes},
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{audit_chain, disabled, idempotency::Keys, nodes, presence::Presence, sockets},
+    services::{audit_chain, disabled, idempotency::Keys, nodes, presence::Presence, shares, sockets},
     store::{Connector, Listener},
     telemetry::task::{self, Tasks},
 };
@@ -85,6 +85,7 @@ impl TestApp {
         tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
         tasks.start("live.cluster", nodes::tell(app.clone(), tasks.stopping()));
         tasks.start("disabled-accounts", disabled::follow(app.clone(), tasks.stopping()));
+        tasks.start("shares-sweep", shares::sweep(app.clone(), tasks.stopping()));
         let wiring = Wiring {
             policy,
             keys: Keys::new(app.pool.clone(), app.clock.clone(), true),

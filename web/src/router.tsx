@@ -107,6 +107,12 @@ const session = createRoute({
   component: lazyRouteComponent(() => part(() => import('./pages/SessionPage')), 'SessionPage'),
 })
 
+const invitation = createRoute({
+  getParentRoute: () => shell,
+  path: '/invitation',
+  component: lazyRouteComponent(() => part(() => import('./sharing/InvitationPage')), 'InvitationPage'),
+})
+
 const profile = createRoute({
   getParentRoute: () => shell,
   path: '/profile',
@@ -229,7 +235,7 @@ const sso = createRoute({
 })
 
 const theCatalog = [catalog, catalogTemplate, repositories, repository, grants]
-const pages = [home, templates, template, sessions, profile, people, groups, sso, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
+const pages = [home, templates, template, sessions, invitation, profile, people, groups, sso, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

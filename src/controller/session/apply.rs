@@ -107,6 +107,8 @@ async fn leave(context: &Context, session: &Session, finalizer: bool) -> Result<
         let client = context.app.pool.get().await.map_err(Error::from)?;
         store::notices::withdraw(&client, &session.uid().unwrap_or_default()).await?;
         store::activity::forget(&client, &name, &session.uid().unwrap_or_default()).await?;
+        store::shares::forget(&client, &session.uid().unwrap_or_default()).await?;
+        store::invitations::forget(&client, &session.uid().unwrap_or_default()).await?;
     }
     Ok(())
 }

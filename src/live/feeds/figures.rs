@@ -16,8 +16,8 @@ use crate::{
 /// Bytes that an announcement may have, with room for what joins figures (`NOTIFY` takes fewer than 8000).
 const WORD_BYTES: usize = 7_900;
 
-/// A figure: owner and name of the session, and the item that `GET /api/v1/activity` gives.
-pub type Figure = (String, String, Value);
+/// A figure: the name of the session, and the item that `GET /api/v1/activity` gives.
+pub type Figure = (String, Value);
 
 /// Sends figures to every replica, this one among them.
 ///
@@ -59,8 +59,8 @@ async fn hear(hub: &Hub, words: &mut Receiver<String>) {
         match words.recv().await {
             Ok(word) => match serde_json::from_str::<Vec<Figure>>(&word) {
                 Ok(figures) => {
-                    for (owner, session, figure) in &figures {
-                        hub.activity(owner, session, figure);
+                    for (session, figure) in &figures {
+                        hub.activity(session, figure);
                     }
                 }
                 Err(error) => tracing::warn!(error = %error, "an announcement of figures cannot be read"),
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn figures_are_joined_into_announcements_that_postgresql_takes() {
-        let figure = |number: usize| ("alice".to_owned(), format!("s{number}"), json!({ "cause": "é".repeat(number) }));
+        let figure = |number: usize| (format!("s{number}"), json!({ "cause": "é".repeat(number) }));
         let figures: Vec<Figure> = (0..500).map(figure).collect();
         let words = pack(&figures);
         assert!(words.len() < 60, "{}", words.len());

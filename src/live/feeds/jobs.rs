@@ -5,7 +5,7 @@
 //!
 //! The feed holds jobs that have not ended and the latest of those that have; older ones are for `GET`.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error,
     domain::jobs::Job,
-    live::{event::Subject, feed::Item, hub::Hub},
+    live::{event::Subject, feed::Item, hub::Hub, scope::Whose},
     store::{
         Pool, Subscription,
         jobs::feed::{self, What},
@@ -128,10 +128,8 @@ impl Follower {
 fn item(number: u64, job: &Job) -> Result<Item, Error> {
     Ok(Item {
         name: job.id.as_str().into(),
-        uid: job.id.as_str().into(),
         number,
-        // What the platform does by itself is for those who see everybody's jobs.
-        owner: Some(job.created_by.as_deref().unwrap_or_default().into()),
+        whose: whose(&job.id, job.created_by.as_deref()),
         logs: None,
         json: serde_json::to_vec(job).map_err(Error::internal)?.into(),
     })
@@ -140,6 +138,10 @@ fn item(number: u64, job: &Job) -> Result<Item, Error> {
 /// A job of which only its id is left.
 fn gone(id: &str, owner: Option<&str>, number: u64) -> Item {
     let json = serde_json::json!({ "id": id }).to_string();
-    let owner = Some(owner.unwrap_or_default().into());
-    Item { name: id.into(), uid: id.into(), number, owner, logs: None, json: json.into() }
+    Item { name: id.into(), number, whose: whose(id, owner), logs: None, json: json.into() }
+}
+
+/// What the platform does by itself is for those who see everybody's jobs.
+fn whose(id: &str, owner: Option<&str>) -> Whose {
+    Whose { uid: id.into(), owner: Some(owner.unwrap_or_default().into()), groups: Arc::default() }
 }

@@ -14,7 +14,7 @@ use tokio::{
 use crate::{
     Error,
     engine::{Engine, EngineError, LogLine, LogQuery, SessionId},
-    live::{event::Style, frame, socket::Socket},
+    live::{event::Style, frame, scope::Whose, socket::Socket},
 };
 
 /// The namespace of workloads on one machine.
@@ -56,8 +56,8 @@ pub struct LogReading {
     pub id: u64,
     /// Its topic.
     pub topic: Arc<str>,
-    /// Whose session it is.
-    pub owner: Option<Arc<str>>,
+    /// Who may know of the session.
+    pub whose: Whose,
     /// The task that reads.
     pub task: JoinHandle<Option<()>>,
 }
@@ -79,7 +79,7 @@ pub(crate) async fn follow(
     let query = LogQuery { tail: Some(wish.tail), follow: wish.follow };
     match timeout(OPEN_WITHIN, engine.logs(&session, query)).await {
         Ok(Ok(lines)) => {
-            let style = Style { labelled: socket.is_labelled(), everybody: false };
+            let style = Style { labelled: socket.is_labelled(), ..Style::default() };
             let room = socket.room();
             let mut sender = Sender { label: style.label(&topic), room, socket: &socket, id, wish, dropped: 0 };
             sender.run(lines).await;

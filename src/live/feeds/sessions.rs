@@ -1,4 +1,4 @@
-//! Sessions: each person sees their own, some see everybody's.
+//! Sessions: each person sees their own and those that are shared with them, some see everybody's.
 
 use crate::{
     crd::Session,
@@ -10,5 +10,9 @@ impl Live for Session {
 
     fn logs(&self) -> Option<&str> {
         Some(&self.status.as_ref()?.workload.as_ref()?.name)
+    }
+
+    fn groups(&self) -> &[String] {
+        &[]
     }
 }

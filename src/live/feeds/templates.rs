@@ -1,4 +1,4 @@
-//! Templates: everybody sees all of them.
+//! Templates: everybody sees those that are for everybody or for a group of theirs, some see all.
 
 use crate::{
     crd::Template,
@@ -10,5 +10,9 @@ impl Live for Template {
 
     fn logs(&self) -> Option<&str> {
         None
+    }
+
+    fn groups(&self) -> &[String] {
+        self.spec.access.as_ref().map(|access| access.groups.as_slice()).unwrap_or_default()
     }
 }

@@ -6,6 +6,7 @@ mod connections;
 mod doors;
 mod headers;
 mod pages;
+mod shares;
 mod sockets;
 mod viewer;
 mod world;

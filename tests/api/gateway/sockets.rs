@@ -13,10 +13,10 @@ use tokio_tungstenite::{
 use super::world::{Entry, PATIENCE, World};
 use crate::support::program::Program;
 
-type Socket = WebSocketStream<tokio::net::TcpStream>;
+pub type Socket = WebSocketStream<tokio::net::TcpStream>;
 
 /// Echoes every message.
-async fn echo() -> Program {
+pub async fn echo() -> Program {
     Program::start(|client| async move {
         let mut socket = accept_async(client.stream).await.unwrap();
         while let Some(Ok(message)) = socket.next().await {
@@ -29,7 +29,7 @@ async fn echo() -> Program {
 }
 
 /// Opens a WebSocket as a page of `origin` would; the status where that is refused.
-async fn open(world: &World, entry: &Entry, origin: &str) -> Result<Socket, u16> {
+pub async fn open(world: &World, entry: &Entry, origin: &str) -> Result<Socket, u16> {
     let mut request = format!("ws://{}/socket", entry.host).into_client_request().unwrap();
     request.headers_mut().insert("cookie", entry.cookie.parse().unwrap());
     if !origin.is_empty() {
@@ -44,7 +44,7 @@ async fn open(world: &World, entry: &Entry, origin: &str) -> Result<Socket, u16>
 }
 
 /// Waits until the other side ends the socket.
-async fn until_ended(socket: &mut Socket) {
+pub async fn until_ended(socket: &mut Socket) {
     let end = async { while let Some(Ok(_)) = socket.next().await {} };
     timeout(PATIENCE, end).await.expect("the socket ends");
 }

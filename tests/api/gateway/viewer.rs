@@ -15,7 +15,7 @@ use tokio_tungstenite::{
 use super::world::{Browser, PATIENCE, World};
 use crate::support::program::Program;
 
-type Socket = WebSocketStream<tokio::net::TcpStream>;
+pub type Socket = WebSocketStream<tokio::net::TcpStream>;
 
 const GREETING: &[u8] = b"RFB 003.008\n";
 /// A screen without a name.
@@ -23,12 +23,12 @@ const INIT: &[u8] = &[4, 0, 3, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 0, 8, 16
 const BELL: &[u8] = &[2];
 /// Text that was copied in the session.
 const COPIED: &[u8] = &[3, 0, 0, 0, 0, 0, 0, 2, b'o', b'h'];
-const KEY: &[u8] = &[4, 1, 0, 0, 0, 0, 0, 0x61];
-const UPDATE_REQUEST: &[u8] = &[3, 1, 0, 0, 0, 0, 4, 0, 3, 0];
+pub const KEY: &[u8] = &[4, 1, 0, 0, 0, 0, 0, 0x61];
+pub const UPDATE_REQUEST: &[u8] = &[3, 1, 0, 0, 0, 0, 4, 0, 3, 0];
 const CUT_TEXT: &[u8] = &[6, 0, 0, 0, 0, 0, 0, 2, b'h', b'i'];
 
 /// A VNC server that wants no password and keeps what it is told.
-async fn server(told: &Arc<Mutex<Vec<u8>>>) -> Program {
+pub async fn server(told: &Arc<Mutex<Vec<u8>>>) -> Program {
     let told = Arc::clone(told);
     Program::start(move |mut client| {
         let told = Arc::clone(&told);
@@ -49,7 +49,7 @@ async fn server(told: &Arc<Mutex<Vec<u8>>>) -> Program {
     .await
 }
 
-async fn until_told(told: &Mutex<Vec<u8>>, expected: &[u8]) {
+pub async fn until_told(told: &Mutex<Vec<u8>>, expected: &[u8]) {
     let look = async {
         while *told.lock().unwrap() != expected {
             tokio::task::yield_now().await;
@@ -60,7 +60,7 @@ async fn until_told(told: &Mutex<Vec<u8>>, expected: &[u8]) {
 }
 
 /// A desktop with these capabilities, and its owner.
-async fn desktop(world: &World, capabilities: Value, protocol: &str, program: &Program) -> (Browser, String) {
+pub async fn desktop(world: &World, capabilities: Value, protocol: &str, program: &Program) -> (Browser, String) {
     let template = json!({ "vnc": { "port": 5900, "protocol": protocol }, "capabilities": capabilities });
     world.template("desktop", template).await;
     let browser = world.browser("alice").await;
@@ -70,7 +70,7 @@ async fn desktop(world: &World, capabilities: Value, protocol: &str, program: &P
 }
 
 /// Opens the viewer's socket; the status where that is refused.
-async fn open(world: &World, browser: &Browser, session: &str, query: &str, origin: &str) -> Result<Socket, u16> {
+pub async fn open(world: &World, browser: &Browser, session: &str, query: &str, origin: &str) -> Result<Socket, u16> {
     let address = world.app.address();
     let url = format!("ws://localhost:{}/api/v1/sessions/{session}/vnc{query}", address.port());
     let mut request = url.into_client_request().unwrap();
@@ -101,12 +101,12 @@ async fn read(socket: &mut Socket, length: usize) -> Vec<u8> {
     bytes
 }
 
-async fn say(socket: &mut Socket, bytes: &[u8]) {
+pub async fn say(socket: &mut Socket, bytes: &[u8]) {
     socket.send(Message::binary(bytes.to_vec())).await.unwrap();
 }
 
 /// Opens the viewer and goes through the handshake.
-async fn view(world: &World, browser: &Browser, session: &str, query: &str) -> Socket {
+pub async fn view(world: &World, browser: &Browser, session: &str, query: &str) -> Socket {
     let mut socket = open(world, browser, session, query, browser.origin()).await.unwrap();
     assert_eq!(read(&mut socket, 12).await, GREETING);
     say(&mut socket, GREETING).await;

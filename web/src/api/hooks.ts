@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
 import { useMemo } from 'react'
 import { feedOf, putActivity, putSession, removeSession } from '~/live/cache'
+import { sharedQuery } from '~/sharing/queries'
 import { answer, api } from './client'
 import { keys } from './keys'
 import { meQuery, sessionQuery, sessionsOfQuery, sessionsQuery, templateQuery, templatesQuery, POLL_MS, unlessFed } from './queries'
@@ -9,8 +10,9 @@ import type { Me, Session, SessionPatch, Template } from './types'
 /** The person who is signed in. Only below the route that sends everyone else to the sign-in page. */
 export function useMe(): Me {
   const { data } = useQuery(meQuery)
+  const { data: shared } = useQuery(sharedQuery)
   if (!data) throw new Error('useMe is for pages behind the sign-in')
-  return data
+  return useMemo(() => (shared ? { ...data, shared } : data), [data, shared])
 }
 
 /** Every session that one may see. */

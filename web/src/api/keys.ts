@@ -9,6 +9,10 @@ export const keys = {
   lifecycle: (name: string) => ['session-detail', name, 'lifecycle'] as const,
   events: (name: string) => ['session-detail', name, 'events'] as const,
   connections: (name: string) => ['session-detail', name, 'connections'] as const,
+  shares: (name: string) => ['session-detail', name, 'shares'] as const,
+  invitations: (name: string) => ['session-detail', name, 'invitations'] as const,
+  /** What others share with oneself. */
+  shared: ['shared'] as const,
   templates: ['templates'] as const,
   template: (name: string) => ['template', name] as const,
   activity: ['activity'] as const,

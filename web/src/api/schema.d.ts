@@ -713,6 +713,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts an invitation: from now on the session is shared with the caller. */
+        post: operations["accept_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what a link invites to, without accepting it. The secret stands in the body, since addresses are written down. */
+        post: operations["look_at_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -954,7 +988,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's sessions; with `sessions:read-all` everybody's. */
+        /** The caller's sessions and those that are shared with them; with `sessions:read-all` everybody's. */
         get: operations["list_sessions"];
         put?: never;
         /** Starts a session from a template. 201 means accepted: follow `status.phase` on the feed. */
@@ -1073,6 +1107,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions/{id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The invitations to a session that still let in, oldest first. */
+        get: operations["list_invitations"];
+        put?: never;
+        /** Makes a link with which whoever is signed in can let themselves into the session. */
+        post: operations["create_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/invitations/{invitation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Withdraws a link; those who came by it stay until their share is ended. */
+        delete: operations["delete_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions/{id}/lifecycle": {
         parameters: {
             query?: never;
@@ -1119,6 +1188,41 @@ export interface paths {
         /** Tries a failed session again. */
         post: operations["restart_session"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The shares of a session, oldest first: for its owner, those who manage it, and those who see everybody's. */
+        get: operations["list_shares"];
+        put?: never;
+        /** Opens a session to a person or a group; for whom it is open already, changes how far and until when. */
+        post: operations["put_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}/shares/{share}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a share: what it let in is closed within 5 s. A guest may end the one that is with them. */
+        delete: operations["delete_share"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1326,6 +1430,23 @@ export interface paths {
         };
         /** What the caller may use, and does. */
         get: operations["own_quota"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sessions of others that are shared with the caller, and how far. */
+        get: operations["shared_with_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2084,6 +2205,11 @@ export interface components {
             /** @description `atLeast` where there are more than were counted. */
             totalIs?: string | null;
         };
+        /** @description An invitation that was made. */
+        CreatedInvitation: components["schemas"]["Invitation"] & {
+            /** @description The page to send on; its secret stands behind the `#`, which browsers do not send. Shown this once. */
+            url: components["schemas"]["Told"];
+        };
         /** @description A token that was made. */
         CreatedToken: components["schemas"]["ApiToken"] & {
             /** @description For `Authorization: Bearer`. Shown this once. */
@@ -2219,6 +2345,11 @@ export interface components {
          * @enum {string}
          */
         DrainStrategy: "hibernate" | "migrate" | "wait";
+        /**
+         * @description How somebody entered a session.
+         * @enum {string}
+         */
+        EnteredAs: "owner" | "guest" | "administrator";
         /** @description A variable of the program's environment: a value, or a reference to one. */
         EnvVar: {
             /** @description Its name. */
@@ -2450,6 +2581,38 @@ export interface components {
              * @description The version that is installed.
              */
             version: string;
+        };
+        /** @description A link that lets people in. */
+        Invitation: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            createdAt: string;
+            /** @description Who made it. */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            expiresAt: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description How far it lets in. */
+            level: components["schemas"]["ShareLevel"];
+            /**
+             * Format: int32
+             * @description How many more people can accept it.
+             */
+            usesLeft: number;
+        };
+        /** @description The secret of a link. */
+        InvitationSecret: {
+            /** @description What stands behind `#invitation=` in its address. */
+            token: string;
         };
         /** @description A job as callers see it. */
         Job: {
@@ -2751,6 +2914,22 @@ export interface components {
             /** @description The provider's own id of the person. */
             subject: string;
         };
+        /** @description An invitation to be made. */
+        NewInvitation: {
+            /**
+             * Format: date-time
+             * @description Until when it can be accepted: at most 30 days ahead.
+             */
+            expiresAt: string;
+            /** @description How far it lets in. */
+            level: components["schemas"]["ShareLevel"];
+            /**
+             * Format: int32
+             * @description For how many people: 1 to 100.
+             * @default 1
+             */
+            uses: number;
+        };
         /** @description A rule that is to be. */
         NewMapping: {
             /** @description Whether it counts. */
@@ -2824,6 +3003,20 @@ export interface components {
             /** @description The template's name. */
             template: string;
             /** @description Whose session: oneself, or another person for an administrator. */
+            user?: string | null;
+        };
+        /** @description A share to be made: with `user` or with `group`. */
+        NewShare: {
+            /**
+             * Format: date-time
+             * @description When it ends; absent: not by itself.
+             */
+            expiresAt?: string | null;
+            /** @description A group's name: one that the caller belongs to, or any for those who see groups. */
+            group?: string | null;
+            /** @description `view` looks on, which takes a session with a screen; `use` works in it; `manage` also changes it and shares it on. */
+            level: components["schemas"]["ShareLevel"];
+            /** @description The person's user name. */
             user?: string | null;
         };
         /** @description What a new template is, flat: its name and its spec. */
@@ -3080,13 +3273,14 @@ export interface components {
         };
         /** @description An open connection. */
         OpenConnection: {
-            /** @description Address of the client, as far as it can be believed. */
+            /** @description Address of the client, as far as it can be believed; null for guests, who are told of their own alone. */
             clientAddress?: string | null;
             /**
              * Format: date-time
              * @description When it was opened.
              */
             connectedAt: string;
+            enteredAs?: components["schemas"]["EnteredAs"] | null;
             /**
              * Format: uuid
              * @description Its id.
@@ -3099,7 +3293,7 @@ export interface components {
             lastHeartbeat: string;
             /** @description Whose it is. */
             user: string;
-            /** @description What the client calls itself. */
+            /** @description What the client calls itself; empty for guests, as above. */
             userAgent: string;
         };
         /** @description A page of a list, as it goes out. */
@@ -3436,6 +3630,47 @@ export interface components {
             total: number;
         };
         /** @description A page of a list, as it goes out. */
+        Page_Invitation: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                createdAt: string;
+                /** @description Who made it. */
+                createdBy: string;
+                /**
+                 * Format: date-time
+                 * @description Until when.
+                 */
+                expiresAt: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description How far it lets in. */
+                level: components["schemas"]["ShareLevel"];
+                /**
+                 * Format: int32
+                 * @description How many more people can accept it.
+                 */
+                usesLeft: number;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
         Page_Job: {
             /** @description The items. */
             items: {
@@ -3610,13 +3845,14 @@ export interface components {
         Page_OpenConnection: {
             /** @description The items. */
             items: {
-                /** @description Address of the client, as far as it can be believed. */
+                /** @description Address of the client, as far as it can be believed; null for guests, who are told of their own alone. */
                 clientAddress?: string | null;
                 /**
                  * Format: date-time
                  * @description When it was opened.
                  */
                 connectedAt: string;
+                enteredAs?: components["schemas"]["EnteredAs"] | null;
                 /**
                  * Format: uuid
                  * @description Its id.
@@ -3629,7 +3865,7 @@ export interface components {
                 lastHeartbeat: string;
                 /** @description Whose it is. */
                 user: string;
-                /** @description What the client calls itself. */
+                /** @description What the client calls itself; empty for guests, as above. */
                 userAgent: string;
             }[];
             /** @description Such as `SessionList`. */
@@ -3811,6 +4047,71 @@ export interface components {
                 /** @description The session's name. */
                 session: string;
                 usage?: components["schemas"]["Usage"] | null;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_Share: {
+            /** @description The items. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                createdAt: string;
+                /** @description Who said so. */
+                createdBy: string;
+                /**
+                 * Format: date-time
+                 * @description When it ends; null: not by itself.
+                 */
+                expiresAt?: string | null;
+                /** @description The group's name; null: it is with a person. */
+                group?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description How far. */
+                level: components["schemas"]["ShareLevel"];
+                /** @description The person's user name; null: it is with a group. */
+                user?: string | null;
+            }[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
+        /** @description A page of a list, as it goes out. */
+        Page_SharedSession: {
+            /** @description The items. */
+            items: {
+                /** @description What people see. */
+                displayName: string;
+                /** @description How far it is open. */
+                level: components["schemas"]["ShareLevel"];
+                /** @description Whose it is. */
+                owner: string;
+                /** @description `metadata.name`. */
+                session: string;
             }[];
             /** @description Such as `SessionList`. */
             kind: string;
@@ -4384,6 +4685,48 @@ export interface components {
             url?: string;
             /** @description What runs it. */
             workload?: components["schemas"]["WorkloadStatus"];
+        };
+        /** @description With whom a session is shared, and how far. */
+        Share: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            createdAt: string;
+            /** @description Who said so. */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @description When it ends; null: not by itself.
+             */
+            expiresAt?: string | null;
+            /** @description The group's name; null: it is with a person. */
+            group?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description How far. */
+            level: components["schemas"]["ShareLevel"];
+            /** @description The person's user name; null: it is with a group. */
+            user?: string | null;
+        };
+        /**
+         * @description How far a session is open to a guest; each level includes those before it.
+         * @enum {string}
+         */
+        ShareLevel: "view" | "use" | "manage";
+        /** @description A session that is open to the caller, or would be. */
+        SharedSession: {
+            /** @description What people see. */
+            displayName: string;
+            /** @description How far it is open. */
+            level: components["schemas"]["ShareLevel"];
+            /** @description Whose it is. */
+            owner: string;
+            /** @description `metadata.name`. */
+            session: string;
         };
         /** @description Which connection a call is about: in the body, or, for callers that cannot send one, in the URL. */
         Sign: {
@@ -7367,6 +7710,96 @@ export interface operations {
             };
         };
     };
+    accept_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationSecret"];
+            };
+        };
+        responses: {
+            /** @description What is shared now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedSession"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_at_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationSecret"];
+            };
+        };
+        responses: {
+            /** @description What it invites to */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedSession"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -8498,6 +8931,8 @@ export interface operations {
                 tag?: string;
                 /** @description The project that they are for. */
                 project?: string;
+                /** @description `true`: those of others that are shared with the caller; `false`: the caller's own. */
+                shared?: boolean;
             };
             header?: {
                 /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
@@ -9043,6 +9478,155 @@ export interface operations {
             };
         };
     };
+    list_invitations: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Invitation"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitation"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedInvitation"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It lets nobody in any more */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     session_story: {
         parameters: {
             query?: {
@@ -9191,6 +9775,166 @@ export interface operations {
             };
         };
     };
+    list_shares: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Share"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_share: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShare"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"];
+                };
+            };
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_share: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                /** @description `metadata.name` */
+                id: string;
+                share: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     snooze: {
         parameters: {
             query?: never;
@@ -9246,7 +9990,7 @@ export interface operations {
             query?: {
                 /** @description The connection it belongs to; absent: the caller's latest one to this session, or one of its own. */
                 connectionId?: string;
-                /** @description Only look on: keys, pointer and clipboard are dropped. */
+                /** @description Only look on: keys, pointer and clipboard are dropped. Who may do no more looks on in any case. */
                 view?: boolean;
             };
             header?: {
@@ -10035,6 +10779,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserQuota"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shared_with_me: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them, by owner */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SharedSession"];
                 };
             };
             /** @description The request is refused; `code` says why */

@@ -22,7 +22,14 @@ export type Idle = Schemas['Idle']
 export type Usage = Schemas['Usage']
 export type Connection = Schemas['Connection']
 export type OpenConnection = Schemas['OpenConnection']
-export type Me = Schemas['Me']
+/** How far a session is open to a guest. */
+export type ShareLevel = Schemas['ShareLevel']
+export type Share = Schemas['Share']
+export type Invitation = Schemas['Invitation']
+/** Levels of the sessions that others share with oneself, by their names. */
+export type SharedLevels = Readonly<Record<string, ShareLevel>>
+/** The person who is signed in, and what others share with them. */
+export type Me = Schemas['Me'] & { shared?: SharedLevels }
 export type Role = Schemas['Role']
 export type User = Schemas['User']
 export type Group = Schemas['Group']

@@ -176,7 +176,7 @@ interface RowProps {
 
 /** Plain elements: rows come and go with every scrolled frame, and a component for each cell would show in it. */
 const SessionRow = memo(function SessionRow({ row, index, people, selected, onSelect }: RowProps) {
-  const { name, title, phase, session, template, activity, changeable } = row
+  const { name, title, phase, session, template, activity, changeable, shared } = row
   const tint = useTint(phase)
   return (
     <tr className={classes.row} aria-rowindex={index + 2} data-selected={selected || undefined}>
@@ -198,7 +198,7 @@ const SessionRow = memo(function SessionRow({ row, index, people, selected, onSe
               {title}
             </Link>
             <div className={classes.second} title={name}>
-              {name}
+              {shared ? strings.sharing.sharedBy(session.spec.user, shared) : name}
             </div>
             <div className={classes.narrowState}>
               <StateBadge phase={phase} />
@@ -236,6 +236,7 @@ function sameRow(a: RowProps, b: RowProps): boolean {
     a.row.template === b.row.template &&
     a.row.activity === b.row.activity &&
     a.row.changeable === b.row.changeable &&
+    a.row.shared === b.row.shared &&
     a.index === b.index &&
     a.people === b.people &&
     a.selected === b.selected &&

@@ -1,4 +1,4 @@
-import type { Job, Me, Role, Session } from '~/api/types'
+import type { Job, Me, Role, Session, ShareLevel } from '~/api/types'
 
 /** The server's words for what a call needs (`me.permissions` holds those of the person). */
 const has = (word: string) => (me: Me) => me.permissions.includes(word)
@@ -33,10 +33,27 @@ const isOwn = (me: Me, session: Session) => session.spec.user === me.name && may
 const changesEveryones = has('sessions:write-all')
 const actsForOthers = has('sessions:act-as')
 
-/** Whether the person may stop, wake, rename and delete it. */
-export const mayChange = (me: Me, session: Session) => isOwn(me, session) || changesEveryones(me)
-/** Whether the person may see its window and work in it. */
-export const mayEnter = (me: Me, session: Session) => isOwn(me, session) || actsForOthers(me)
+/** How far somebody else's session is open to the person. */
+export const sharedLevel = (me: Me, session: Session): ShareLevel | undefined =>
+  session.spec.user === me.name ? undefined : me.shared?.[session.metadata.name]
+
+const isShared = (me: Me, session: Session, levels: readonly ShareLevel[]) => {
+  const level = sharedLevel(me, session)
+  return level !== undefined && levels.includes(level) && mayLaunch(me)
+}
+
+/** Whether the person may stop, wake and rename it. */
+export const mayChange = (me: Me, session: Session) =>
+  isOwn(me, session) || changesEveryones(me) || isShared(me, session, ['manage'])
+export const mayDelete = (me: Me, session: Session) => isOwn(me, session) || changesEveryones(me)
+/** Whether the person may work in it. */
+export const mayWork = (me: Me, session: Session) =>
+  isOwn(me, session) || actsForOthers(me) || isShared(me, session, ['use', 'manage'])
+/** Whether the person may see its window. */
+export const mayEnter = (me: Me, session: Session) => mayWork(me, session) || isShared(me, session, ['view'])
+/** Whether the person may open it to others, and whether as far as it goes. */
+export const mayShareAll = (me: Me, session: Session) => isOwn(me, session) || actsForOthers(me)
+export const mayShare = (me: Me, session: Session) => mayShareAll(me, session) || isShared(me, session, ['manage'])
 
 /** The roles that can be given; what each may do is the server's table. */
 export const ROLES: readonly Role[] = ['user', 'operator', 'auditor', 'admin']

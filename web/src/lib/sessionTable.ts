@@ -1,6 +1,6 @@
-import type { Activity, Me, Phase, Session, Template } from '~/api/types'
+import type { Activity, Me, Phase, Session, ShareLevel, Template } from '~/api/types'
 import type { ActivityMap } from '~/live/cache'
-import { mayChange } from './permissions'
+import { mayDelete, sharedLevel } from './permissions'
 import { isOver, phaseOf, titleOf } from './session'
 
 /** What the table shows of a session, worked out once. */
@@ -13,6 +13,8 @@ export interface Row {
   activity: Activity | undefined
   /** Whether the person may stop and delete it. */
   changeable: boolean
+  /** How far it is shared with the person, who does not own it. */
+  shared: ShareLevel | undefined
 }
 
 export const SORT_KEYS = ['name', 'state', 'template', 'user', 'idle', 'usage', 'created'] as const
@@ -38,8 +40,9 @@ export function rowsOf(
     const template = templates.get(session.spec.template)
     const { name } = session.metadata
     const title = titleOf(session, template)
-    const changeable = mayChange(me, session)
-    return { name, title, phase: phaseOf(session), session, template, activity: activity?.[name], changeable }
+    const shared = sharedLevel(me, session)
+    const changeable = mayDelete(me, session)
+    return { name, title, phase: phaseOf(session), session, template, activity: activity?.[name], changeable, shared }
   })
 }
 

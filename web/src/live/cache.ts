@@ -1,6 +1,6 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { keys } from '~/api/keys'
-import type { Activity, Session } from '~/api/types'
+import type { Activity, Session, SharedLevels, ShareLevel } from '~/api/types'
 import { goOn, isWhole, put, remove, replace, SESSIONS, TEMPLATES, type Kind, type Named } from './lists'
 import type { Message, Snapshot } from './messages'
 
@@ -95,19 +95,33 @@ export function putActivity(client: QueryClient, activity: Activity): void {
   client.setQueryData<ActivityMap>(keys.activity, (known) => ({ ...known, [activity.session]: activity }))
 }
 
+/** Every frame about a session that others share says how far; what is not marked is not shared. */
+function putShared(client: QueryClient, name: string, level: ShareLevel | undefined): void {
+  client.setQueryData<SharedLevels>(keys.shared, (known) => {
+    if (known === undefined || known[name] === level) return known
+    const { [name]: _, ...others } = known
+    return level === undefined ? others : { ...others, [name]: level }
+  })
+}
+
 /** Applies a message of the feed to the cache. Those that are not about data change nothing. */
 export function applyMessage(client: QueryClient, message: Message): void {
   switch (message.type) {
     case 'snapshot':
-      if (message.topic === 'sessions') takeSnapshot(client, SESSIONS, message)
+      if (message.topic === 'sessions') {
+        takeSnapshot(client, SESSIONS, message)
+        if (message.resumed !== true) client.setQueryData<SharedLevels>(keys.shared, message.shared ?? {})
+      }
       if (message.topic === 'templates') takeSnapshot(client, TEMPLATES, message)
       return
     case 'session.created':
     case 'session.updated':
+      putShared(client, message.session.metadata.name, message.shared)
       putSession(client, message.session)
       refreshDetails(client, message.session.metadata.name)
       return
     case 'session.deleted':
+      putShared(client, message.session.metadata.name, undefined)
       remove(client, SESSIONS, message.session.metadata.name, message.session)
       return
     case 'template.created':

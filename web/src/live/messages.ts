@@ -1,4 +1,4 @@
-import type { Activity, Job, Node, NodeStats, Session, Template } from '~/api/types'
+import type { Activity, Job, Node, NodeStats, Session, SharedLevels, ShareLevel, Template } from '~/api/types'
 
 export interface LogLine {
   time: string
@@ -13,12 +13,17 @@ interface Frame {
   time?: string
 }
 
-export type SessionDelta = Frame & { type: 'session.created' | 'session.updated' | 'session.deleted'; session: Session }
+export type SessionDelta = Frame & {
+  type: 'session.created' | 'session.updated' | 'session.deleted'
+  session: Session
+  /** How far somebody else's session is shared with the reader. */
+  shared?: ShareLevel
+}
 export type TemplateDelta = Frame & {
   type: 'template.created' | 'template.updated' | 'template.deleted'
   template: Template
 }
-export type Snapshot = Frame & { type: 'snapshot'; resumed?: boolean; items: unknown[]; metrics?: NodeStats | null }
+export type Snapshot = Frame & { type: 'snapshot'; resumed?: boolean; items: unknown[]; metrics?: NodeStats | null; shared?: SharedLevels }
 export type ActivityMessage = Frame & { type: 'session.activity'; activity: Activity }
 export type WarningMessage = Frame & {
   type: 'session.warning'

@@ -13,7 +13,7 @@ import { useDocumentTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { StartProgress } from '~/components/StartProgress'
 import { useSessionActions } from '~/components/useSessionActions'
-import { mayChange, mayEnter } from '~/lib/permissions'
+import { mayChange, mayEnter, mayWork } from '~/lib/permissions'
 import { isDesktop, phaseOf, titleOf } from '~/lib/session'
 import { SessionBar } from '~/session/SessionBar'
 import { SessionDrawer } from '~/session/SessionDrawer'
@@ -52,7 +52,9 @@ function Loaded({ session }: { session: Session }) {
   const [stage, setStage] = useState<StageState>({})
   const [quality, setQuality] = useState<PictureQuality>('auto')
   // Whoever comes to see somebody else's desktop looks on until they say otherwise.
-  const [viewOnly, setViewOnly] = useState(session.spec.user !== me.name)
+  const [looksOn, setViewOnly] = useState(session.spec.user !== me.name)
+  // Who may do no more has no choice.
+  const viewOnly = looksOn || !mayWork(me, session)
   const title = titleOf(session, template)
   useDocumentTitle(title)
   const show = (next: typeof panel) => void navigate({ search: { panel: next }, replace: true })

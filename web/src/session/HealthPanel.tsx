@@ -7,7 +7,7 @@ import { DoctorVerdict } from '~/components/DoctorVerdict'
 import { RelativeTime } from '~/components/Time'
 import { formatDuration, parseDuration } from '~/lib/duration'
 import { complain, say } from '~/lib/notices'
-import { mayEnter } from '~/lib/permissions'
+import { mayWork } from '~/lib/permissions'
 import { phaseOf } from '~/lib/session'
 import { formatClock, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
@@ -79,7 +79,7 @@ function IdleFacts({ session, activity }: Omit<Props, 'template'>) {
       </dl>
       {!idle?.since && <Text size="sm">{idle?.cause || words.notIdle}</Text>}
       {idle?.since && !idle.stopsAt && <Text size="sm">{words.neverStops}</Text>}
-      {idle?.since && idle.stopsAt && mayEnter(me, session) && <Snooze name={session.metadata.name} />}
+      {idle?.since && idle.stopsAt && mayWork(me, session) && <Snooze name={session.metadata.name} />}
     </>
   )
 }

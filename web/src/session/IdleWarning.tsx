@@ -3,7 +3,7 @@ import { useMe, useSnooze } from '~/api/hooks'
 import type { Activity, Session } from '~/api/types'
 import { formatDuration } from '~/lib/duration'
 import { complain } from '~/lib/notices'
-import { mayEnter } from '~/lib/permissions'
+import { mayWork } from '~/lib/permissions'
 import { phaseOf } from '~/lib/session'
 import { parseTime } from '~/lib/time'
 import { useNow } from '~/lib/useNow'
@@ -31,7 +31,7 @@ export function IdleWarning({ session, activity }: Props) {
   return (
     <div className={classes.warning}>
       <span className={classes.text}>{strings.session.stopsIn(left)}</span>
-      {mayEnter(me, session) && (
+      {mayWork(me, session) && (
         <Button
           size="compact-xs"
           loading={snooze.isPending}

@@ -23,6 +23,12 @@ export function PeoplePanel({ name }: { name: string }) {
             ({strings.people.you})
           </Text>
         )}
+        {connection.enteredAs && connection.enteredAs !== 'owner' && (
+          <Text span size="sm" c="dimmed" fw={400}>
+            {' · '}
+            {strings.sharing.enteredAs[connection.enteredAs]}
+          </Text>
+        )}
       </Text>
       <Text size="sm">{[browserOf(connection.userAgent), connection.clientAddress].filter(Boolean).join(' · ')}</Text>
       <Text size="xs" c="dimmed">

@@ -11,9 +11,10 @@ import {
   IconRefresh,
   IconTrash,
   IconUser,
+  IconUserPlus,
 } from '@tabler/icons-react'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useState, type KeyboardEvent } from 'react'
+import { lazy, Suspense, useState, type KeyboardEvent } from 'react'
 import { useMe } from '~/api/hooks'
 import logo from '~/assets/icon.svg'
 import type { Activity, Session, Template } from '~/api/types'
@@ -21,7 +22,8 @@ import { DeleteDialog } from '~/components/DeleteDialog'
 import { RenameDialog } from '~/components/RenameDialog'
 import { StateBadge } from '~/components/StateBadge'
 import { useSessionActions } from '~/components/useSessionActions'
-import { mayChange } from '~/lib/permissions'
+import { mayChange, mayDelete, mayShare, mayShareAll, mayWork } from '~/lib/permissions'
+import { part } from '~/lib/part'
 import { canStop, canWake, phaseOf, titleOf } from '~/lib/session'
 import { strings } from '~/strings'
 import { OVERLAYS_ID } from '~/theme'
@@ -56,6 +58,8 @@ export interface SessionBarProps {
 
 const words = strings.viewer
 
+const ShareDialog = lazy(() => part(async () => ({ default: (await import('~/sharing/ShareDialog')).ShareDialog })))
+
 /** The slim bar over the viewer. */
 export function SessionBar(props: SessionBarProps) {
   const { session, template, desktop, onOpenAlone, viewOnly } = props
@@ -82,7 +86,9 @@ export function SessionBar(props: SessionBarProps) {
         <StateBadge phase={phase} live />
       </span>
       <Quality desktop={desktop} roundTrip={phase === 'Running' ? props.roundTrip : undefined} />
-      {desktop && viewOnly && <LookingOn onTakePart={() => props.onViewOnly(false)} />}
+      {desktop && viewOnly && (
+        <LookingOn onTakePart={mayWork(me, session) ? () => props.onViewOnly(false) : undefined} />
+      )}
       <span className={classes.gap} />
       <DrainWarning session={session} />
       <IdleWarning session={session} activity={props.activity} />
@@ -93,6 +99,7 @@ export function SessionBar(props: SessionBarProps) {
           <Tool label={words.openAlone} onClick={onOpenAlone} icon={<IconExternalLink size={18} />} />
         )}
         <FullScreenTool />
+        {mayShare(me, session) && <ShareTool session={session} template={template} />}
         {changeable && canStop(phase) && (
           <>
             <Button
@@ -137,14 +144,16 @@ function backIntoWindow(event: KeyboardEvent): void {
 }
 
 /** Said in words and by an eye: what is pressed here goes nowhere. */
-function LookingOn({ onTakePart }: { onTakePart: () => void }) {
+function LookingOn({ onTakePart }: { onTakePart: (() => void) | undefined }) {
   return (
     <span className={classes.looking}>
       <IconEye size={15} aria-hidden />
       <span role="status">{words.viewOnly}</span>
-      <Button size="compact-xs" variant="default" onClick={onTakePart}>
-        {words.takePart}
-      </Button>
+      {onTakePart && (
+        <Button size="compact-xs" variant="default" onClick={onTakePart}>
+          {words.takePart}
+        </Button>
+      )}
     </span>
   )
 }
@@ -172,6 +181,27 @@ function Tool({ id, label, icon, pressed, onClick }: ToolProps) {
         {icon}
       </ActionIcon>
     </Tooltip>
+  )
+}
+
+/** Opens the dialog about who else may enter. */
+function ShareTool({ session, template }: Pick<SessionBarProps, 'session' | 'template'>) {
+  const me = useMe()
+  const [open, setOpen] = useState(false)
+  return (
+    <>
+      <Tool label={strings.sharing.share} onClick={() => setOpen(true)} icon={<IconUserPlus size={18} />} />
+      {open && (
+        <Suspense>
+          <ShareDialog
+            session={session}
+            template={template}
+            manages={mayShareAll(me, session)}
+            onClose={() => setOpen(false)}
+          />
+        </Suspense>
+      )}
+    </>
   )
 }
 
@@ -222,6 +252,7 @@ interface MoreMenuProps extends SessionBarProps {
 function MoreMenu(props: MoreMenuProps) {
   const { session, template, desktop, quality, onQuality, viewOnly, onViewOnly, changeable } = props
   const [dialog, setDialog] = useState<'rename' | 'delete'>()
+  const me = useMe()
   const actions = useSessionActions(session, template)
   const navigate = useNavigate()
   const close = () => setDialog(undefined)
@@ -245,7 +276,7 @@ function MoreMenu(props: MoreMenuProps) {
                 ))}
               </Menu.RadioGroup>
               <Menu.Divider />
-              <Menu.CheckboxItem checked={viewOnly} onChange={onViewOnly}>
+              <Menu.CheckboxItem checked={viewOnly} disabled={!mayWork(me, session)} onChange={onViewOnly}>
                 {words.viewOnly}
               </Menu.CheckboxItem>
             </>
@@ -261,9 +292,11 @@ function MoreMenu(props: MoreMenuProps) {
               <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => setDialog('rename')}>
                 {strings.session.rename}
               </Menu.Item>
-              <Menu.Item c="var(--state-bad)" leftSection={<IconTrash size={16} />} onClick={() => setDialog('delete')}>
-                {strings.session.delete}
-              </Menu.Item>
+              {mayDelete(me, session) && (
+                <Menu.Item c="var(--state-bad)" leftSection={<IconTrash size={16} />} onClick={() => setDialog('delete')}>
+                  {strings.session.delete}
+                </Menu.Item>
+              )}
             </>
           )}
         </Menu.Dropdown>

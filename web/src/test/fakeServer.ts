@@ -47,6 +47,7 @@ export function fakeServer({ me = ada, sessions = [], templates = [] }: World = 
   const all: Record<string, Handler> = {
     'GET /users/me': () => (me ? json(me) : problem(401, 'Not signed in')),
     'GET /system': () => json(system),
+    'GET /users/me/shares': () => listOf([]),
     'GET /ready': () => json({ status: 'ok' }),
     'GET /activity': () => json({ kind: 'ActivityList', items: [] }),
     ...Object.fromEntries(sessions.map((session) => [`GET /sessions/${session.metadata.name}`, () => json(session)])),
