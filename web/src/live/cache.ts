@@ -99,8 +99,8 @@ export function putActivity(client: QueryClient, activity: Activity): void {
 function putShared(client: QueryClient, name: string, level: ShareLevel | undefined): void {
   client.setQueryData<SharedLevels>(keys.shared, (known) => {
     if (known === undefined || known[name] === level) return known
-    const { [name]: _, ...others } = known
-    return level === undefined ? others : { ...others, [name]: level }
+    if (level !== undefined) return { ...known, [name]: level }
+    return Object.fromEntries(Object.entries(known).filter(([session]) => session !== name))
   })
 }
 

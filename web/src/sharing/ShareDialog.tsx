@@ -199,7 +199,7 @@ function LevelSelect({ levels, value, onChange }: SelectProps<ShareLevel> & { le
       allowDeselect={false}
       w={150}
       value={value}
-      onChange={(chosen) => chosen !== null && onChange(chosen as ShareLevel)}
+      onChange={(chosen) => chosen !== null && onChange(chosen)}
     />
   )
 }
@@ -212,7 +212,7 @@ function SpanSelect({ spans, value, onChange }: SelectProps<Span> & { spans: rea
       allowDeselect={false}
       w={130}
       value={value}
-      onChange={(chosen) => chosen !== null && onChange(chosen as Span)}
+      onChange={(chosen) => chosen !== null && onChange(chosen)}
     />
   )
 }
