@@ -115,10 +115,8 @@ fn access(caller: &Caller) -> Access {
         Seen::All => Scope::All,
         Seen::Own(shared) => own().with_shared(shared),
     };
-    let templates = || match caller.may(Permission::TemplatesWrite) {
-        true => Scope::All,
-        false => own().with_groups(caller.belonging.groups.clone()),
-    };
+    let all_templates = caller.may(Permission::TemplatesWrite);
+    let templates = || if all_templates { Scope::All } else { own().with_groups(caller.belonging.groups.clone()) };
     let jobs = || if caller.may(Permission::JobsReadAll) { Scope::All } else { own() };
     Access {
         sessions: rights::seen(caller).map(sessions),
