@@ -48,9 +48,14 @@ web/dist/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
 	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --prefix $* --no-audit --no-fund
 	touch $@
 
-.PHONY: setup-run setup-test setup-check setup-bench setup-kubernetes setup-sso
-setup-run setup-test setup-check setup-bench setup-kubernetes setup-sso: setup-%:
+.PHONY: setup-run setup-test setup-check setup-bench setup-kubernetes setup-images setup-sso
+setup-run setup-test setup-check setup-bench setup-kubernetes setup-images setup-sso: setup-%:
 	@scripts/setup $*
+
+.PHONY: images
+images: setup-images web/dist/index.html ## Container images for a cluster, as archives in target/images (root)
+	@$(CARGO) build --locked --release
+	images/build target/release/streamspace target/images server postgresql $(notdir $(wildcard templates-catalog/images/*))
 
 # ── Changing it ───────────────────────────────────────────────────────────────────────────────────────────────────
 

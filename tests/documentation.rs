@@ -69,6 +69,32 @@ fn a_link_that_leads_nowhere_is_noticed() {
 }
 
 #[test]
+fn dashboards_and_alerts_ask_for_metrics_that_are_exported() {
+    let mut exported = BTreeSet::new();
+    let mut folders = vec![project().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let source = fs::read_to_string(path).unwrap();
+                exported.extend(all(r#"metrics::(?:counter|gauge)!\(\s*"(streamspace_[a-z_]+)\""#, &source));
+                let histograms = all(r#"metrics::histogram!\(\s*"(streamspace_[a-z_]+)\""#, &source);
+                exported.extend(
+                    histograms.iter().flat_map(|name| ["bucket", "sum", "count"].map(|of| format!("{name}_{of}"))),
+                );
+            }
+        }
+    }
+    for file in ["rules.yaml", "dashboard.json"] {
+        let asked = all(r"(streamspace_[a-z_]+)", &read(&format!("charts/streamspace/files/{file}")));
+        assert!(asked.len() > 4, "{file}: {asked:?}");
+        let unknown: Vec<&String> = asked.difference(&exported).collect();
+        assert!(unknown.is_empty(), "{file} asks for {unknown:?}; there are {exported:?}");
+    }
+}
+
+#[test]
 fn every_decision_is_in_the_list_of_decisions() {
     let list = read("docs/adr/README.md");
     let files = fs::read_dir(project().join("docs/adr")).unwrap().map(|entry| entry.unwrap().file_name());

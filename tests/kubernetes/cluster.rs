@@ -99,6 +99,26 @@ impl Cluster {
         }
     }
 
+    /// Whether it is the tests' own, with which anything may be done.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// The folder of a cluster of the tests' own.
+    pub fn folder(&self) -> &Path {
+        self.kubeconfig.parent().unwrap()
+    }
+
+    /// An address of a cluster of the tests' own at which ports of Services are.
+    pub fn address(&self) -> &str {
+        &self.own.as_ref().expect("a cluster of the tests' own").address
+    }
+
+    /// The file that leads to it, as an administrator.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Runs kubectl and returns what it prints.
     pub fn kubectl(&self, arguments: &[&str]) -> String {
         self.kubectl_with(arguments, b"")

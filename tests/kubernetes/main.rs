@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod chart;
 mod cluster;
 #[allow(dead_code, reason = "shared with other areas")]
 #[path = "../../src/objects/contract.rs"]
@@ -16,11 +17,17 @@ mod faults;
 #[allow(dead_code, reason = "shared with the catalog's area")]
 #[path = "../catalog/git.rs"]
 mod git;
+mod helm;
+mod images;
 mod objects;
 mod platform;
 #[allow(dead_code, reason = "shared with other areas")]
+#[path = "../support/postgres.rs"]
+mod postgres;
+#[allow(dead_code, reason = "shared with other areas")]
 #[path = "../support/program.rs"]
 mod program;
+mod roles;
 #[allow(dead_code, reason = "other areas need more of it")]
 #[path = "../support/server.rs"]
 mod server;

@@ -1,14 +1,9 @@
 //! The whole server on a cluster: sessions that are pods, made by the API and by kubectl alike.
 
-use std::io::Write;
-
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::{cluster::Place, server::Server};
-
-/// What people are told to do.
-const GUIDE: &str = include_str!("../../docs/guides/kubernetes.md");
+use crate::{cluster::Place, helm::Rights, server::Server};
 
 /// A server whose sessions are pods in a namespace of their own.
 pub struct Platform {
@@ -22,14 +17,10 @@ impl Platform {
         Self::start_with(name, &[]).await
     }
 
-    /// The server has the rights that the guide gives it, and no others.
+    /// The server has the rights that the chart gives it, and no others.
     pub async fn start_with(name: &str, more: &[(&'static str, &str)]) -> Self {
         let place = Place::make().await;
-        for about in ["kind: Role\n", "kind: NetworkPolicy\n"] {
-            let here = manifest(about).replace("namespace: streamspace", &format!("namespace: {}", place.namespace));
-            place.kubectl_with(&["apply", "--filename", "-"], &here);
-        }
-        let kubeconfig = with_rights(&place, "streamspace");
+        let kubeconfig = Rights::of_chart(&place, &[]).kubeconfig("server");
         let path = kubeconfig.path().display().to_string();
         let mut settings = vec![
             ("ENGINE", "kubernetes"),
@@ -49,42 +40,12 @@ impl Platform {
 
     /// What the app of a session answers through the gateway to somebody who was let in.
     pub async fn page(&self, session: &str) -> String {
-        let connected = self.server.call("POST", &format!("/api/v1/sessions/{session}/connect"), None).await;
-        assert_eq!(connected.status, 200, "{connected:?}");
-        let entry = connected.body["url"].as_str().unwrap().parse::<reqwest::Url>().unwrap();
-        let host = format!("{}:{}", entry.host_str().unwrap(), entry.port().unwrap());
-        let [port, _] = self.server.ports();
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let ask = async |path: &str, cookie: &str| {
-            let url = format!("http://127.0.0.1:{port}{path}");
-            client.get(url).header("host", &host).header("cookie", cookie).send().await.unwrap()
-        };
-        let entered = ask(&format!("{}?{}", entry.path(), entry.query().unwrap_or_default()), "").await;
-        let cookie = entered.headers().get("set-cookie").unwrap_or_else(|| panic!("{entered:?}"));
-        let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
-        ask("/", &cookie).await.text().await.unwrap()
+        self.server.enter(session).await.page("/").await
     }
 }
 
-/// The manifest in the guide that contains `words`.
-fn manifest(words: &str) -> &'static str {
-    let mut blocks = GUIDE.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.find(|block| block.contains(words)).unwrap_or_else(|| panic!("the guide has no {words}"))
-}
-
-/// A file that leads to the cluster as that account of the namespace.
-fn with_rights(place: &Place, account: &str) -> NamedTempFile {
-    let token = place.kubectl_with(&["create", "token", account], "");
-    let config = place.kubectl_with(&["config", "view", "--raw", "--minify", "--output=json"], "");
-    let mut config: Value = serde_json::from_str(&config).unwrap();
-    config["users"][0]["user"] = json!({ "token": token.trim() });
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(config.to_string().as_bytes()).unwrap();
-    file
-}
-
 /// A template of a web server, whose one page says who it is for.
-const PAGE: &str = r#"
+pub const PAGE: &str = r#"
 apiVersion: stream.streamspace.io/v1alpha1
 kind: Template
 metadata: { name: page }
@@ -114,7 +75,7 @@ async fn a_session_made_through_the_api_is_a_pod_that_is_reached_sleeps_wakes_an
     assert_eq!(platform.kubectl(&["get", "pod", &id, "--output=jsonpath={.spec.nodeName}"]), node);
     let user = running["spec"]["user"].as_str().unwrap();
     assert_eq!(platform.page(&id).await, format!("the page of {user}\n"));
-    // The policies of the guide hold for it: it is a session, and one that reaches nothing outside.
+    // The policies of the chart hold for it: it is a session, and one that reaches nothing outside.
     for (policy, selected) in [("streamspace-sessions", true), ("streamspace-sessions-outside", false)] {
         let path = "--output=jsonpath={.spec.podSelector.matchLabels}";
         let labels: Value = serde_json::from_str(&platform.kubectl(&["get", "networkpolicy", policy, path])).unwrap();

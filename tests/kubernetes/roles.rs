@@ -1,0 +1,134 @@
+//! Processes of one role each: together they are the platform, and each can go without what it has no part in.
+
+use futures::{SinkExt, StreamExt};
+use serde_json::json;
+use tempfile::NamedTempFile;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+
+use crate::{
+    cluster::Place,
+    helm::Rights,
+    images,
+    platform::PAGE,
+    postgres::Postgres,
+    server::{Entry, LIMIT, Server},
+};
+
+/// A server of each role, with the rights that the chart gives it, on one database.
+struct Split {
+    gateway: Server,
+    api: Server,
+    controller: Server,
+    place: Place,
+    _rights: [NamedTempFile; 3],
+    _postgres: Postgres,
+}
+
+impl Split {
+    async fn start(name: &str) -> Self {
+        let (place, postgres) = (Place::make().await, Postgres::start());
+        postgres.database("streamspace").await;
+        let given = Rights::of_chart(&place, &["split.enabled=true"]);
+        let rights = ["gateway", "api", "controller"].map(|role| given.kubeconfig(role));
+        let paths = rights.each_ref().map(|file| file.path().display().to_string());
+        let database = postgres.folder().display().to_string();
+        let start = async |role: &str, kubeconfig: &str, apps: &str| {
+            let settings = [
+                ("ROLE", role),
+                ("ENGINE", "kubernetes"),
+                ("KUBECONFIG", kubeconfig),
+                ("NAMESPACE", &place.namespace),
+                ("USER_PV_SIZE", "64Mi"),
+                ("DB_HOST", &database),
+                ("DB_USER", "postgres"),
+                ("DB_NAME", "streamspace"),
+                ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+                ("APPS_DOMAIN", apps),
+            ];
+            Server::start_with(&format!("{name}-{role}"), &settings).await
+        };
+        let gateway = start("gateway", &paths[0], "localhost").await;
+        let apps = format!("localhost:{}", gateway.ports()[0]);
+        let api = start("api", &paths[1], &apps).await;
+        let controller = start("controller", &paths[2], &apps).await;
+        place.kubectl_with(&["apply", "--filename", "-"], PAGE);
+        Self { gateway, api, controller, place, _rights: rights, _postgres: postgres }
+    }
+}
+
+/// Somebody's terminal, over a WebSocket through a gateway.
+struct Terminal(WebSocketStream<TcpStream>);
+
+impl Terminal {
+    async fn open(entry: &Entry) -> Self {
+        let (request, line) = entry.socket("/shell?columns=80&rows=24").await;
+        Self(client_async(request, line).await.unwrap().0)
+    }
+
+    /// Has the shell add two numbers, and waits for the sum; `None` where the connection has ended.
+    async fn add(&mut self, one: u32, other: u32) -> Option<()> {
+        let sum = format!("sum={}", one + other);
+        let typed = format!("echo sum=$(({one}+{other}))\n");
+        self.0.send(Message::Binary(typed.into_bytes().into())).await.ok()?;
+        let mut seen = String::new();
+        let heard = async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if let Message::Binary(bytes) = message {
+                    seen.push_str(&String::from_utf8_lossy(&bytes));
+                }
+                if seen.contains(&sum) {
+                    return Some(());
+                }
+            }
+            None
+        };
+        timeout(LIMIT, heard).await.unwrap_or_else(|_| panic!("{sum} never came"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_does_its_part_and_leaves_the_rest_to_the_others() {
+    let mut split = Split::start("kubernetes-parts").await;
+    let status = async |port: u16| {
+        let answer = reqwest::get(format!("http://127.0.0.1:{port}/api/v1/system")).await?;
+        Ok::<_, reqwest::Error>(answer.status().as_u16())
+    };
+    assert_eq!(status(split.api.ports()[0]).await.unwrap(), 200);
+    assert_eq!(status(split.gateway.ports()[0]).await.unwrap(), 404);
+    assert!(status(split.controller.ports()[0]).await.unwrap_err().is_connect());
+    // Without a controller a wish stays one, and with it comes true.
+    split.controller.stop();
+    let id = split.api.session(json!({ "template": "page" })).await;
+    split.api.stop();
+    split.api.run().await;
+    assert_eq!(split.place.kubectl_with(&["get", "pods", "--output=name"], ""), "");
+    split.controller.run().await;
+    split.api.reaches(&id, "Running").await;
+    let user = split.api.get(&id).await["spec"]["user"].as_str().unwrap().to_owned();
+    assert!(split.api.enter(&id).await.page("/").await.contains(&format!("the page of {user}")));
+    split.api.delete_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_api_or_the_controller_ends_no_connection_through_a_gateway_of_its_own() {
+    let mut split = Split::start("kubernetes-restarts").await;
+    let cluster = split.place.cluster;
+    tokio::task::spawn_blocking(|| images::bring(cluster, &["terminal"])).await.unwrap();
+    let id = split.api.session(json!({ "template": "terminal" })).await;
+    split.api.reaches(&id, "Running").await;
+    let mut terminal = Terminal::open(&split.api.enter(&id).await).await;
+    terminal.add(20, 22).await.unwrap();
+    split.api.terminate();
+    terminal.add(1_000, 1).await.expect("it goes on without an API");
+    split.api.run().await;
+    split.controller.kill();
+    terminal.add(2_000, 1).await.expect("it goes on without a controller");
+    split.controller.run().await;
+    terminal.add(3_000, 1).await.expect("it goes on with both of them back");
+    // Its gateway is the one that it cannot do without.
+    split.gateway.terminate();
+    assert_eq!(terminal.add(4_000, 1).await, None);
+    split.gateway.run().await;
+    split.api.delete_all().await;
+}
