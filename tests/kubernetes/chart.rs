@@ -248,8 +248,8 @@ impl Release {
     /// What a person would look at where it does not start.
     fn state(&self) -> String {
         let all = self.kubectl(&["get", "pods,events", "--output=wide"]);
-        let logs = ["deployment/streamspace-server", "statefulset/streamspace-postgresql"];
-        logs.iter().fold(all, |all, one| all + &self.kubectl(&["logs", one, "--tail=20", "--ignore-errors"]))
+        let selector = format!("--selector=app.kubernetes.io/instance={RELEASE}");
+        all + &self.kubectl(&["logs", &selector, "--prefix", "--tail=20", "--ignore-errors"])
     }
 
     /// Installs or upgrades, and waits until it stands.

@@ -91,7 +91,7 @@ imagePullPolicy: {{ .pullPolicy }}
   valueFrom: { secretKeyRef: { name: {{ .Values.existingSecret }}, key: secret-key } }
 {{ include "streamspace.database" . | trim }}
 {{- range $name, $value := .Values.settings }}
-- { name: {{ $name }}, value: {{ $value | quote }} }
+- { name: {{ $name }}, value: {{ (kindIs "float64" $value) | ternary (printf "%.0f" (float64 $value)) (toString $value) | quote }} }
 {{- end }}
 {{- with .Values.env }}
 {{ toYaml . }}
