@@ -16,17 +16,20 @@ pub(super) struct Ready {
 /// Asks one after the other; fails at the first that cannot work.
 pub(super) fn run(ready: &Ready) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(ask(ready))
+}
+
+async fn ask(ready: &Ready) -> Result<(), CliError> {
     let client = client::http()?;
     for server in &ready.servers {
         let mut request = client.get(server.join("/ready")?);
         if let Some(host) = &ready.host {
             request = request.header("host", host);
         }
-        let answer = runtime.block_on(request.send())?;
+        let answer = request.send().await?;
         let status = answer.status();
         if !status.is_success() {
-            let said = runtime.block_on(answer.text())?;
-            return Err(format!("{server} answers {status}: {said}").into());
+            return Err(format!("{server} answers {status}: {}", answer.text().await?).into());
         }
         println!("{server} is ready");
     }

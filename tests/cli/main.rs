@@ -56,6 +56,18 @@ async fn a_session_is_created_seen_put_to_sleep_woken_and_deleted_from_the_comma
 }
 
 #[tokio::test]
+async fn a_server_that_can_work_is_ready_under_its_own_name_alone() {
+    let server = Person::new("client-ready").await;
+    let [people, management] = server.addresses();
+    let asked = server.client(&["ready", &management, &people, "--host", "localhost"]);
+    assert_eq!(asked.said().matches("is ready").count(), 2, "{asked:?}");
+    let stranger = server.client(&["ready", &people, "--host", "elsewhere.test"]);
+    assert!(!stranger.ok && stranger.errors.contains("421"), "{stranger:?}");
+    let nobody = server.client(&["ready", "http://127.0.0.1:1"]);
+    assert!(!nobody.ok, "{nobody:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_said_in_one_sentence() {
     let server = Person::new("client-errors").await;
     server.sign_in().await;

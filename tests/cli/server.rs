@@ -41,6 +41,11 @@ impl Person {
         assert!(login.said().contains("signed in to"), "{login:?}");
     }
 
+    /// Where the server listens: for people, and for machines.
+    pub fn addresses(&self) -> [String; 2] {
+        self.server.ports().map(|port| format!("http://127.0.0.1:{port}"))
+    }
+
     /// Calls the client.
     pub fn client(&self, arguments: &[&str]) -> Called {
         let home = self.server.data().with_file_name("person");
