@@ -51,12 +51,18 @@ const CORNERS: &[(&str, &[&str], &str)] = &[
     ("actix_web", WEB, "HTTP ends in http/ and gateway/"),
     ("actix_ws", WEB, "HTTP ends in http/ and gateway/"),
     ("actix_http", WEB, "HTTP ends in http/ and gateway/"),
+    ("samael", SAML, "what calls into C stays behind the gate"),
+    ("openssl", SAML, "TLS is rustls: this is for SAML's signatures alone"),
+    ("roxmltree", SAML, "XML is read in one place"),
     ("refinery", &["store/"], "migrations run in one place"),
     ("serde_saphyr", &["http/openapi.rs", "catalog/", "config/", "cli/"], "YAML is read where it comes in"),
 ];
 
 /// Where actix may be named.
 const WEB: &[&str] = &["http/", "gateway/", "terminal/", "cli/serve.rs"];
+
+/// Where SAML is understood.
+const SAML: &[&str] = &["auth/saml/"];
 
 /// Where SQL may stand.
 const SQL: &[&str] = &["store/", "objects/postgres"];

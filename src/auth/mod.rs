@@ -9,6 +9,7 @@ mod opener;
 mod outside;
 pub mod password;
 pub mod permission;
+pub mod saml;
 pub mod secret;
 mod standing;
 mod upkeep;
@@ -21,6 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::broadcast;
 
 pub use known::Identity;
+pub use outside::{Proven, ProviderError};
 pub use permission::{Caller, Credential, Permission, Role};
 pub use standing::{FIRST_ADMINISTRATOR, Standing};
 
@@ -30,6 +32,7 @@ use self::{
     known::{Fingerprint, Known},
     oidc::Oidc,
     password::Passwords,
+    saml::Saml,
     secret::{SecretError, Secrets, sha256},
 };
 use crate::{
@@ -62,6 +65,8 @@ pub struct Auth {
     pub mode: AuthMode,
     /// The OpenID Connect provider, where one is configured.
     pub oidc: Option<Oidc>,
+    /// The SAML providers, where there are any.
+    pub saml: Option<Saml>,
     /// What everybody may do who signs in through a provider.
     pub default_role: Option<Role>,
     /// Longest time between two requests of a browser that signed in.
@@ -91,6 +96,9 @@ pub enum StartError {
     /// The identity provider.
     #[error("the identity provider's settings cannot be used: {0}")]
     Provider(String),
+    /// SAML providers, or our key for them.
+    #[error(transparent)]
+    Saml(#[from] saml::StartError),
     /// Passwords cannot be hashed.
     #[error("passwords cannot be hashed")]
     Passwords(#[source] Error),
@@ -130,7 +138,9 @@ impl Auth {
             );
         }
         let secrets = Secrets::load(people.secret_key.as_ref(), data_dir)?;
+        let saml = Saml::start(config, &pool, &secrets, clock.now()).await?;
         Ok(Self {
+            saml,
             keys: Keys::load(pool.clone(), secrets.clone(), Arc::clone(&clock)).await?,
             passwords: Passwords::new().map_err(StartError::Passwords)?,
             mode: people.auth_mode,

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::outside::{Kept, Outside};
+use super::outside::{Kept, Outside, Proven, ProviderError};
 use crate::{config::SingleSignOn, domain::sso::Claims, telemetry::logs::chain};
 
 /// Where the provider sends the browser back to, below our own address.
@@ -91,30 +91,8 @@ type OidcClient = Client<
     EndpointMaybeSet,
 >;
 
-/// Why a provider's word does not count.
-#[derive(Debug, thiserror::Error)]
-pub enum OidcError {
-    /// It cannot be asked.
-    #[error("the identity provider cannot be asked: {0}")]
-    Away(String),
-    /// It does not take the code, or what it says is not proven.
-    #[error("the identity provider's answer does not count: {0}")]
-    NotAccepted(String),
-}
-
-impl OidcError {
-    fn not_accepted(error: impl std::error::Error + 'static) -> Self {
-        Self::NotAccepted(chain(&error))
-    }
-}
-
-/// Somebody whom the provider knows, proven.
-#[derive(Clone, Debug)]
-pub struct Proven {
-    /// The provider's own id of them.
-    pub subject: String,
-    /// Everything that it says of them.
-    pub claims: Claims,
+fn not_accepted(error: impl std::error::Error + 'static) -> ProviderError {
+    ProviderError::NotAccepted(chain(&error))
 }
 
 /// What one sign-in is told from others by; all of it random and known to nobody else.
@@ -179,8 +157,8 @@ impl Oidc {
     /// Where a browser goes to sign in.
     ///
     /// # Errors
-    /// [`OidcError::Away`] while nothing is known of the provider.
-    pub async fn authorize_url(&self, secrets: Secrets) -> Result<Url, OidcError> {
+    /// [`ProviderError::Away`] while nothing is known of the provider.
+    pub async fn authorize_url(&self, secrets: Secrets) -> Result<Url, ProviderError> {
         let client = self.client(&*self.metadata(KNOWN_FOR).await?);
         let Secrets { state, nonce, verifier } = secrets;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier));
@@ -193,16 +171,16 @@ impl Oidc {
     /// Redeems a code for the identity that it stands for. `now`: by which the token is to be in time.
     ///
     /// # Errors
-    /// [`OidcError`] if the provider is away, does not take the code, or does not prove who it is.
-    pub async fn redeem(&self, code: String, secrets: Secrets, now: Timestamp) -> Result<Proven, OidcError> {
+    /// [`ProviderError`] if the provider is away, does not take the code, or does not prove who it is.
+    pub async fn redeem(&self, code: String, secrets: Secrets, now: Timestamp) -> Result<Proven, ProviderError> {
         let metadata = self.metadata(KNOWN_FOR).await?;
         let client = self.client(&metadata);
         let http = |request| self.0.outside.ask(request);
-        let exchange = client.exchange_code(AuthorizationCode::new(code)).map_err(OidcError::not_accepted)?;
+        let exchange = client.exchange_code(AuthorizationCode::new(code)).map_err(not_accepted)?;
         let exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(secrets.verifier));
         let tokens: Tokens = exchange.request_async(&http).await.map_err(|error| match error {
-            openidconnect::RequestTokenError::Request(why) => OidcError::Away(why.0),
-            other => OidcError::not_accepted(other),
+            openidconnect::RequestTokenError::Request(why) => ProviderError::Away(why.0),
+            other => not_accepted(other),
         })?;
         let nonce = Nonce::new(secrets.nonce);
         let mut claims = match self.verified(&client, &tokens, &nonce, now) {
@@ -212,10 +190,10 @@ impl Oidc {
             }
             other => other,
         }
-        .map_err(OidcError::not_accepted)?;
+        .map_err(not_accepted)?;
         let subject =
             claims.get("sub").and_then(Value::as_str).filter(|subject| is_subject(subject)).map(str::to_owned);
-        let subject = subject.ok_or_else(|| OidcError::NotAccepted("it names nobody".to_owned()))?;
+        let subject = subject.ok_or_else(|| ProviderError::NotAccepted("it names nobody".to_owned()))?;
         for (name, value) in self.user_info(&client, &tokens, &subject).await? {
             claims.entry(name).or_insert(value);
         }
@@ -262,7 +240,7 @@ impl Oidc {
     }
 
     /// What the provider says beside the token, where it has a place for that.
-    async fn user_info(&self, client: &OidcClient, tokens: &Tokens, subject: &str) -> Result<Claims, OidcError> {
+    async fn user_info(&self, client: &OidcClient, tokens: &Tokens, subject: &str) -> Result<Claims, ProviderError> {
         let subject = openidconnect::SubjectIdentifier::new(subject.to_owned());
         let Ok(request) = client.user_info(tokens.access_token().clone(), Some(subject)) else {
             return Ok(Claims::new());
@@ -270,12 +248,12 @@ impl Oidc {
         let http = |request| self.0.outside.ask(request);
         let info: UserInfoClaims<More, CoreGenderClaim> =
             request.request_async(&http).await.map_err(|error| match error {
-                openidconnect::UserInfoError::Request(why) => OidcError::Away(why.0),
-                other => OidcError::not_accepted(other),
+                openidconnect::UserInfoError::Request(why) => ProviderError::Away(why.0),
+                other => not_accepted(other),
             })?;
         match serde_json::to_value(&info) {
             Ok(Value::Object(claims)) => Ok(claims),
-            _ => Err(OidcError::NotAccepted("what it says beside the token cannot be read".to_owned())),
+            _ => Err(ProviderError::NotAccepted("what it says beside the token cannot be read".to_owned())),
         }
     }
 
@@ -293,7 +271,7 @@ impl Oidc {
     }
 
     /// What the provider says of itself, not older than `age`; or older, while it is away.
-    async fn metadata(&self, age: Duration) -> Result<Arc<CoreProviderMetadata>, OidcError> {
+    async fn metadata(&self, age: Duration) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
         let read = async || {
             let http = |request| self.0.outside.ask(request);
             let read = CoreProviderMetadata::discover_async(self.0.issuer.clone(), &http).await;
@@ -303,7 +281,7 @@ impl Oidc {
             .ok()
         };
         let known = self.0.metadata.get(age, read).await;
-        known.ok_or_else(|| OidcError::Away("nothing is known of it yet".to_owned()))
+        known.ok_or_else(|| ProviderError::Away("nothing is known of it yet".to_owned()))
     }
 }
 

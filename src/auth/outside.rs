@@ -10,7 +10,31 @@ use futures::StreamExt;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::{domain::outgoing::Exceptions, outgoing::Dialler, telemetry::logs::chain};
+use crate::{
+    domain::{outgoing::Exceptions, sso::Claims},
+    outgoing::Dialler,
+    telemetry::logs::chain,
+};
+
+/// Why a provider's word does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// It cannot be asked.
+    #[error("the identity provider cannot be asked: {0}")]
+    Away(String),
+    /// It does not take what it is shown, or what it says is not proven.
+    #[error("the identity provider's answer does not count: {0}")]
+    NotAccepted(String),
+}
+
+/// Somebody whom a provider knows, proven.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// The provider's own id of them.
+    pub subject: String,
+    /// Everything that it says of them.
+    pub claims: Claims,
+}
 
 /// A question over HTTP.
 pub(super) type Question = http::Request<Vec<u8>>;
@@ -82,11 +106,16 @@ struct State<T> {
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self(Mutex::new(State { value: None, read_at: None, tried_at: None }))
+        Self::old(None)
     }
 }
 
 impl<T> Kept<T> {
+    /// With what was known before: it counts while nothing newer can be read.
+    pub(super) fn old(value: Option<T>) -> Self {
+        Self(Mutex::new(State { value: value.map(Arc::new), read_at: None, tried_at: None }))
+    }
+
     /// What was read not longer than `age` ago; or before that, while it cannot be `read`. `None`: it never could.
     pub(super) async fn get(&self, age: Duration, read: impl AsyncFnOnce() -> Option<T>) -> Option<Arc<T>> {
         let mut state = self.0.lock().await;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Auth;
 use crate::{
     Error, clock,
-    store::{sign_in_failures, sign_in_links, sign_in_requests, sign_ins, tokens},
+    store::{saml, sign_in_failures, sign_in_links, sign_in_requests, sign_ins, tokens},
 };
 
 /// How often uses are written down and what has ended is forgotten.
@@ -64,5 +64,6 @@ async fn sweep(auth: &Auth, before: Timestamp) -> Result<(), Error> {
     sign_in_links::sweep(&client, before).await?;
     sign_in_failures::sweep(&client, before).await?;
     sign_in_requests::sweep(&client, auth.now()).await?;
+    saml::sweep(&client, auth.now()).await?;
     tokens::sweep(&client, before).await
 }

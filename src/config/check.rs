@@ -16,6 +16,7 @@ impl Config {
         self.check_sessions(&mut wrong);
         self.http.check(&mut wrong);
         self.sso.check(&self.people, &self.http, &mut wrong);
+        self.saml.check(&self.people, &self.http, &mut wrong);
         let exceptions = self.catalog.exceptions();
         wrong.extend(exceptions.err().map(|message| ConfigError::new("CATALOG_ALLOW", message)));
         wrong

@@ -15,6 +15,7 @@ mod logs;
 mod people;
 mod report;
 mod roles;
+mod saml;
 mod sessions;
 mod sso;
 
@@ -30,6 +31,7 @@ pub use logs::{LogFormat, Logs};
 pub use people::{AuthMode, People};
 pub use report::{Setting, report};
 pub use roles::{Role, Roles};
+pub use saml::{Preset, Saml, SamlProvider};
 pub use sessions::Sessions;
 pub use sso::{DefaultRole, SingleSignOn};
 
@@ -79,6 +81,9 @@ pub struct Config {
     /// How they sign in elsewhere.
     #[command(flatten)]
     pub sso: SingleSignOn,
+    /// How they sign in through SAML.
+    #[command(flatten)]
+    pub saml: Saml,
     /// What sessions may have.
     #[command(flatten)]
     pub sessions: Sessions,

@@ -18,7 +18,10 @@ use super::{
 use crate::{
     Error,
     auth::{Auth, Caller, Credential, permission::needs::SelfManage},
-    services::sign_in::{self, Grant, Granted, Origin, SignedIn},
+    services::{
+        saml,
+        sign_in::{self, Grant, Granted, Origin, SignedIn},
+    },
 };
 
 /// What a sign-in is to give.
@@ -94,6 +97,13 @@ pub enum SignInAnswer {
     },
 }
 
+/// Where to go to sign out elsewhere too.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Leaving {
+    /// An address of the identity provider.
+    location: String,
+}
+
 /// Signs in with a password. With the default grant the answer sets the cookie `streamspace_session`.
 ///
 /// A wrong name and a wrong password are answered alike. After five attempts the name is locked for 30 seconds, twice
@@ -127,13 +137,21 @@ pub async fn link(
     Ok(answer(&auth, &request, signed_in))
 }
 
-/// Signs the browser out. One that is not signed in is answered the same, so that its cookie is gone in any case.
-#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "sign-in", responses((status = 204)))]
+/// Signs the browser out. One that is not signed in is answered the same, so that its cookie is gone in any case. Where an
+/// identity provider let it in, the answer says where to go to sign out there too.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "sign-in",
+    responses((status = 200, body = Leaving), (status = 204, description = "There is nowhere to go")))]
 pub async fn logout(visitor: Visitor, auth: web::Data<Auth>, request: HttpRequest) -> Result<HttpResponse, Error> {
+    let mut elsewhere = None;
     if let Some(caller) = &visitor.0 {
+        elsewhere = saml::leave(&auth, caller).await?;
         sign_in::sign_out(&auth, caller).await?;
     }
-    Ok(HttpResponse::NoContent().cookie(cookie::clear(&request, Purpose::Session)).finish())
+    let over = cookie::clear(&request, Purpose::Session);
+    Ok(match elsewhere {
+        Some(url) => HttpResponse::Ok().cookie(over).json(Leaving { location: url.into() }),
+        None => HttpResponse::NoContent().cookie(over).finish(),
+    })
 }
 
 /// Changes the caller's password; other browsers of theirs are signed out.

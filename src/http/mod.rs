@@ -32,6 +32,7 @@ pub mod projects;
 pub mod quotas;
 pub mod repositories;
 pub mod routes;
+pub mod saml;
 pub mod server;
 pub mod sessions;
 pub mod shares;

@@ -8,7 +8,7 @@ use super::{
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::{Problem, Refusal},
-    projects, quotas, repositories, sessions, shares, sso, system, templates, tokens, users, webhooks, ws,
+    projects, quotas, repositories, saml, sessions, shares, sso, system, templates, tokens, users, webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -71,6 +71,10 @@ routes! {
     "/api/v1/auth/password" { POST auth::password [SignIn]; }
     "/api/v1/auth/oidc/login" { GET sso::oidc_login [SignIn]; }
     "/api/v1/auth/oidc/callback" { GET sso::oidc_callback [SignIn]; }
+    "/api/v1/auth/saml/metadata" { GET saml::saml_metadata; }
+    "/api/v1/auth/saml/login" { GET saml::saml_login [SignIn]; }
+    "/api/v1/auth/saml/acs" { POST saml::saml_acs [SignIn]; }
+    "/api/v1/auth/saml/slo" { GET saml::saml_slo [SignIn]; POST saml::saml_slo_post [SignIn]; }
     "/api/v1/admin/sso/test" { POST sso::test_sso [Unrepeatable]; }
     "/api/v1/rbac-mappings" { GET mappings::list_mappings; POST mappings::create_mapping; }
     "/api/v1/rbac-mappings/{id}" {

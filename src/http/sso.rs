@@ -22,7 +22,7 @@ use crate::{
     auth::{Auth, Role, permission::needs::SsoManage},
     services::{
         sign_in::Granted,
-        sso::{self, Answer, Refused, Trial},
+        sso::{self, Answer, Begun, Entered, Refused, Trial},
     },
     telemetry::logs,
 };
@@ -32,7 +32,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct Wanted {
     /// A path of the page; another site's address leads to the home page.
-    to: Option<String>,
+    pub(super) to: Option<String>,
 }
 
 /// What the provider hands back.
@@ -55,14 +55,20 @@ pub struct Returned {
 pub async fn oidc_login(_: Public, auth: web::Data<Auth>, request: HttpRequest) -> Result<HttpResponse, Error> {
     let provider = sso::provider(&auth)?;
     let Wanted { to } = params::parse(request.query_string())?;
-    Ok(match sso::begin(&auth, provider, to.as_deref().unwrap_or("/")).await {
+    let begun = sso::begin(&auth, provider, to.as_deref().unwrap_or("/")).await;
+    Ok(away(&auth, &request, begun))
+}
+
+/// Sends the browser to the provider, with what it has to keep meanwhile.
+pub(super) fn away(auth: &Auth, request: &HttpRequest, begun: Result<Begun, Refused>) -> HttpResponse {
+    match begun {
         Ok(begun) => {
             let now = auth.now();
-            let kept = cookie::write(&request, Purpose::SigningIn, &begun.browser, now, now + sso::WITHIN);
+            let kept = cookie::write(request, Purpose::SigningIn, &begun.browser, now, now + sso::WITHIN);
             see_other(begun.url.as_str()).cookie(kept).finish()
         }
-        Err(refused) => back_to_sign_in(&request, &refused),
-    })
+        Err(refused) => back_to_sign_in(request, &refused),
+    }
 }
 
 /// Where the identity provider sends the browser back to: signs it in, and leads to the page that the person wanted.
@@ -75,23 +81,32 @@ pub async fn oidc_callback(_: Public, auth: web::Data<Auth>, request: HttpReques
     let kept = cookie::read(&request, Purpose::SigningIn);
     let grant = browser(&request).await;
     let entered = sso::complete(&auth, provider, &origin(&request), answer, kept.as_deref(), grant).await;
+    back(&auth, &request, entered)
+}
+
+/// Sends the browser to the page that the person wanted, signed in, or to the sign-in page with the problem.
+pub(super) fn back(
+    auth: &Auth,
+    request: &HttpRequest,
+    entered: Result<Entered, Refused>,
+) -> Result<HttpResponse, Error> {
     let mut response = match entered {
         Ok(entered) => {
             let mut response = see_other(&entered.return_to);
             if let Granted::Browser { secret, expires_at } = &entered.signed_in.granted {
-                response.cookie(cookie::write(&request, Purpose::Session, secret, auth.now(), *expires_at));
+                response.cookie(cookie::write(request, Purpose::Session, secret, auth.now(), *expires_at));
             }
             response.finish()
         }
-        Err(refused) => back_to_sign_in(&request, &refused),
+        Err(refused) => back_to_sign_in(request, &refused),
     };
     // Whatever came of it, it is over.
-    let over = cookie::clear(&request, Purpose::SigningIn);
+    let over = cookie::clear(request, Purpose::SigningIn);
     response.add_cookie(&over).map_err(|error| Error::internal(error.to_string()))?;
     Ok(response)
 }
 
-fn see_other(location: &str) -> actix_web::HttpResponseBuilder {
+pub(super) fn see_other(location: &str) -> actix_web::HttpResponseBuilder {
     let mut response = HttpResponse::SeeOther();
     response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-store"));
     response
@@ -99,7 +114,7 @@ fn see_other(location: &str) -> actix_web::HttpResponseBuilder {
 
 /// The sign-in page, which has words for the problem. What the provider said stands in the log alone: another site
 /// could put its own words there.
-fn back_to_sign_in(request: &HttpRequest, refused: &Refused) -> HttpResponse {
+pub(super) fn back_to_sign_in(request: &HttpRequest, refused: &Refused) -> HttpResponse {
     let id = Context::of(request).map(|context| context.id.to_string()).unwrap_or_default();
     let (word, error) = (refused.word(), logs::chain(refused));
     match refused {

@@ -5,7 +5,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::guard::Visitor;
-use crate::{app::App, auth::oidc::Oidc, config::AuthMode, domain::duration};
+use crate::{
+    app::App,
+    auth::{Auth, oidc::Oidc, saml},
+    config::AuthMode,
+    domain::duration,
+};
 
 /// The server, as everybody may know it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,10 +46,11 @@ struct Ways {
 struct Provider {
     /// What people call it.
     label: String,
-    /// Its issuer.
-    issuer: String,
-    /// Path of ours that leads there; `to` names the page to come back to.
-    path: &'static str,
+    /// Its issuer, as identities and rules call it. Absent: it was never reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    /// Path of ours that leads there; the parameter `to` names the page to come back to.
+    path: String,
 }
 
 /// What sessions may ask for.
@@ -66,8 +72,21 @@ struct Limit {
 
 impl From<&Oidc> for Provider {
     fn from(oidc: &Oidc) -> Self {
-        Self { label: oidc.label().to_owned(), issuer: oidc.issuer().to_owned(), path: "/api/v1/auth/oidc/login" }
+        let path = "/api/v1/auth/oidc/login".to_owned();
+        Self { label: oidc.label().to_owned(), issuer: Some(oidc.issuer().to_owned()), path }
     }
+}
+
+impl From<&saml::Provider> for Provider {
+    fn from(provider: &saml::Provider) -> Self {
+        let path = format!("/api/v1/auth/saml/login?idp={}", provider.id());
+        Self { label: provider.label().to_owned(), issuer: provider.issuer(), path }
+    }
+}
+
+fn providers(auth: &Auth) -> Vec<Provider> {
+    let saml = auth.saml.iter().flat_map(|saml| saml.providers());
+    auth.oidc.iter().map(Provider::from).chain(saml.map(Provider::from)).collect()
 }
 
 /// Describes this server: what a page has to know to show itself, signed in or not.
@@ -85,7 +104,7 @@ pub async fn system(visitor: Visitor, app: web::Data<App>) -> HttpResponse {
         },
         sign_in: Ways {
             password: matches!(people.auth_mode, AuthMode::Jwt | AuthMode::Hybrid),
-            providers: app.auth.oidc.iter().map(Provider::from).collect(),
+            providers: providers(&app.auth),
         },
         signed_in: visitor.0.is_some(),
         apps_domain: app.config.http.apps_authority(),

@@ -21,6 +21,7 @@ pub mod presence;
 pub mod projects;
 pub mod quotas;
 pub mod rights;
+pub mod saml;
 pub mod secrets;
 pub mod sessions;
 pub mod shares;

@@ -82,6 +82,8 @@ pub enum Granted {
 /// A person who signed in, with what they got for it.
 #[derive(Debug)]
 pub struct SignedIn {
+    /// Id of the sign-in, or of the token.
+    pub id: Uuid,
     /// Who.
     pub user: User,
     /// What for.
@@ -338,7 +340,7 @@ pub(super) async fn admit(
     };
     let entry = Entry::new("auth.sign-in", format!("user/{}", user.name)).after(&serde_json::json!({ "with": method }));
     audit::record(transaction, &caller, entry).await?;
-    Ok(SignedIn { user: User { last_sign_in_at: Some(now), ..user }, granted })
+    Ok(SignedIn { id, user: User { last_sign_in_at: Some(now), ..user }, granted })
 }
 
 async fn browser(

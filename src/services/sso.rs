@@ -14,17 +14,18 @@ use super::{
 use crate::{
     Error,
     auth::{
-        Auth, Role, decode_secret, encode_secret,
-        oidc::{Oidc, OidcError, Proven, Secrets},
+        Auth, Proven, ProviderError, Role, decode_secret, encode_secret,
+        oidc::{Oidc, Secrets},
+        saml::Said,
         secret::{random, sha256},
     },
     domain::sso::{self, Claims, Mapped},
     store::{
         groups,
         identities::{self, Who},
-        mapping_rules,
+        mapping_rules, saml,
         sign_in_requests::{self, Pending},
-        sign_ins::OIDC,
+        sign_ins::{OIDC, SAML},
         users,
     },
 };
@@ -43,7 +44,7 @@ pub enum Refused {
     Declined(String),
     /// The provider cannot be asked, or what it says does not count.
     #[error(transparent)]
-    Provider(#[from] OidcError),
+    Provider(#[from] ProviderError),
     /// The account is disabled.
     #[error("the account {0} is disabled")]
     Disabled(String),
@@ -68,8 +69,8 @@ impl Refused {
         match self {
             Self::Expired => "expired",
             Self::Declined(_) => "declined",
-            Self::Provider(OidcError::Away(_)) => "provider-away",
-            Self::Provider(OidcError::NotAccepted(_)) => "not-accepted",
+            Self::Provider(ProviderError::Away(_)) => "provider-away",
+            Self::Provider(ProviderError::NotAccepted(_)) => "not-accepted",
             Self::Disabled(_) => "disabled",
             Self::NoRole(_) => "no-role",
             Self::Ours(_) => "failed",
@@ -108,7 +109,26 @@ pub struct Entered {
     pub return_to: String,
 }
 
-/// The provider.
+/// How somebody was proven to us.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Via<'a> {
+    /// By an OpenID Connect provider, which was asked.
+    Oidc,
+    /// By an assertion, which lets somebody in once.
+    Saml(&'a Said),
+}
+
+impl Via<'_> {
+    /// The method of the sign-in.
+    const fn method(self) -> &'static str {
+        match self {
+            Self::Oidc => OIDC,
+            Self::Saml(_) => SAML,
+        }
+    }
+}
+
+/// The OpenID Connect provider.
 ///
 /// # Errors
 /// [`Error::NotFound`] where none is configured.
@@ -151,7 +171,11 @@ pub async fn complete(
     browser: Option<&str>,
     grant: Grant,
 ) -> Result<Entered, Refused> {
-    let entered = arrive(auth, oidc, origin, answer, browser, grant).await;
+    note(auth, origin, arrive(auth, oidc, origin, answer, browser, grant).await).await
+}
+
+/// Passes on what came of a sign-in, after the audit has it where it was refused.
+pub(super) async fn note(auth: &Auth, origin: &Origin, entered: Result<Entered, Refused>) -> Result<Entered, Refused> {
     if let Err(refused) = &entered {
         let user = match refused {
             Refused::Disabled(user) => Some(user.as_str()),
@@ -179,22 +203,34 @@ async fn arrive(
     let pending = sign_in_requests::take(&auth.client().await?, &sha256(&state), &sha256(&browser), now).await?;
     let pending = pending.filter(|pending| pending.issuer == oidc.issuer()).ok_or(Refused::Expired)?;
     if answer.issuer.is_some_and(|issuer| issuer != oidc.issuer()) {
-        return Err(OidcError::NotAccepted("another provider answered".to_owned()).into());
+        return Err(ProviderError::NotAccepted("another provider answered".to_owned()).into());
     }
     let code = match (answer.code, answer.error) {
         (Some(code), None) => code,
         (_, error) => return Err(Refused::Declined(error.unwrap_or_default().chars().take(100).collect())),
     };
     let proven = oidc.redeem(code, secrets(auth, &state, &browser), now).await?;
-    let signed_in = enter(auth, origin, oidc.issuer(), &proven, grant).await?;
+    let signed_in = enter(auth, origin, oidc.issuer(), &proven, Via::Oidc, grant).await?;
     Ok(Entered { signed_in, return_to: pending.return_to })
 }
 
 /// Lets in whoever `proven` is: their account, which is made at their first time, with what the rules give today.
-async fn enter(auth: &Auth, origin: &Origin, issuer: &str, proven: &Proven, grant: Grant) -> Result<SignedIn, Refused> {
+pub(super) async fn enter(
+    auth: &Auth,
+    origin: &Origin,
+    issuer: &str,
+    proven: &Proven,
+    via: Via<'_>,
+    grant: Grant,
+) -> Result<SignedIn, Refused> {
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let who = Who { issuer, subject: &proven.subject };
+    if let Via::Saml(said) = via
+        && !saml::use_up(&transaction, issuer, &said.id, said.over_at).await?
+    {
+        return Err(ProviderError::NotAccepted("this assertion was used before".to_owned()).into());
+    }
     identities::lock(&transaction, who).await?;
     let rules = mapping_rules::of_issuer(&transaction, issuer).await?;
     let mapped = sso::map(&rules, issuer, &proven.claims, auth.default_role);
@@ -212,13 +248,29 @@ async fn enter(auth: &Auth, origin: &Origin, issuer: &str, proven: &Proven, gran
     };
     let name = user.name.clone();
     let signed_in = match refused {
-        None => Ok(sign_in::admit(auth, &transaction, origin, user, OIDC, grant).await?),
+        None => {
+            let signed_in = sign_in::admit(auth, &transaction, origin, user, via.method(), grant).await?;
+            if let Via::Saml(said) = via {
+                saml::insert_session(&transaction, signed_in.id, &session(issuer, said)).await?;
+            }
+            Ok(signed_in)
+        }
         Some(refused) => Err(refused),
     };
     // What was taken back is taken back, also from those who are not let in.
     transaction.commit().await?;
     auth.forget(&name);
     signed_in
+}
+
+/// What the provider calls the sign-in.
+fn session(issuer: &str, said: &Said) -> saml::Session {
+    saml::Session {
+        issuer: issuer.to_owned(),
+        name_id: said.name_id.value.clone(),
+        name_id_attributes: said.name_id.attributes.clone(),
+        session_index: said.session_index.clone(),
+    }
 }
 
 /// The account of `who`, locked.

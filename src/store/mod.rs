@@ -25,6 +25,7 @@ mod private_postgres;
 pub mod projects;
 pub mod quotas;
 pub mod reservations;
+pub mod saml;
 mod search;
 pub mod secrets;
 pub mod shares;

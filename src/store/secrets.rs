@@ -18,6 +18,7 @@ pub struct Column {
 /// Every column with sealed values. Whoever adds one adds it here, or `rekey` passes it by.
 pub const SEALED: &[Column] = &[
     Column { table: "signing_keys", column: "private_key", id: "kid" },
+    Column { table: "saml_keys", column: "private_key", id: "id" },
     Column { table: "catalog_repositories", column: "credential", id: "id" },
     Column { table: "catalog_repositories", column: "webhook_secret", id: "id" },
 ];

@@ -16,13 +16,15 @@ pub const PASSWORD: &str = "password";
 pub const LINK: &str = "link";
 /// The method of a sign-in through an OpenID Connect provider.
 pub const OIDC: &str = "oidc";
+/// The method of a sign-in through a SAML provider.
+pub const SAML: &str = "saml";
 
 /// A browser that signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
     /// Its id; not what the cookie holds.
     pub id: Uuid,
-    /// How: [`PASSWORD`], [`LINK`] or [`OIDC`].
+    /// How: [`PASSWORD`], [`LINK`], [`OIDC`] or [`SAML`].
     pub method: String,
     /// When.
     pub created_at: Timestamp,

@@ -8,23 +8,13 @@ use streamspace::auth::Role;
 
 use crate::support::{
     app::TestApp,
-    client::{Answer, Client, send},
-    idp::{CLIENT, Idp, Journey, signing_in},
+    client::{Client, send},
+    idp::{CLIENT, Idp, Journey, problem, signing_in},
     people::until,
 };
 
 const ME: &str = "/api/v1/users/me";
 const RULES: &str = "/api/v1/rbac-mappings";
-
-/// The problem that the sign-in page is to show; empty where somebody was let in.
-fn problem(answer: &Answer) -> String {
-    assert_eq!(answer.status, 303, "{answer:?}");
-    let location = format!("http://x{}", answer.header("location"));
-    let url: url::Url = location.parse().unwrap_or_else(|_| panic!("{answer:?}"));
-    let found = url.query_pairs().find(|(name, _)| name == "problem").map(|(_, word)| word.into_owned());
-    assert_eq!(found.is_none(), answer.cookie().is_some(), "a cookie, or a problem: {answer:?}");
-    found.unwrap_or_default()
-}
 
 async fn roles(client: &Client) -> Value {
     client.get(ME).await.json()["roles"].clone()

@@ -32,6 +32,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/auth/password", "UOAX"),
     ("GET", "/api/v1/auth/oidc/login", "*"),
     ("GET", "/api/v1/auth/oidc/callback", "*"),
+    ("GET", "/api/v1/auth/saml/metadata", "*"),
+    ("GET", "/api/v1/auth/saml/login", "*"),
+    ("POST", "/api/v1/auth/saml/acs", "*"),
+    ("GET", "/api/v1/auth/saml/slo", "*"),
+    ("POST", "/api/v1/auth/saml/slo", "*"),
     // What a rule gives is an administrator's to say, and so is looking what somebody else would get.
     ("POST", "/api/v1/admin/sso/test", "X"),
     ("GET", "/api/v1/rbac-mappings", "X"),

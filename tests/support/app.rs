@@ -64,7 +64,12 @@ impl TestApp {
 
     /// Starts another replica on the same database.
     pub async fn twin(&self) -> Self {
-        Self::on(self.database.shared(), Arc::clone(&self.engine), &[]).await
+        self.twin_with(&[]).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn twin_with(&self, arguments: &[&str]) -> Self {
+        Self::on(self.database.shared(), Arc::clone(&self.engine), arguments).await
     }
 
     /// Ends the server as a crash would and starts another one on the same database.

@@ -216,6 +216,16 @@ pub fn signing_in(answer: &Answer) -> Option<String> {
     value.split(';').next().map(str::to_owned)
 }
 
+/// The problem that the sign-in page is to show; empty where somebody was let in.
+pub fn problem(answer: &Answer) -> String {
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let location = format!("http://x{}", answer.header("location"));
+    let url: url::Url = location.parse().unwrap_or_else(|_| panic!("{answer:?}"));
+    let found = url.query_pairs().find(|(name, _)| name == "problem").map(|(_, word)| word.into_owned());
+    assert_eq!(found.is_none(), answer.cookie().is_some(), "a cookie, or a problem: {answer:?}");
+    found.unwrap_or_default()
+}
+
 async fn serve(mut client: program::Client, state: Arc<Mutex<State>>) {
     while let Some(head) = client.head().await {
         let body = client.body(&head).await;

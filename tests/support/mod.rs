@@ -9,4 +9,5 @@ pub mod idp;
 pub mod people;
 pub mod postgres;
 pub mod program;
+pub mod saml;
 pub mod until;

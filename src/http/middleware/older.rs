@@ -25,15 +25,26 @@ pub async fn rename<B: MessageBody>(
     next.call(request).await
 }
 
+/// What identity providers were told before, and what it is now.
+const SAML: [(&str, &str); 3] =
+    [("/saml/metadata", "auth/saml/metadata"), ("/saml/acs", "auth/saml/acs"), ("/saml/slo", "auth/saml/slo")];
+
 /// The present name, for one that is older.
 fn present(uri: &Uri) -> Option<Uri> {
-    let rest = uri.path().strip_prefix("/api/")?;
-    let is = |known| rest.strip_prefix(known).is_some_and(|more: &str| more.is_empty() || more.starts_with('/'));
-    KNOWN.into_iter().find(|known| is(*known))?;
+    let path = uri.path();
+    let rest = match SAML.into_iter().find(|(older, _)| *older == path) {
+        Some((_, now)) => now,
+        None => path.strip_prefix("/api/").filter(|rest| is_known(rest))?,
+    };
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(format!("/api/v1/{rest}{query}")).ok()?);
     Uri::from_parts(parts).ok()
+}
+
+fn is_known(rest: &str) -> bool {
+    let is = |known| rest.strip_prefix(known).is_some_and(|more: &str| more.is_empty() || more.starts_with('/'));
+    KNOWN.into_iter().any(is)
 }
 
 #[cfg(test)]
@@ -48,11 +59,24 @@ mod tests {
             ("/api/users/alice?x=1", "/api/v1/users/alice?x=1"),
             ("/api/groups/physics/members", "/api/v1/groups/physics/members"),
             ("/api/auth/login", "/api/v1/auth/login"),
+            ("/saml/acs", "/api/v1/auth/saml/acs"),
+            ("/saml/slo?x=1", "/api/v1/auth/saml/slo?x=1"),
+            ("/saml/metadata?x=1", "/api/v1/auth/saml/metadata?x=1"),
             ("http://localhost:8000/api/users", "http://localhost:8000/api/v1/users"),
         ] {
             assert_eq!(renamed(older).as_deref(), Some(now), "{older}");
         }
-        for other in ["/api/v1/users", "/api/usersx", "/api/sessions", "/api/auth/logout", "/users", "/api/", "/"] {
+        for other in [
+            "/api/v1/users",
+            "/api/usersx",
+            "/api/sessions",
+            "/api/auth/logout",
+            "/users",
+            "/saml/x",
+            "/saml/acs/",
+            "/api/",
+            "/",
+        ] {
             assert_eq!(renamed(other), None, "{other}");
         }
     }

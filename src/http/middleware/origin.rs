@@ -10,8 +10,9 @@ use crate::http::problem::Refusal;
 
 /// URLs that other sites post to by their nature, and that prove their right in another way.
 ///
-/// Webhooks are signed, and count no cookie. Whoever adds one adds it to the test.
-const EXEMPT: &[&str] = &["/webhooks/repository/sync"];
+/// Webhooks are signed, and count no cookie. What an identity provider's page posts is signed too: an answer counts in the
+/// browser that asked for it, and a request to sign somebody out names whom. Whoever adds one adds it to the test.
+const EXEMPT: &[&str] = &["/webhooks/repository/sync", "/api/v1/auth/saml/acs", "/api/v1/auth/saml/slo"];
 
 /// Origins that may act.
 #[derive(Clone, Debug)]
@@ -170,6 +171,6 @@ mod tests {
 
     #[test]
     fn nothing_is_exempt_that_is_not_named_here() {
-        assert_eq!(EXEMPT, ["/webhooks/repository/sync"]);
+        assert_eq!(EXEMPT, ["/webhooks/repository/sync", "/api/v1/auth/saml/acs", "/api/v1/auth/saml/slo"]);
     }
 }

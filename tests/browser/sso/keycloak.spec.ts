@@ -3,18 +3,10 @@
 import { type Page, expect, test } from '@playwright/test'
 import { Api } from '../support/api.ts'
 import { violations } from '../support/axe.ts'
-import { CLIENT, Keycloak, type Somebody } from '../support/keycloak.ts'
+import { CLIENT, Keycloak } from '../support/keycloak.ts'
 import { freePort, Server } from '../support/server.ts'
 import { newLink, signIn } from '../support/stories.ts'
-
-const ALICE: Somebody = {
-  username: 'alice',
-  password: 'a word of alice',
-  firstName: 'Alice',
-  lastName: 'Smith',
-  email: 'alice@example.com',
-  groups: ['engineering', 'operators'],
-}
+import { ALICE, atKeycloak, signOut } from './alice.ts'
 
 test.setTimeout(420_000)
 
@@ -111,14 +103,6 @@ test('people of a Keycloak come in, with what their groups give, until it is tak
   }
 })
 
-/** Goes to Keycloak from our sign-in page, and signs in there. */
-async function atKeycloak(page: Page): Promise<void> {
-  await page.getByRole('link', { name: 'Sign in with Keycloak' }).click()
-  await page.locator('#username').fill(ALICE.username)
-  await page.locator('#password').fill(ALICE.password)
-  await page.locator('#kc-login').click()
-}
-
 async function addRule(page: Page, principal: string, gives: { role?: string; team?: string }): Promise<void> {
   await page.getByRole('button', { name: 'Add a rule' }).click()
   const dialog = page.getByRole('dialog')
@@ -130,10 +114,4 @@ async function addRule(page: Page, principal: string, gives: { role?: string; te
   if (gives.team !== undefined) await dialog.getByLabel('Group').fill(gives.team)
   await dialog.getByRole('button', { name: 'Save' }).click()
   await expect(page.getByRole('table', { name: 'Rules' }).getByText(principal)).toBeVisible()
-}
-
-async function signOut(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Account' }).click()
-  await page.getByRole('menuitem', { name: 'Sign out' }).click()
-  await expect(page.getByRole('link', { name: 'Sign in with Keycloak' })).toBeVisible()
 }

@@ -114,6 +114,32 @@ export class Keycloak {
     })
   }
 
+  /** Where it says what it is, for SAML. */
+  get samlMetadata(): string {
+    return `${this.issuer}/protocol/saml/descriptor`
+  }
+
+  /** Takes the server at `origin` for a SAML client, by what its metadata says; it then encrypts what it says to it. */
+  async addSamlClient(origin: string): Promise<void> {
+    const metadata = await (await fetch(`${origin}/api/v1/auth/saml/metadata`)).text()
+    const client = await this.send<object>('POST', `/admin/realms/${REALM}/client-description-converter`, metadata)
+    const property = (name: string) => ({
+      name,
+      protocol: 'saml',
+      protocolMapper: 'saml-user-property-mapper',
+      config: { 'user.attribute': name, 'attribute.name': name, 'attribute.nameformat': 'Basic' },
+    })
+    const groups = {
+      name: 'groups',
+      protocol: 'saml',
+      protocolMapper: 'saml-group-membership-mapper',
+      config: { 'attribute.name': 'groups', 'attribute.nameformat': 'Basic', 'full.path': 'false', single: 'true' },
+    }
+    const protocolMappers = [...['username', 'email', 'firstName', 'lastName'].map(property), groups]
+    // It tells us itself when somebody signs out there, in place of their browser.
+    await this.call('POST', '/clients', { ...client, enabled: true, frontchannelLogout: false, protocolMappers })
+  }
+
   /** Ends everybody's sign-in there. */
   async signEverybodyOut(): Promise<void> {
     await this.call('POST', '/logout-all')
@@ -158,7 +184,7 @@ export class Keycloak {
     return this.send<T>(method, `/admin/realms/${REALM}${path}`, body)
   }
 
-  private async send<T = void>(method: string, path: string, body?: object): Promise<T> {
+  private async send<T = void>(method: string, path: string, body?: object | string): Promise<T> {
     // A token of its own for each call: it is good for a minute.
     const grant = { grant_type: 'password', client_id: 'admin-cli', ...ADMIN }
     const signedIn = await fetch(`${this.origin}/realms/master/protocol/openid-connect/token`, {
@@ -169,7 +195,7 @@ export class Keycloak {
     const answer = await fetch(`${this.origin}${path}`, {
       method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await answer.text()
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)

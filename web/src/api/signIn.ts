@@ -33,8 +33,9 @@ export async function setPassword(next: string, current?: string): Promise<void>
   await answer(api.POST('/api/v1/auth/password', { body: { new: next, ...(current ? { current } : {}) } }))
 }
 
-/** Ends the sign-in and loads the page anew, so that nothing of this person stays in memory. */
+/** Ends the sign-in and loads a page anew, so that nothing of this person stays in memory: the identity provider's, where
+    that has to sign them out too. */
 export async function signOut(): Promise<void> {
-  await answer(api.POST('/api/v1/auth/logout'))
-  location.assign('/sign-in')
+  const elsewhere = await answer(api.POST('/api/v1/auth/logout'))
+  location.assign(elsewhere?.location ?? '/sign-in')
 }

@@ -13,11 +13,17 @@ interface Props {
 
 /** A way out to each identity provider, and back to the page that one wanted. */
 export function Providers({ providers, to }: Props) {
-  return providers.map(({ issuer, label, path }) => (
-    <Button key={issuer} component="a" variant="default" href={to === '/' ? path : `${path}?${new URLSearchParams({ to }).toString()}`}>
+  return providers.map(({ label, path }) => (
+    <Button key={path} component="a" variant="default" href={leadingTo(path, to)}>
       {words.through(label)}
     </Button>
   ))
+}
+
+/** `path`, which may have parameters, with the page to come back to. */
+function leadingTo(path: string, to: string): string {
+  if (to === '/') return path
+  return `${path}${path.includes('?') ? '&' : '?'}${new URLSearchParams({ to }).toString()}`
 }
 
 /** Why a provider's answer let nobody in. The address says only which of these words; anybody can write there. */

@@ -44,11 +44,12 @@ describe('signing in', () => {
   })
 
   it('leads to the identity provider and back to the page that one wanted', async () => {
-    fakeServer({ me: null }, { 'GET /system': () => json({ ...system, signIn: { password: true, providers: [aProvider] } }) })
+    fakeServer({ me: null }, { 'GET /system': () => json({ ...system, signIn: { password: true, providers: [aProvider, { label: 'Other', path: '/api/v1/auth/saml/login?idp=x' }] } }) })
     renderPage('/templates?search=desk')
     const way = await screen.findByRole('link', { name: 'Sign in with Example' })
     const to = encodeURIComponent('/templates?search=desk')
     expect(way).toHaveAttribute('href', `/api/v1/auth/oidc/login?to=${to}`)
+    expect(screen.getByRole('link', { name: 'Sign in with Other' })).toHaveAttribute('href', `/api/v1/auth/saml/login?idp=x&to=${to}`)
     expect(screen.getByLabelText('User name')).toBeVisible()
   })
 

@@ -31,9 +31,9 @@ export function SsoPage() {
       <PageTitle title={words.title}>{rules && rules.length > 0 && add}</PageTitle>
       <Stack gap="xl">
         <section aria-label={words.providers}>
-          {providers?.map(({ issuer, label }) => (
-            <Text key={issuer} size="sm">
-              <strong>{label}</strong> · <code>{issuer}</code>
+          {providers?.map(({ issuer, label, path }) => (
+            <Text key={path} size="sm">
+              <strong>{label}</strong> · {issuer === undefined ? words.notReached : <code>{issuer}</code>}
             </Text>
           ))}
           {providers?.length === 0 && (
