@@ -115,6 +115,15 @@ fn is_assertion(node: Node<'_, '_>) -> bool {
     is(node, ASSERTION, "Assertion") || is(node, ASSERTION, "EncryptedAssertion")
 }
 
+/// Whether a response has such a part.
+fn belongs(part: Node<'_, '_>) -> bool {
+    let of = |namespace, names: &[&str]| names.iter().any(|name| is(part, namespace, name));
+    is_assertion(part)
+        || of(ASSERTION, &["Issuer"])
+        || of(SIGNATURE, &["Signature"])
+        || of(PROTOCOL, &["Extensions", "Status"])
+}
+
 /// The one assertion of the message, a direct child of its root; `None` where it is encrypted.
 fn only_assertion<'a, 'i>(root: Node<'a, 'i>) -> Result<Option<Node<'a, 'i>>, Faulty> {
     let responses = root.descendants().filter(|node| is(*node, PROTOCOL, "Response")).count();
@@ -124,6 +133,9 @@ fn only_assertion<'a, 'i>(root: Node<'a, 'i>) -> Result<Option<Node<'a, 'i>>, Fa
     };
     if responses != 1 || only.parent() != Some(root) {
         return faulty("its assertion is not directly below its response");
+    }
+    if !elements(root).all(belongs) {
+        return faulty("it has other parts than a response has");
     }
     let encrypted = is(only, ASSERTION, "EncryptedAssertion");
     if !encrypted && root.descendants().any(|node| node.tag_name().namespace() == Some(ENCRYPTION)) {

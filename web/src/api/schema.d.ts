@@ -318,7 +318,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs the browser out. One that is not signed in is answered the same, so that its cookie is gone in any case. */
+        /**
+         * Signs the browser out. One that is not signed in is answered the same, so that its cookie is gone in any case. Where an
+         *     identity provider let it in, the answer says where to go to sign out there too.
+         */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -371,6 +374,78 @@ export interface paths {
         put?: never;
         /** Changes the caller's password; other browsers of theirs are signed out. */
         post: operations["password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/saml/acs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Where a SAML provider's page posts its answer: signs the browser in, and leads to the page that the person wanted. */
+        post: operations["saml_acs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/saml/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to a SAML provider. Its page posts the answer to `/api/v1/auth/saml/acs`. */
+        get: operations["saml_login"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/saml/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What SAML providers read of this server: its name, its addresses, its certificate. */
+        get: operations["saml_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/saml/slo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a provider's page sends a browser that signed out there, or is back from there: ends the sign-ins that the
+         *     provider names, and answers it.
+         */
+        get: operations["saml_slo"];
+        put?: never;
+        /** The same for a page that posts. */
+        post: operations["saml_slo_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1844,6 +1919,13 @@ export interface components {
             /** @description Groups whose members may; empty means everybody. */
             groups?: string[];
         };
+        /** @description What a provider's page posts. */
+        AcsForm: {
+            /** @description Where somebody is to come who was not sent to the provider: a path of the page. */
+            RelayState?: string | null;
+            /** @description The response: XML in base64. */
+            SAMLResponse: string;
+        };
         /** @description What counts as activity. */
         Activity: {
             /** @description Whether more than half a core over the last minute counts. Absent: yes. */
@@ -2697,6 +2779,11 @@ export interface components {
         KeyRef: {
             key: string;
             name: string;
+        };
+        /** @description Where to go to sign out elsewhere too. */
+        Leaving: {
+            /** @description An address of the identity provider. */
+            location: string;
         };
         /**
          * @description What a problem means.
@@ -4337,11 +4424,11 @@ export interface components {
         ProjectRole: "member" | "manager";
         /** @description An identity provider. */
         Provider: {
-            /** @description Its issuer. */
-            issuer: string;
+            /** @description Its issuer, as identities and rules call it. Absent: it was never reached. */
+            issuer?: string | null;
             /** @description What people call it. */
             label: string;
-            /** @description Path of ours that leads there; `to` names the page to come back to. */
+            /** @description Path of ours that leads there; the parameter `to` names the page to come back to. */
             path: string;
         };
         /** @description Amounts of what is limited; what is absent has no limit. */
@@ -4762,6 +4849,15 @@ export interface components {
             expiresAt: string;
             /** @description To be opened in a browser. */
             url: components["schemas"]["Told"];
+        };
+        /** @description What a provider's page posts about signing out. */
+        SloForm: {
+            /** @description What goes back with our answer. */
+            RelayState?: string | null;
+            /** @description The provider's request: XML in base64. */
+            SAMLRequest?: string | null;
+            /** @description Its answer to a request of ours. */
+            SAMLResponse?: string | null;
         };
         /** @description For how long the idle stop is postponed. */
         Snooze: {
@@ -6148,6 +6244,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leaving"];
+                };
+            };
+            /** @description There is nowhere to go */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6281,6 +6386,215 @@ export interface operations {
         };
         responses: {
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saml_acs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["AcsForm"];
+            };
+        };
+        responses: {
+            /** @description To the page, or to the sign-in page with the problem */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saml_login: {
+        parameters: {
+            query?: {
+                /** @description The provider, by its id in the configuration. Absent: the first. */
+                idp?: string;
+                /** @description A path of the page; another site's address leads to the home page. */
+                to?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or to the sign-in page with the problem */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saml_metadata: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/samlmetadata+xml": string;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saml_slo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Back to the provider, or to the sign-in page */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saml_slo_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["SloForm"];
+            };
+        };
+        responses: {
+            /** @description Back to the provider, or to the sign-in page */
+            303: {
                 headers: {
                     [name: string]: unknown;
                 };

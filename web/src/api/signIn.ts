@@ -36,6 +36,6 @@ export async function setPassword(next: string, current?: string): Promise<void>
 /** Ends the sign-in and loads a page anew, so that nothing of this person stays in memory: the identity provider's, where
     that has to sign them out too. */
 export async function signOut(): Promise<void> {
-  const elsewhere = await answer(api.POST('/api/v1/auth/logout'))
+  const elsewhere = (await answer(api.POST('/api/v1/auth/logout'))) as { location: string } | undefined
   location.assign(elsewhere?.location ?? '/sign-in')
 }

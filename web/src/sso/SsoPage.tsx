@@ -33,7 +33,7 @@ export function SsoPage() {
         <section aria-label={words.providers}>
           {providers?.map(({ issuer, label, path }) => (
             <Text key={path} size="sm">
-              <strong>{label}</strong> · {issuer === undefined ? words.notReached : <code>{issuer}</code>}
+              <strong>{label}</strong> · {issuer ? <code>{issuer}</code> : words.notReached}
             </Text>
           ))}
           {providers?.length === 0 && (
@@ -59,12 +59,12 @@ export function SsoPage() {
           )}
           {rules && rules.length > 0 && <MappingTable rules={rules} onEdit={setEditing} />}
         </section>
-        <Tester issuer={providers?.[0]?.issuer} rules={rules ?? []} />
+        <Tester issuer={providers?.[0]?.issuer ?? undefined} rules={rules ?? []} />
       </Stack>
       {editing && (
         <MappingDialog
           rule={editing === 'new' ? undefined : editing}
-          issuer={providers?.[0]?.issuer}
+          issuer={providers?.[0]?.issuer ?? undefined}
           onClose={() => setEditing(undefined)}
         />
       )}
