@@ -85,7 +85,7 @@ impl From<&saml::Provider> for Provider {
 }
 
 fn providers(auth: &Auth) -> Vec<Provider> {
-    let saml = auth.saml.iter().flat_map(|saml| saml.providers());
+    let saml = auth.saml.iter().flat_map(saml::Saml::providers);
     auth.oidc.iter().map(Provider::from).chain(saml.map(Provider::from)).collect()
 }
 

@@ -150,8 +150,8 @@ impl Head<'_> {
 
     /// Asks a provider to sign `who` out.
     pub(super) fn ask(&self, who: &NameId, session: Option<&str>) -> String {
-        let attributes: String =
-            who.attributes.iter().map(|(name, value)| format!(" {name}=\"{}\"", escaped(value))).collect();
+        let attributes = who.attributes.iter().map(|(name, value)| format!(" {name}=\"{}\"", escaped(value)));
+        let attributes = attributes.collect::<Vec<_>>().concat();
         let session = session.map(|session| format!("<samlp:SessionIndex>{}</samlp:SessionIndex>", escaped(session)));
         let who = escaped(&who.value);
         let content = format!("<saml:NameID{attributes}>{who}</saml:NameID>{}", session.unwrap_or_default());

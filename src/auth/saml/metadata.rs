@@ -120,10 +120,9 @@ impl Own<'_> {
                  </ds:X509Certificate></ds:X509Data></ds:KeyInfo>{methods}</md:KeyDescriptor>"
             )
         };
-        let methods: String = super::encryption::OFFERED
-            .iter()
+        let methods = super::encryption::OFFERED
             .map(|algorithm| format!("<md:EncryptionMethod Algorithm=\"{algorithm}\"/>"))
-            .collect();
+            .concat();
         let (signing, encryption) = (key("signing", ""), key("encryption", &methods));
         let (entity_id, acs, slo) = (escaped(entity_id), escaped(acs.as_str()), escaped(slo.as_str()));
         format!(
