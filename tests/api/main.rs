@@ -14,6 +14,7 @@ mod idempotency;
 mod jwt;
 mod live;
 mod mappings;
+mod marker;
 mod nobody_signs_in;
 mod nodes;
 mod oidc;

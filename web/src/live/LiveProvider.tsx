@@ -48,7 +48,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
           applyMessage(client, message)
         },
         probe: isThere,
-        onSignedOut: () => void client.invalidateQueries({ queryKey: keys.me }),
+        onDoubt: () => void client.invalidateQueries({ queryKey: keys.me }),
       }),
   )
 

@@ -4,10 +4,10 @@ import { LiveSocket } from './socket'
 
 function live(probe: () => Promise<unknown> = () => Promise.resolve()) {
   const onMessage = vi.fn()
-  const onSignedOut = vi.fn()
-  const socket = new LiveSocket({ path: '/api/v1/ws/events', topics: ['sessions'], onMessage, probe, onSignedOut })
+  const onDoubt = vi.fn()
+  const socket = new LiveSocket({ path: '/api/v1/ws/events', topics: ['sessions'], onMessage, probe, onDoubt })
   socket.start()
-  return { socket, onMessage, onSignedOut }
+  return { socket, onMessage, onDoubt }
 }
 
 const STEP_MS = 50
@@ -127,14 +127,21 @@ describe('the live socket', () => {
   })
 
   it('asks who is signed in when the server closes it for policy', () => {
-    const { socket, onSignedOut } = live()
+    const { socket, onDoubt } = live()
     FakeSocket.last.open()
     FakeSocket.last.fail(1001)
-    expect(onSignedOut).not.toHaveBeenCalled()
+    expect(onDoubt).not.toHaveBeenCalled()
     vi.advanceTimersByTime(400)
     FakeSocket.last.open()
     FakeSocket.last.fail(1008)
-    expect(onSignedOut).toHaveBeenCalledTimes(1)
+    expect(onDoubt).toHaveBeenCalledTimes(1)
+    socket.stop()
+  })
+
+  it('asks who is signed in when it is refused before it opens, as after the end of a sign-in', () => {
+    const { socket, onDoubt } = live()
+    FakeSocket.last.fail()
+    expect(onDoubt).toHaveBeenCalledTimes(1)
     socket.stop()
   })
 

@@ -20,8 +20,11 @@ export interface LiveOptions {
   onMessage: (message: Message) => void
   /** Asks whether the server is there, when the socket has been silent. Rejects where it is not. */
   probe: () => Promise<unknown>
-  /** Called when the server closes the socket because the sign-in ended. */
-  onSignedOut: () => void
+  /**
+   * Called when the sign-in may have ended: the server closes the socket for that, or a socket cannot be opened, which browsers
+   * tell alike for a server that refuses and for one that is away.
+   */
+  onDoubt: () => void
 }
 
 /** Close codes of the server: the reader was too slow; the person may no longer read. */
@@ -114,14 +117,16 @@ export class LiveSocket {
     const socket = new WebSocket(url)
     this.#socket = socket
     const timer = setTimeout(() => this.#lose(socket), CONNECT_TIMEOUT_MS)
+    let opened = false
     socket.onopen = () => {
       clearTimeout(timer)
+      opened = true
       this.#opened()
     }
     socket.onmessage = (event) => this.#take(event.data)
     socket.onclose = (event) => {
       clearTimeout(timer)
-      if (event.code === CLOSE_POLICY) this.#options.onSignedOut()
+      if (event.code === CLOSE_POLICY || !opened) this.#options.onDoubt()
       this.#lose(socket, hintIn(event.reason))
     }
   }

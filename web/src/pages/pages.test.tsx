@@ -1,7 +1,7 @@
 import { act, screen, waitFor, within } from '@testing-library/react'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { FakeSocket } from '~/test/fakeSocket'
-import { fakeServer, json, nothing, problem, system } from '~/test/fakeServer'
+import { fakeServer, json, listOf, nothing, problem, system } from '~/test/fakeServer'
 import { aSession, aTemplate, aCondition, anActivity, me } from '~/test/fixtures'
 import { renderPage } from '~/test/render'
 
@@ -149,6 +149,7 @@ describe('the home page', () => {
     fakeServer({}, {
       'GET /templates': () =>
         failing ? problem(500, 'The database is away', { requestId: 'r-1' }) : json({ total: 0, items: [] }),
+      'GET /sessions': () => listOf([]),
     })
     // The feed cannot be had either, so the lists are fetched.
     FakeSocket.greet = (socket) => act(() => socket.fail())
