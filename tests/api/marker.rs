@@ -38,7 +38,8 @@ async fn things(app: &TestApp, alice: &Client, root: &Client) -> Ids {
     assert_eq!(root.send("PUT", "/api/v1/groups/lab/members/alice", &json!(null)).await.status, 204);
     let project = json!({ "name": "laser", "displayName": MARKER, "manager": "alice" });
     assert_eq!(root.post("/api/v1/projects", project).await.status, 201);
-    let spec = json!({ "displayName": MARKER, "baseImage": "none", "vnc": { "port": 5900 }, "access": { "groups": ["lab"] } });
+    let spec =
+        json!({ "displayName": MARKER, "baseImage": "none", "vnc": { "port": 5900 }, "access": { "groups": ["lab"] } });
     let template = Template::new("closed", serde_json::from_value(spec).expect("a spec"));
     app.app.templates.create(&template).await.expect("created");
     let spec = SessionSpec {
