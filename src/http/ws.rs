@@ -146,10 +146,18 @@ impl Gate for Keeper {
     }
 }
 
-fn open<P>(app: &App, caller: &SocketCaller<P>, request: &HttpRequest, labelled: bool) -> Result<Drain, Error> {
+async fn open<P>(app: &App, caller: &SocketCaller<P>, request: &HttpRequest, labelled: bool) -> Result<Drain, Error> {
     socket::check_handshake(request)?;
     let keeper = Keeper { auth: app.auth.clone(), standing: caller.standing.clone() };
-    app.hub.open(access(&caller.caller), Box::new(keeper), labelled, socket::line(request))
+    let at_first = access(&caller.caller);
+    let drain = app.hub.open(at_first.clone(), Box::new(keeper), labelled, socket::line(request))?;
+    // What changed about the caller before the hub knew of this connection nobody told it.
+    match app.auth.holder(&caller.standing).await? {
+        None => return Err(Error::Unauthenticated),
+        Some(now) if access(&now) != at_first => app.hub.recheck(&now.user),
+        Some(_) => {}
+    }
+    Ok(drain)
 }
 
 fn switch(app: &App, request: &HttpRequest, payload: web::Payload, drain: Drain) -> HttpResponse {
@@ -176,7 +184,7 @@ impl Resume {
 }
 
 /// Opens a socket on `topics` alone.
-fn follow<P>(
+async fn follow<P>(
     app: &App,
     caller: &SocketCaller<P>,
     request: &HttpRequest,
@@ -184,7 +192,7 @@ fn follow<P>(
     topics: impl IntoIterator<Item = Topic>,
     resume: &Resume,
 ) -> Result<HttpResponse, Error> {
-    let drain = open(app, caller, request, false)?;
+    let drain = open(app, caller, request, false).await?;
     for topic in topics {
         app.hub.subscribe(drain.socket(), &app.engine, &topic, resume.cursor(), LogWish::default())?;
     }
@@ -204,7 +212,7 @@ pub async fn ws_sessions(
 ) -> Result<HttpResponse, Error> {
     let told = caller.caller.may(Permission::SelfManage).then_some(Topic::Notifications);
     let topics = iter::once(Topic::Feed(Subject::Sessions)).chain(told);
-    follow(&app, &caller, &request, payload, topics, &resume.0)
+    follow(&app, &caller, &request, payload, topics, &resume.0).await
 }
 
 /// The jobs that the caller may see, as they go on: a snapshot of those that have not ended and the latest of those
@@ -218,7 +226,7 @@ pub async fn ws_jobs(
     app: web::Data<App>,
     resume: Params<Resume>,
 ) -> Result<HttpResponse, Error> {
-    follow(&app, &caller, &request, payload, [Topic::Feed(Subject::Jobs)], &resume.0)
+    follow(&app, &caller, &request, payload, [Topic::Feed(Subject::Jobs)], &resume.0).await
 }
 
 /// The nodes and what of them is used, every 5 s and whenever something is otherwise: a snapshot with the nodes in
@@ -232,7 +240,7 @@ pub async fn ws_cluster(
     app: web::Data<App>,
     resume: Params<Resume>,
 ) -> Result<HttpResponse, Error> {
-    follow(&app, &caller, &request, payload, [Topic::Cluster], &resume.0)
+    follow(&app, &caller, &request, payload, [Topic::Cluster], &resume.0).await
 }
 
 /// Which lines are wanted.
@@ -284,7 +292,7 @@ pub async fn ws_logs(
 ) -> Result<HttpResponse, Error> {
     let wish = query.0.wish()?;
     let (namespace, pod) = place.into_inner();
-    let drain = open(&app, &caller, &request, false)?;
+    let drain = open(&app, &caller, &request, false).await?;
     let topic = Topic::Logs { namespace, pod };
     app.hub.subscribe(drain.socket(), &app.engine, &topic, Cursor::default(), wish)?;
     Ok(switch(&app, &request, payload, drain))
@@ -314,7 +322,7 @@ pub async fn ws_events(
     app: web::Data<App>,
     query: Params<Feeds>,
 ) -> Result<HttpResponse, Error> {
-    let drain = open(&app, &caller, &request, true)?;
+    let drain = open(&app, &caller, &request, true).await?;
     let cursor = Cursor::parse(query.0.cursor.as_deref().unwrap_or_default());
     let names = query.0.topics.iter().flat_map(|names| names.split(',')).map(str::trim);
     for name in names.filter(|name| !name.is_empty()) {

@@ -7,7 +7,7 @@ import { useState } from 'react'
 import { answer, api } from '~/api/client'
 import { keys } from '~/api/keys'
 import { EmptyState } from '~/components/EmptyState'
-import { useDocumentTitle } from '~/components/PageTitle'
+import { PageTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { forgetInvitation, keepInvitation } from '~/lib/invitation'
 import { strings } from '~/strings'
@@ -17,11 +17,14 @@ const words = strings.invitation
 /** What the link that the page was opened through invites to, and the way in. */
 export function InvitationPage() {
   const [token, setToken] = useState(keepInvitation)
-  useDocumentTitle(words.title)
   // A link that is pasted into the address of this very page changes only the fragment, and loads nothing.
   useWindowEvent('hashchange', () => setToken(keepInvitation()))
-  if (token === undefined) return <Gone />
-  return <Invited key={token} token={token} />
+  return (
+    <>
+      <PageTitle title={words.title} />
+      {token === undefined ? <Gone /> : <Invited key={token} token={token} />}
+    </>
+  )
 }
 
 function Invited({ token }: { token: string }) {
