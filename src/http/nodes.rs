@@ -23,7 +23,8 @@ use crate::{
         nodes::{
             Effect, Node, NodeStats, Taint,
             change::Change,
-            drain::{Plan, Wish},
+            drain::Plan,
+            wish::Wish,
         },
     },
     services::{

@@ -16,6 +16,7 @@ use crate::domain::{
     nodes::{
         Amounts, Node, NodeEvent, NodePod,
         change::{Change, Settings},
+        pods::PodHere,
     },
 };
 
@@ -66,6 +67,17 @@ pub struct Changed {
     pub after: Option<Settings>,
 }
 
+/// What came of asking for a pod's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// It ends, and has its grace for that.
+    Ends,
+    /// It is there no more, or another one of that name is.
+    Gone,
+    /// It is to stay for now, as a sentence: a PodDisruptionBudget has no room, or whoever evicts is overrun.
+    NotNow(String),
+}
+
 /// The machines that sessions run on.
 #[async_trait]
 pub trait Nodes: Debug + Send + Sync {
@@ -99,6 +111,20 @@ pub trait Nodes: Debug + Send + Sync {
     /// # Errors
     /// [`NodesError::NotFound`], [`NodesError::Stale`], [`NodesError::Refused`].
     async fn change(&self, name: &str, change: &Change, expected: Option<&str>) -> Result<Changed, NodesError>;
+
+    /// The pods on that node with what decides about their eviction, sorted by namespace and name: as they are in truth,
+    /// not as memory has them. None where there are no pods.
+    ///
+    /// # Errors
+    /// [`NodesError::Unavailable`] where whoever knows does not answer, or does not let us.
+    async fn bound(&self, name: &str) -> Result<Vec<PodHere>, NodesError>;
+
+    /// Asks for the end of exactly this pod, as far as the budgets that guard it allow. `grace_seconds`: how long it may
+    /// take to end; `None`: as long as it says itself.
+    ///
+    /// # Errors
+    /// [`NodesError::Unavailable`] where it is not known whether it ends: asking again does no harm.
+    async fn evict(&self, pod: &PodHere, grace_seconds: Option<u32>) -> Result<Eviction, NodesError>;
 
     /// Changes when something about the nodes is otherwise.
     fn changes(&self) -> watch::Receiver<u64>;

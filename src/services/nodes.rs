@@ -68,7 +68,7 @@ pub struct NodeDetail {
 }
 
 /// The node on which a session has something running.
-fn place(session: &Session) -> Option<&str> {
+pub(super) fn place(session: &Session) -> Option<&str> {
     session.status.as_ref()?.workload.as_ref()?.node.as_deref()
 }
 

@@ -9,6 +9,7 @@ mod cluster;
 #[path = "../../src/objects/contract.rs"]
 mod contract;
 mod doctor;
+mod drain;
 mod engine;
 #[allow(dead_code, reason = "shared with other areas, and pods do not keep every promise")]
 #[path = "../../src/engine/contract.rs"]
@@ -19,6 +20,9 @@ mod faults;
 mod git;
 mod helm;
 mod images;
+mod nodes;
+#[path = "../../src/nodes/contract.rs"]
+mod nodes_contract;
 mod objects;
 mod platform;
 #[allow(dead_code, reason = "shared with other areas")]

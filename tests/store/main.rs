@@ -10,4 +10,7 @@ mod away;
 mod external;
 mod leadership;
 mod migrations;
+mod nodes;
+#[path = "../../src/nodes/contract.rs"]
+mod nodes_contract;
 mod private;

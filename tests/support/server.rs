@@ -25,7 +25,8 @@ use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::clien
 #[allow(clippy::duplicate_mod, reason = "this file is also used where the rest of this folder is not")]
 #[path = "until.rs"]
 mod until;
-use until::{LOOK, within};
+use until::LOOK;
+pub use until::within;
 
 /// Longest wait for anything here.
 pub const LIMIT: Duration = Duration::from_secs(90);

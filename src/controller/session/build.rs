@@ -342,7 +342,14 @@ fn follow(mut draft: Draft, session: &Session, plan: &Plan, workload: &WorkloadS
             draft.finish()
         }
         Stage::Running { .. } => running(draft, session, plan, workload, found),
-        Stage::Stopping => draft.finish(),
+        Stage::Stopping => {
+            // Where it is taken away from outside it starts again, which is no failure of its own.
+            if let Some(trouble) = &workload.trouble {
+                draft.back_to_starting(&trouble.message);
+                draft.show_not_ready(&trouble.message);
+            }
+            draft.finish()
+        }
         Stage::Ended(ending) => ended(draft, session, plan, ending, found),
     }
 }

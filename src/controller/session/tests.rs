@@ -10,7 +10,7 @@ use super::{
 use crate::{
     crd::{Phase, Reason, SessionStatus},
     domain::keys,
-    engine::Ending,
+    engine::{Ending, Trouble},
 };
 
 fn noon() -> Timestamp {
@@ -189,6 +189,21 @@ fn a_workload_that_dies_is_started_again_after_a_growing_wait_and_the_third_time
     found.workload = died(3, Reason::ExitedAtOnce);
     let third = step(&mut session, &found);
     assert_eq!((session.phase(), third.call), (Phase::Failed, Some(EngineCall::Stop)));
+}
+
+#[test]
+fn a_workload_that_is_taken_away_starts_again_at_once_and_that_is_no_failure() {
+    let (mut session, mut found) = running_session();
+    let trouble = Trouble { reason: Reason::Evicted, message: "Its node is being emptied.".into() };
+    found.workload =
+        workload(1, Stage::Stopping).map(|ending| WorkloadState { trouble: Some(trouble), ..ending });
+    found.reachable = false;
+    assert_eq!(step(&mut session, &found).call, None);
+    assert_eq!((phase(&session), status(&session).failures.len()), (Phase::Starting, 0));
+    found.workload = None;
+    let wanted = step(&mut session, &found);
+    assert!(matches!(wanted.call, Some(EngineCall::Ensure(again)) if again.run == 1));
+    assert!(status(&session).failures.is_empty() && status(&session).doctor.is_none());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 pub mod change;
 pub mod detect;
 pub mod drain;
+pub mod pods;
+pub mod wish;
 
 use std::collections::BTreeMap;
 

@@ -44,8 +44,10 @@ pub(super) fn seen(pod: &Pod, now: Timestamp, port_deadline: Duration) -> Option
     let container = spec.containers.first()?;
     let ports: Vec<u16> =
         container.ports.iter().flatten().filter_map(|port| port.container_port.try_into().ok()).collect();
-    let (stage, trouble) =
-        if meta.deletion_timestamp.is_some() { (Stage::Stopping, None) } else { stage(&status, &ports, now) };
+    let (stage, trouble) = match meta.deletion_timestamp {
+        Some(_) => (Stage::Stopping, disrupted(&status)),
+        None => stage(&status, &ports, now),
+    };
     let mut seen = Seen {
         uid: meta.uid.clone().unwrap_or_default(),
         version: meta.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default(),
@@ -113,6 +115,13 @@ fn stage(status: &PodStatus, ports: &[u16], now: Timestamp) -> (Stage, Option<Tr
         Some(ContainerState { waiting: Some(waiting), .. }) => wait(status, waiting, now),
         Some(_) | None => unscheduled(status),
     }
+}
+
+/// What takes a pod away that nobody here asked to end: an eviction, as a drain makes, a preemption or a taint.
+fn disrupted(status: &PodStatus) -> Option<Trouble> {
+    let target = status.conditions.iter().flatten().find(|one| one.type_ == "DisruptionTarget" && one.status == "True")?;
+    let raw = target.message.clone().unwrap_or_default();
+    Some(Trouble { reason: Reason::Evicted, message: format!("Its node is being emptied, or needs the room. ({raw})") })
 }
 
 /// Before there is a container.
@@ -318,6 +327,19 @@ mod tests {
         let mut going = pod(container(json!({ "running": {} })));
         going.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(NOON));
         assert_eq!(seen(&going, NOON, Duration::from_mins(1)).unwrap().state.stage, Stage::Stopping);
+    }
+
+    #[test]
+    fn a_pod_that_is_evicted_says_so_while_it_ends() {
+        let condition = json!({
+            "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+            "message": "Eviction API: evicting",
+        });
+        let mut going = pod(json!({ "phase": "Running", "conditions": [condition] }));
+        going.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(NOON));
+        let state = seen(&going, NOON, Duration::from_mins(1)).unwrap().state;
+        assert_eq!(state.stage, Stage::Stopping);
+        assert_eq!(state.trouble.unwrap().reason, Reason::Evicted);
     }
 
     #[test]

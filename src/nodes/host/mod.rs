@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use self::figures::Figures;
-use super::{Changed, Found, Nodes, NodesError};
+use super::{Changed, Eviction, Found, Nodes, NodesError};
 use crate::{
     Error,
     clock::Clock,
@@ -28,6 +28,7 @@ use crate::{
         nodes::{
             Amounts, Effect, Gpu, Node, NodeCondition, NodeEvent, NodePod, Taint, Versions,
             change::{Change, Settings},
+            pods::PodHere,
         },
     },
     store::{
@@ -289,6 +290,16 @@ impl Nodes for HostNodes {
         let (changed, kept) = self.write(change, expected).await?;
         self.take(kept);
         Ok(changed)
+    }
+
+    async fn bound(&self, name: &str) -> Result<Vec<PodHere>, NodesError> {
+        self.check(name)?;
+        Ok(Vec::new())
+    }
+
+    async fn evict(&self, _: &PodHere, _: Option<u32>) -> Result<Eviction, NodesError> {
+        // No pod is on a host.
+        Ok(Eviction::Gone)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -1,5 +1,6 @@
 //! The nodes of a cluster: shared reflectors of nodes, pods and their events, so that no request asks the API server.
 
+mod evict;
 mod metrics;
 mod read;
 
@@ -33,11 +34,12 @@ use tokio::{
 };
 
 use self::metrics::Metrics;
-use super::{Changed, Found, Nodes, NodesError};
+use super::{Changed, Eviction, Found, Nodes, NodesError};
 use crate::{
     domain::nodes::{
         NodeEvent, NodePod, Taint,
         change::{Change, Settings},
+        pods::PodHere,
     },
     telemetry::task::Tasks,
 };
@@ -58,6 +60,7 @@ const EVENTS_IN: &str = "default";
 pub struct KubernetesNodes(Arc<Inner>);
 
 struct Inner {
+    client: Client,
     api: Api<Node>,
     /// Where sessions are.
     namespace: String,
@@ -148,6 +151,7 @@ impl KubernetesNodes {
         let ((nodes, node_writer), (pods, pod_writer), (events, event_writer)) =
             (Mirror::new(), Mirror::new(), Mirror::new());
         let inner = Arc::new(Inner {
+            client: client.clone(),
             api: Api::all(client.clone()),
             namespace: namespace.to_owned(),
             nodes,
@@ -229,17 +233,23 @@ impl Inner {
     fn pods_by_node(&self) -> Option<HashMap<String, Vec<Arc<Pod>>>> {
         let mut by_node: HashMap<String, Vec<Arc<Pod>>> = HashMap::new();
         for pod in self.pods.all()?.into_iter().filter(|pod| read::is_active(pod)) {
-            if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) {
+            if let Some(node) = read::node_of(&pod).map(str::to_owned) {
                 by_node.entry(node).or_default().push(pod);
             }
         }
         Some(by_node)
     }
 
-    fn found(&self, node: &Node, pods: Option<&HashMap<String, Vec<Arc<Pod>>>>) -> Found {
-        let name = node.name_any();
-        let here = pods.map(|pods| pods.get(&name).map(Vec::as_slice).unwrap_or_default());
-        read::node(node, here, self.metrics.of(&name))
+    /// Those of one node.
+    fn pods_on(&self, node: &str) -> Option<Vec<Arc<Pod>>> {
+        let mut pods = self.pods.all()?;
+        pods.retain(|pod| read::node_of(pod) == Some(node) && read::is_active(pod));
+        Some(pods)
+    }
+
+    /// The node, on which `pods` are (`None`: they are not known).
+    fn found(&self, node: &Node, pods: Option<&[Arc<Pod>]>) -> Found {
+        read::node(node, pods, self.metrics.of(&node.name_any()))
     }
 
     async fn call<T>(
@@ -341,8 +351,11 @@ impl Nodes for KubernetesNodes {
     fn list(&self) -> Result<Vec<Found>, NodesError> {
         let mut nodes = self.0.nodes.all().ok_or_else(|| self.0.unknown())?;
         nodes.sort_by_key(|node| node.name_any());
-        let pods = self.0.pods_by_node();
-        Ok(nodes.iter().map(|node| self.0.found(node, pods.as_ref())).collect())
+        let by_node = self.0.pods_by_node();
+        let here = |node: &Node| {
+            by_node.as_ref().map(|pods| pods.get(&node.name_any()).map(Vec::as_slice).unwrap_or_default())
+        };
+        Ok(nodes.iter().map(|node| self.0.found(node, here(node))).collect())
     }
 
     fn get(&self, name: &str) -> Result<Option<Found>, NodesError> {
@@ -350,11 +363,11 @@ impl Nodes for KubernetesNodes {
             return Err(self.0.unknown());
         }
         let node = self.0.nodes.store.get(&ObjectRef::new(name));
-        Ok(node.map(|node| self.0.found(&node, self.0.pods_by_node().as_ref())))
+        Ok(node.map(|node| self.0.found(&node, self.0.pods_on(name).as_deref())))
     }
 
     fn pods(&self, name: &str) -> Result<Vec<NodePod>, NodesError> {
-        let here = self.0.pods_by_node().and_then(|mut pods| pods.remove(name)).unwrap_or_default();
+        let here = self.0.pods_on(name).unwrap_or_default();
         let mut pods: Vec<NodePod> = here.iter().map(|pod| read::pod(pod, &self.0.namespace)).collect();
         pods.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
         Ok(pods)
@@ -383,6 +396,14 @@ impl Nodes for KubernetesNodes {
                 }
             }
         }
+    }
+
+    async fn bound(&self, name: &str) -> Result<Vec<PodHere>, NodesError> {
+        self.0.bound(name).await
+    }
+
+    async fn evict(&self, pod: &PodHere, grace_seconds: Option<u32>) -> Result<Eviction, NodesError> {
+        self.0.evict(pod, grace_seconds).await
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

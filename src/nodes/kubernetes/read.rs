@@ -114,6 +114,11 @@ fn condition(condition: &core::NodeCondition) -> NodeCondition {
     }
 }
 
+/// The node that the pod was given.
+pub(super) fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref()
+}
+
 /// Whether what the pod asked for is still kept for it.
 pub(super) fn is_active(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
@@ -164,10 +169,14 @@ fn larger(one: &Amounts, other: &Amounts) -> Amounts {
     }
 }
 
+/// The kind of what keeps the pod.
+pub(super) fn keeper(pod: &Pod) -> Option<String> {
+    pod.owner_references().iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.kind.clone())
+}
+
 /// The pod as callers see it. Of the labels `sessions` is the namespace in which they mean a session.
 pub(super) fn pod(pod: &Pod, sessions: &str) -> NodePod {
     let namespace = pod.namespace().unwrap_or_default();
-    let keeper = pod.owner_references().iter().find(|owner| owner.controller == Some(true));
     let session = pod.labels().get(keys::SESSION_LABEL).filter(|_| namespace == sessions).cloned();
     NodePod {
         name: pod.name_any(),
@@ -176,7 +185,7 @@ pub(super) fn pod(pod: &Pod, sessions: &str) -> NodePod {
             .as_ref()
             .and_then(|status| status.phase.clone())
             .unwrap_or_else(|| Holds::Unknown.word().into()),
-        controlled_by: keeper.map(|owner| owner.kind.clone()),
+        controlled_by: keeper(pod),
         session,
         requested: requests(pod),
         created_at: moment(pod.metadata.creation_timestamp.as_ref()),

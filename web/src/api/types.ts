@@ -61,6 +61,8 @@ export type DrainWish = Omit<Schemas['Drain'], 'dryRun'>
 export type DrainPlan = Schemas['DrainPlan']
 /** A session in a plan, or in what came of it. */
 export type DrainSession = Schemas['DrainSession']
+/** A pod likewise. */
+export type DrainPod = Schemas['DrainPod']
 /** Amounts of what machines have, as Kubernetes writes them. */
 export type Amounts = Schemas['Amounts']
 export type NewSession = Schemas['NewSession']

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, NumberInput, Select, Stack, Text } from '@mantine/core'
+import { Button, Checkbox, Group, Modal, NumberInput, Select, Stack, Text } from '@mantine/core'
 import { IconDoorExit } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -9,6 +9,7 @@ import { TableSkeleton } from '~/components/TableSkeleton'
 import { say } from '~/lib/notices'
 import { strings } from '~/strings'
 import { useDrain } from './actions'
+import { DrainPods } from './DrainPods'
 import { DrainSessions } from './DrainSessions'
 import { drainPlanQuery } from './queries'
 
@@ -33,10 +34,12 @@ export function DrainButton({ node }: { node: Node }) {
 }
 
 /** Shows what would happen, by the choices made so far, before anything does. */
-function DrainDialog({ node: { name }, onClose }: { node: Node; onClose: () => void }) {
+function DrainDialog({ node: { name, pods }, onClose }: { node: Node; onClose: () => void }) {
   const [strategy, setStrategy] = useState<Strategy>('hibernate')
   const [minutes, setMinutes] = useState(USUAL_MINUTES)
-  const wish = { strategy, warnMinutes: minutes, timeoutSeconds: minutes * 60 + ROOM_S }
+  const [force, setForce] = useState(false)
+  const [deleteEmptyDirData, setDeleteEmptyDirData] = useState(false)
+  const wish = { strategy, warnMinutes: minutes, timeoutSeconds: minutes * 60 + ROOM_S, force, deleteEmptyDirData }
   const plan = useQuery({ ...drainPlanQuery(name, wish), placeholderData: keepPreviousData })
   const drain = useDrain(name)
   const start = () =>
@@ -69,6 +72,16 @@ function DrainDialog({ node: { name }, onClose }: { node: Node; onClose: () => v
             onChange={(value) => setMinutes(typeof value === 'number' ? value : 0)}
           />
         )}
+        {typeof pods === 'number' && (
+          <>
+            <Checkbox label={words.force} checked={force} onChange={(event) => setForce(event.currentTarget.checked)} />
+            <Checkbox
+              label={words.deleteEmptyDirData}
+              checked={deleteEmptyDirData}
+              onChange={(event) => setDeleteEmptyDirData(event.currentTarget.checked)}
+            />
+          </>
+        )}
         {plan.isPending && <TableSkeleton rows={2} />}
         {plan.error && <ProblemAlert problem={plan.error} onRetry={() => void plan.refetch()} />}
         {plan.data?.obstacles.map((text) => <Note key={text} title={words.impossible} text={text} />)}
@@ -76,6 +89,7 @@ function DrainDialog({ node: { name }, onClose }: { node: Node; onClose: () => v
         {plan.data?.possible && plan.data.sessions.length > 0 && (
           <DrainSessions label={words.plan} sessions={plan.data.sessions} />
         )}
+        {plan.data && <DrainPods label={words.planPods} pods={plan.data.pods} />}
         {drain.error && <ProblemAlert problem={drain.error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

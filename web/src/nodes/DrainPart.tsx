@@ -2,7 +2,7 @@ import { Anchor, Button, Group, Stack, Text } from '@mantine/core'
 import { IconPlayerStop } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import type { DrainSession, Job } from '~/api/types'
+import type { DrainPod, DrainSession, Job } from '~/api/types'
 import { JobBadge } from '~/components/JobBadge'
 import { JobProgress } from '~/components/JobProgress'
 import { Part } from '~/components/Part'
@@ -12,6 +12,7 @@ import { isActive } from '~/lib/job'
 import { useJobFeed } from '~/live/jobs'
 import { strings } from '~/strings'
 import layout from '~/styles/layout.module.css'
+import { DrainPods } from './DrainPods'
 import { DrainSessions } from './DrainSessions'
 import { latestDrainQuery } from './queries'
 
@@ -33,7 +34,7 @@ export function DrainPart({ name }: { name: string }) {
 
 function Drain({ job }: { job: Job }) {
   const { cancel, busy } = useJobActions(job)
-  const sessions = sessionsOf(job)
+  const { sessions, pods } = toldBy(job)
   return (
     <Stack gap="md">
       <Group gap="md">
@@ -58,12 +59,18 @@ function Drain({ job }: { job: Job }) {
         </Text>
       )}
       {sessions.length > 0 && <DrainSessions label={words.drainLatest} sessions={sessions} />}
+      <DrainPods label={words.drainPods} pods={pods} />
     </Stack>
   )
 }
 
-/** What a drain has told so far of each session; the document leaves open what jobs write there. */
-function sessionsOf({ result }: Job): readonly DrainSession[] {
-  const told = (result as { sessions?: DrainSession[] } | null | undefined)?.sessions
-  return told ?? []
+interface Told {
+  sessions: readonly DrainSession[]
+  pods: readonly DrainPod[]
+}
+
+/** What a drain has told so far of each session and pod; the document leaves open what jobs write there. */
+function toldBy({ result }: Job): Told {
+  const told = result as Partial<Told> | null | undefined
+  return { sessions: told?.sessions ?? [], pods: told?.pods ?? [] }
 }
