@@ -80,7 +80,10 @@ async fn in_a_cluster(
 ) -> Result<Adapters, CliError> {
     let found = kube::Config::infer().await;
     let found = found.map_err(|error| format!("no cluster is named by KUBECONFIG, nor is this inside one: {error}"))?;
-    let client = Client::try_from(found)?;
+    // A budget without room is an answer, not a reason to wait and ask again unseen.
+    let mut at_once = found.clone();
+    at_once.default_retry = false;
+    let (client, at_once) = (Client::try_from(found)?, Client::try_from(at_once)?);
     let namespace = config.sessions.namespace();
     let sessions = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), leadership.cloned());
     let templates = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), leadership.cloned());
@@ -94,9 +97,9 @@ async fn in_a_cluster(
     };
     let looks_at_nodes = config.roles.has(Role::Api) || config.roles.has(Role::Controller);
     let nodes = Arc::new(if looks_at_nodes {
-        KubernetesNodes::start(&client, namespace, tasks)
+        KubernetesNodes::start(&at_once, namespace, tasks)
     } else {
-        KubernetesNodes::unseen(&client, namespace)
+        KubernetesNodes::unseen(&at_once, namespace)
     });
     let engine = KubernetesEngine::start(client, options, Arc::clone(clock), tasks).await?;
     Ok(Adapters { sessions: Arc::new(sessions), templates: Arc::new(templates), engine, nodes })

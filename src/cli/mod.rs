@@ -15,6 +15,7 @@ mod doctor;
 mod git_fetch;
 mod login;
 mod migrate;
+mod nodes;
 mod openapi;
 mod ready;
 mod sandbox;
@@ -135,6 +136,8 @@ enum Command {
     Login(login::Login),
     /// Ask servers whether they can work.
     Ready(ready::Ready),
+    /// See, cordon and empty the machines of a server that you are signed in to.
+    Nodes(nodes::Nodes),
     /// Print the description of the API as JSON.
     Openapi,
     /// Bring the database's tables to what this version expects.
@@ -172,6 +175,7 @@ pub fn run(cli: Cli, clock: Arc<dyn Clock>) -> ExitCode {
         Command::Crds => crds::run(),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Login(login) => login::run(login),
+        Command::Nodes(nodes) => nodes::run(nodes, &*clock),
         Command::Openapi => openapi::run(),
         Command::Ready(ready) => ready::run(&ready),
         Command::Migrate(config) => migrate::run(&config),

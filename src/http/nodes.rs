@@ -20,12 +20,7 @@ use crate::{
     },
     domain::{
         jobs::Job,
-        nodes::{
-            Effect, Node, NodeStats, Taint,
-            change::Change,
-            drain::Plan,
-            wish::Wish,
-        },
+        nodes::{Effect, Node, NodeStats, Taint, change::Change, drain::Plan, wish::Wish},
     },
     services::{
         drains,

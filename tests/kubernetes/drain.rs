@@ -187,7 +187,8 @@ async fn a_drain_does_what_its_plan_said_and_leaves_what_kubectl_drain_leaves() 
         assert_eq!(step, expected(title), "{title} in {:#}", plan.body);
     }
     assert_eq!(planned.len(), sessions.len() + 3);
-    let blocked: Vec<_> = plan.body["sessions"].as_array().unwrap().iter().filter(|one| one["blockedBy"] == json!(["guard"])).collect();
+    let blocked: Vec<_> =
+        plan.body["sessions"].as_array().unwrap().iter().filter(|one| one["blockedBy"] == json!(["guard"])).collect();
     assert_eq!((blocked.len(), &blocked[0]["displayName"]), (1, &json!("guarded")));
 
     let begun = drain(server, wish.clone()).await;
@@ -215,8 +216,10 @@ async fn a_drain_does_what_its_plan_said_and_leaves_what_kubectl_drain_leaves() 
         assert_eq!(step, expected, "{title} in {ended:#}");
     }
     assert_eq!(outcome.len(), planned.len());
-    let why = ended["result"]["sessions"].as_array().unwrap().iter().find(|one| one["displayName"] == "guarded").unwrap();
-    assert!(why["message"].as_str().unwrap().contains("guard"), "{why}");
+    let why =
+        ended["result"]["sessions"].as_array().unwrap().iter().find(|one| one["displayName"] == "guarded").unwrap();
+    assert_eq!(why["blockedBy"], json!(["guard"]), "{why}");
+    assert!(why["message"].as_str().unwrap().contains("budget"), "{why}");
     server.all_reach(sessions.len(), "Running").await;
     let ours = places(&platform, &sessions);
     assert_eq!(ours[FROM], ["everywhere", "guarded"]);
@@ -235,7 +238,15 @@ async fn a_drain_does_what_its_plan_said_and_leaves_what_kubectl_drain_leaves() 
     platform.kubectl(&["delete", "pod", "--all", "--wait"]);
     platform.kubectl(&["uncordon", FROM]);
     let sessions = fill(&platform).await;
-    let arguments = ["drain", FROM, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--grace-period=1", "--timeout=45s"];
+    let arguments = [
+        "drain",
+        FROM,
+        "--ignore-daemonsets",
+        "--delete-emptydir-data",
+        "--force",
+        "--grace-period=1",
+        "--timeout=45s",
+    ];
     let said = platform.place.kubectl_refused(&arguments, "");
     assert!(said.contains(&sessions["guarded"]), "{said}");
     let theirs = until("what was evicted is back", async || {
@@ -276,8 +287,14 @@ async fn sessions_sleep_when_their_budget_lets_them_and_wake_on_another_node_wit
     assert_eq!(server.get(&id).await["status"]["phase"], json!("Running"));
     platform.kubectl(&["delete", "pdb/guard"]);
     let ended = ends(server, &job_id).await;
-    assert_eq!((&ended["status"], &ended["result"]["sessions"][0]["step"]), (&json!("SUCCEEDED"), &json!("hibernated")));
-    assert_eq!(ended["result"]["pods"].as_array().unwrap().iter().find(|pod| pod["session"] == json!(id)).unwrap()["step"], "gone");
+    assert_eq!(
+        (&ended["status"], &ended["result"]["sessions"][0]["step"]),
+        (&json!("SUCCEEDED"), &json!("hibernated"))
+    );
+    assert_eq!(
+        ended["result"]["pods"].as_array().unwrap().iter().find(|pod| pod["session"] == json!(id)).unwrap()["step"],
+        "gone"
+    );
     server.reaches(&id, "Hibernated").await;
     let wake = server.call("PATCH", &format!("/api/v1/sessions/{id}"), Some(json!({ "state": "running" }))).await;
     assert_eq!(wake.status, 200, "{wake:?}");

@@ -195,11 +195,10 @@ fn a_workload_that_dies_is_started_again_after_a_growing_wait_and_the_third_time
 fn a_workload_that_is_taken_away_starts_again_at_once_and_that_is_no_failure() {
     let (mut session, mut found) = running_session();
     let trouble = Trouble { reason: Reason::Evicted, message: "Its node is being emptied.".into() };
-    found.workload =
-        workload(1, Stage::Stopping).map(|ending| WorkloadState { trouble: Some(trouble), ..ending });
+    found.workload = workload(1, Stage::Stopping).map(|ending| WorkloadState { trouble: Some(trouble), ..ending });
     found.reachable = false;
     assert_eq!(step(&mut session, &found).call, None);
-    assert_eq!((phase(&session), status(&session).failures.len()), (Phase::Starting, 0));
+    assert_eq!((session.phase(), status(&session).failures.len()), (Phase::Starting, 0));
     found.workload = None;
     let wanted = step(&mut session, &found);
     assert!(matches!(wanted.call, Some(EngineCall::Ensure(again)) if again.run == 1));

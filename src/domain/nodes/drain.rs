@@ -272,14 +272,7 @@ pub enum Elsewhere {
 
 /// What a drain of `node` would do about the sessions and pods that are `here`.
 #[must_use]
-pub fn plan(
-    node: &str,
-    wish: &Wish,
-    here: &[Here],
-    pods: &[PodHere],
-    elsewhere: Elsewhere,
-    now: Timestamp,
-) -> Plan {
+pub fn plan(node: &str, wish: &Wish, here: &[Here], pods: &[PodHere], elsewhere: Elsewhere, now: Timestamp) -> Plan {
     let nowhere = match elsewhere {
         Elsewhere::Room => None,
         Elsewhere::Closed => Some(

@@ -119,7 +119,8 @@ fn stage(status: &PodStatus, ports: &[u16], now: Timestamp) -> (Stage, Option<Tr
 
 /// What takes a pod away that nobody here asked to end: an eviction, as a drain makes, a preemption or a taint.
 fn disrupted(status: &PodStatus) -> Option<Trouble> {
-    let target = status.conditions.iter().flatten().find(|one| one.type_ == "DisruptionTarget" && one.status == "True")?;
+    let target =
+        status.conditions.iter().flatten().find(|one| one.type_ == "DisruptionTarget" && one.status == "True")?;
     let raw = target.message.clone().unwrap_or_default();
     Some(Trouble { reason: Reason::Evicted, message: format!("Its node is being emptied, or needs the room. ({raw})") })
 }

@@ -133,7 +133,8 @@ impl fmt::Debug for KubernetesNodes {
 
 impl KubernetesNodes {
     /// Begins to follow nodes, their pods and events until `tasks` end. Where the server may not read them, whoever asks
-    /// is told so. `namespace`: where sessions are.
+    /// is told so. `client`: one that gives the API server's answers as they are, without asking again by itself.
+    /// `namespace`: where sessions are.
     #[must_use]
     pub fn start(client: &Client, namespace: &str, tasks: &mut Tasks) -> Self {
         let (nodes, writers) = Self::new(client, namespace);

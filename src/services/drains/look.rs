@@ -85,8 +85,9 @@ fn is_active(app: &App, session: &Session, row: Option<&ActivityRow>) -> bool {
 /// Sessions of one home run on one node, so none of them comes up elsewhere while another stays: where somebody is in one
 /// of them, all are waited for.
 fn together(here: &mut [Here], sessions: &[Arc<Session>]) {
-    let keeps_home =
-        |one: &Here| sessions.iter().any(|session| session.uid().as_deref() == Some(&one.uid) && session.spec.persistent_home);
+    let keeps_home = |one: &Here| {
+        sessions.iter().any(|session| session.uid().as_deref() == Some(&one.uid) && session.spec.persistent_home)
+    };
     let active: HashSet<String> =
         here.iter().filter(|one| one.active && keeps_home(one)).map(|one| one.user.clone()).collect();
     for one in here.iter_mut().filter(|one| active.contains(&one.user)) {
@@ -111,6 +112,8 @@ pub(super) fn became(app: &App, node: &str, entry: &Entry) -> Became {
         },
         Phase::Pending | Phase::Starting if comes_up => Became { message: said(), ..Step::Moving.into() },
         Phase::Failed => Became { message: said(), ..Step::Ended.into() },
-        Phase::Pending | Phase::Starting | Phase::Running | Phase::Terminating | Phase::Terminated => Step::Ended.into(),
+        Phase::Pending | Phase::Starting | Phase::Running | Phase::Terminating | Phase::Terminated => {
+            Step::Ended.into()
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         wish::Wish,
     },
     jobs::{Done, Failure, Handler, Run},
-    nodes::{Eviction, NodesError},
+    nodes::Eviction,
     services::sessions,
     store::{
         self,
@@ -137,13 +137,16 @@ impl Drains {
         let look = Look::at(&self.app, &state.node, wish.strategy).await?;
         let (sessions, known) = (state.sessions.clone(), state.pods.clone());
         let node = state.node.clone();
-        let wanted =
-            state.advance(wish, &look.sessions, |entry| became(&self.app, &node, entry), self.app.clock.now());
+        let wanted = state.advance(wish, &look.sessions, |entry| became(&self.app, &node, entry), self.app.clock.now());
         let pods = pods::advance(&mut state.pods, wish, &look.pods);
         tell(run, &sessions, &state.sessions);
         tell_pods(run, &known, &state.pods);
         let (done, all) = state.done();
-        run.progress(done as u64, Some(all as u64), if look.pods.is_empty() { "sessions" } else { "sessions and pods" });
+        run.progress(
+            done as u64,
+            Some(all as u64),
+            if look.pods.is_empty() { "sessions" } else { "sessions and pods" },
+        );
         run.so_far(json!(state)).await?;
         if state.left().is_empty() {
             return Ok(true);
@@ -183,7 +186,9 @@ impl Drains {
                 self.warn(entry, drain::warning(wish.strategy, entry, self.app.clock.now())).await
             }
             (Step::Move, None)
-            | (Step::Stopping | Step::Moving | Step::Moved | Step::Hibernated | Step::Ended | Step::Stayed, _) => Ok(()),
+            | (Step::Stopping | Step::Moving | Step::Moved | Step::Hibernated | Step::Ended | Step::Stayed, _) => {
+                Ok(())
+            }
         }
     }
 
@@ -202,18 +207,20 @@ impl Drains {
             return false;
         }
         memory.next_try.insert(pod.uid.clone(), now + EVICT_AGAIN);
-        let why = match self.app.nodes.evict(pod, wish.grace_period_seconds).await {
+        let (why, sure) = match self.app.nodes.evict(pod, wish.grace_period_seconds).await {
             Ok(Eviction::Ends | Eviction::Gone) => return true,
-            Ok(Eviction::NotNow(why)) | Err(NodesError::Unavailable(why)) => why,
-            Err(error) => error.to_string(),
+            Ok(Eviction::NotNow(why)) => (why, true),
+            Err(error) => (error.to_string(), false),
         };
-        if let Some(entry) = state.pods.iter_mut().find(|entry| entry.uid == pod.uid) {
-            entry.message = Some(why.clone());
-        }
-        let session = state.sessions.iter_mut().find(|entry| pod.session.as_ref() == Some(&entry.name));
-        if let Some(entry) = session {
-            entry.message = Some(why);
-        }
+        // What a budget said tells more than that nobody answered this time.
+        let say = |message: &mut Option<String>| {
+            if sure || message.is_none() {
+                *message = Some(why.clone());
+            }
+        };
+        state.pods.iter_mut().filter(|entry| entry.uid == pod.uid).for_each(|entry| say(&mut entry.message));
+        let sessions = state.sessions.iter_mut().filter(|entry| pod.session.as_ref() == Some(&entry.name));
+        sessions.for_each(|entry| say(&mut entry.message));
         false
     }
 

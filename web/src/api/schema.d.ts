@@ -2369,10 +2369,32 @@ export interface components {
         /** @description How a node is to be emptied. */
         Drain: {
             /**
+             * @description Evicts pods with `emptyDir` volumes too, whose data goes with them. Pods of sessions need no such word.
+             * @default false
+             */
+            deleteEmptyDirData: boolean;
+            /**
              * @description Answers the plan, and does nothing.
              * @default false
              */
             dryRun: boolean;
+            /**
+             * @description Evicts pods too that nothing makes again.
+             * @default false
+             */
+            force: boolean;
+            /**
+             * Format: int32
+             * @description Seconds that an evicted pod may take to end, 0 to 3600; absent: as long as it says itself. This and the next three
+             *     mean something in a cluster only.
+             * @default null
+             */
+            gracePeriodSeconds: number | null;
+            /**
+             * @description Leaves pods of DaemonSets alone; without it their being there is an obstacle.
+             * @default true
+             */
+            ignoreDaemonSets: boolean;
             /**
              * @description What becomes of the sessions.
              * @default hibernate
@@ -2397,19 +2419,51 @@ export interface components {
             node: string;
             /** @description Why it cannot be, as sentences. */
             obstacles: string[];
+            /** @description What becomes of each pod; none on one machine. */
+            pods: components["schemas"]["DrainPod"][];
             /** @description Whether it can be done as it is asked. */
             possible: boolean;
             /** @description What becomes of each session. */
             sessions: components["schemas"]["DrainSession"][];
         };
+        /** @description A pod in a plan, or in what came of it. */
+        DrainPod: {
+            /** @description The budgets that had no room for its end when it was looked last. */
+            blockedBy?: string[];
+            /** @description The kind of what keeps it; absent where nothing makes it again. */
+            controlledBy?: string | null;
+            /** @description Why it is left alone or cannot go yet, as a sentence. */
+            message?: string | null;
+            /** @description Its name. */
+            name: string;
+            /** @description Its namespace. */
+            namespace: string;
+            /** @description The session that it runs. */
+            session?: string | null;
+            /** @description What is to happen to it, or has. */
+            step: components["schemas"]["DrainPodStep"];
+            /** @description Its uid. */
+            uid: string;
+        };
+        /**
+         * @description How far it is with a pod.
+         * @enum {string}
+         */
+        DrainPodStep: "evict" | "session" | "skip" | "blocked" | "evicting" | "gone" | "stayed";
         /** @description A session in a plan, or in what came of it. */
         DrainSession: {
             /** @description Whether somebody is in it. */
             active: boolean;
+            /** @description The budgets that have no room for the end of its pod. */
+            blockedBy?: string[];
             /** @description What people see. */
             displayName: string;
+            /** @description Why it cannot go, or not run elsewhere, as a sentence. */
+            message?: string | null;
             /** @description Its name. */
             name: string;
+            /** @description The node on which it runs since. */
+            node?: string | null;
             /** @description What is to happen to it, or has. */
             step: components["schemas"]["Step"];
             /**
@@ -4898,7 +4952,7 @@ export interface components {
          * @description How far it is with a session.
          * @enum {string}
          */
-        Step: "hibernate" | "warn" | "wait" | "stopping" | "hibernated" | "ended" | "stayed";
+        Step: "hibernate" | "warn" | "wait" | "move" | "stopping" | "moving" | "moved" | "hibernated" | "ended" | "stayed";
         /** @description A sync that found something new, or failed. */
         SyncView: {
             /**

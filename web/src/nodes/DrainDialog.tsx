@@ -39,7 +39,15 @@ function DrainDialog({ node: { name, pods }, onClose }: { node: Node; onClose: (
   const [minutes, setMinutes] = useState(USUAL_MINUTES)
   const [force, setForce] = useState(false)
   const [deleteEmptyDirData, setDeleteEmptyDirData] = useState(false)
-  const wish = { strategy, warnMinutes: minutes, timeoutSeconds: minutes * 60 + ROOM_S, force, deleteEmptyDirData }
+  const wish: DrainWish = {
+    strategy,
+    warnMinutes: minutes,
+    timeoutSeconds: minutes * 60 + ROOM_S,
+    gracePeriodSeconds: null,
+    ignoreDaemonSets: true,
+    deleteEmptyDirData,
+    force,
+  }
   const plan = useQuery({ ...drainPlanQuery(name, wish), placeholderData: keepPreviousData })
   const drain = useDrain(name)
   const start = () =>
