@@ -21,7 +21,7 @@ const EACH: usize = 4;
 const DRAIN_LIMIT: Duration = Duration::from_mins(4);
 
 /// What shares the node with sessions: kept by a ReplicaSet, by a DaemonSet, and by nobody.
-const OTHERS: &str = r#"
+const OTHERS: &str = r"
 apiVersion: apps/v1
 kind: Deployment
 metadata: { name: kept }
@@ -41,7 +41,7 @@ apiVersion: v1
 kind: Pod
 metadata: { name: alone, labels: { app: alone } }
 spec: SPEC
-"#;
+";
 const SPEC: &str = r#"{
   terminationGracePeriodSeconds: 1, securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: RuntimeDefault } },
   containers: [{ name: a, image: "localhost/app:test", command: [sleep, "100000"], securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] } } }],
@@ -112,7 +112,9 @@ fn places(platform: &Platform, sessions: &BTreeMap<String, String>) -> BTreeMap<
         let node = pod["spec"]["nodeName"].as_str().unwrap_or("nowhere");
         places.entry(node.to_owned()).or_default().push(what);
     }
-    places.values_mut().for_each(|all| all.sort());
+    for all in places.values_mut() {
+        all.sort();
+    }
     places
 }
 
@@ -232,32 +234,28 @@ async fn a_drain_does_what_its_plan_said_and_leaves_what_kubectl_drain_leaves() 
         assert_eq!((&status["run"], status["failures"].as_array().map_or(0, Vec::len)), (&json!(1), 0), "{status:#}");
     }
 
-    // The same once more, by the other tool.
-    server.delete_all().await;
-    platform.kubectl(&["delete", "deployment/kept", "daemonset/everywhere", "pdb/guard", "--wait"]);
-    platform.kubectl(&["delete", "pod", "--all", "--wait"]);
-    platform.kubectl(&["uncordon", FROM]);
-    let sessions = fill(&platform).await;
-    let arguments = [
-        "drain",
-        FROM,
-        "--ignore-daemonsets",
-        "--delete-emptydir-data",
-        "--force",
-        "--grace-period=1",
-        "--timeout=45s",
-    ];
-    let said = platform.place.kubectl_refused(&arguments, "");
-    assert!(said.contains(&sessions["guarded"]), "{said}");
-    let theirs = until("what was evicted is back", async || {
-        let now = places(&platform, &sessions);
-        (now == ours).then_some(now)
-    })
-    .await;
+    let theirs = once_more_by_kubectl(&platform, &ours).await;
     assert_eq!(theirs, ours);
     platform.server.delete_all().await;
     platform.kubectl(&["uncordon", FROM]);
     drop(alone);
+}
+
+/// The same once more by the other tool, from the beginning; where everything is in the end.
+async fn once_more_by_kubectl(
+    platform: &Platform,
+    ours: &BTreeMap<String, Vec<String>>,
+) -> BTreeMap<String, Vec<String>> {
+    platform.server.delete_all().await;
+    platform.kubectl(&["delete", "deployment/kept", "daemonset/everywhere", "pdb/guard", "--wait"]);
+    platform.kubectl(&["delete", "pod", "--all", "--wait"]);
+    platform.kubectl(&["uncordon", FROM]);
+    let sessions = fill(platform).await;
+    let willing = ["--ignore-daemonsets", "--delete-emptydir-data", "--force", "--grace-period=1", "--timeout=45s"];
+    let arguments: Vec<&str> = ["drain", FROM].into_iter().chain(willing).collect();
+    let said = platform.place.kubectl_refused(&arguments, "");
+    assert!(said.contains(&sessions["guarded"]), "{said}");
+    until("what was evicted is back", async || Some(places(platform, &sessions)).filter(|now| now == ours)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
