@@ -25,9 +25,9 @@ const READ_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Dialler {
     exceptions: Exceptions,
-    // Made when they are needed: each reads the host's certificates.
-    public: OnceLock<reqwest::Client>,
-    anywhere: OnceLock<reqwest::Client>,
+    // Made when they are needed: those for https read the host's certificates.
+    public: [OnceLock<reqwest::Client>; 2],
+    anywhere: [OnceLock<reqwest::Client>; 2],
 }
 
 impl Dialler {
@@ -36,7 +36,7 @@ impl Dialler {
     pub fn new(exceptions: Exceptions) -> Self {
         // Another part may have been first; either's is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { exceptions, public: OnceLock::new(), anywhere: OnceLock::new() }
+        Self { exceptions, public: Default::default(), anywhere: Default::default() }
     }
 
     /// The client for `url`.
@@ -51,11 +51,15 @@ impl Dialler {
             .connect_timeout(CONNECT_WITHIN)
             .read_timeout(READ_WITHIN)
             .user_agent(concat!("git/2.0 (streamspace ", env!("CARGO_PKG_VERSION"), ")"));
+        // No redirect is followed from one to the other.
+        let secure = url.scheme() == "https";
+        let builder = if secure { builder.https_only(true) } else { builder.tls_certs_only([]) };
         let (kept, builder) = if self.exceptions.cover(url) {
             (&self.anywhere, builder)
         } else {
             (&self.public, builder.dns_resolver(Arc::new(Public)))
         };
+        let kept = &kept[usize::from(secure)];
         if let Some(client) = kept.get() {
             return Ok(client);
         }

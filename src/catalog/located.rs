@@ -1,12 +1,12 @@
 //! YAML whose every value knows where it stands, read with limits.
 
-use std::{collections::HashMap, fmt};
+use std::{cell::OnceCell, collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 /// Most levels of nesting.
@@ -34,13 +34,18 @@ impl From<Location> for Place {
 }
 
 /// A document: its value, and where each part of it stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Document {
+#[derive(Clone, Debug)]
+pub struct Document<'a> {
     /// The value.
     pub value: Value,
     /// Where it begins.
     pub begin: Place,
-    places: HashMap<String, Place>,
+    /// The file that it stands in, and which of those that it holds it is, the empty ones included.
+    file: (&'a str, usize),
+    /// What stands where another field is looked for: from, to.
+    moves: Vec<(&'static str, &'static str)>,
+    /// Most documents have nothing that is to be pointed at, and to know every place costs as much again as reading them.
+    places: OnceCell<HashMap<String, Place>>,
 }
 
 /// Why a file cannot be read as YAML.
@@ -52,13 +57,14 @@ pub struct Unreadable {
     pub message: String,
 }
 
-impl Document {
+impl Document<'_> {
     /// Where the field of that path (`spec.ports[0].name`) stands, or else the nearest one around it.
     #[must_use]
     pub fn place(&self, path: &str) -> Place {
+        let places = self.places.get_or_init(|| self.find());
         let mut path = path.replace('[', ".").replace(']', "");
         loop {
-            if let Some(place) = self.places.get(&path) {
+            if let Some(place) = places.get(&path) {
                 return *place;
             }
             match path.rfind('.') {
@@ -69,17 +75,32 @@ impl Document {
     }
 
     /// Says that what stands at `from` now stands at `to`, with everything below it.
-    pub fn moved(&mut self, from: &str, to: &str) {
-        let below = format!("{from}.");
-        let known: Vec<(String, Place)> = self
-            .places
-            .iter()
-            .filter(|(path, _)| *path == from || path.starts_with(&below))
-            .map(|(path, place)| (format!("{to}{}", &path[from.len()..]), *place))
-            .collect();
-        for (path, place) in known {
-            self.places.entry(path).or_insert(place);
+    pub fn moved(&mut self, from: &'static str, to: &'static str) {
+        self.moves.push((from, to));
+        self.places.take();
+    }
+
+    /// Where everything stands.
+    fn find(&self) -> HashMap<String, Place> {
+        let (text, index) = self.file;
+        let mut places = HashMap::new();
+        // What was read once is read again.
+        let nodes: Vec<Spanned<Node>> = serde_saphyr::from_multiple_with_options(text, options()).unwrap_or_default();
+        if let Some(node) = nodes.into_iter().nth(index) {
+            node.value.place("", &mut places);
         }
+        for (from, to) in &self.moves {
+            let below = format!("{from}.");
+            let moved: Vec<(String, Place)> = places
+                .iter()
+                .filter(|(path, _)| *path == from || path.starts_with(&below))
+                .map(|(path, place)| (format!("{to}{}", &path[from.len()..]), *place))
+                .collect();
+            for (path, place) in moved {
+                places.entry(path).or_insert(place);
+            }
+        }
+        places
     }
 }
 
@@ -87,8 +108,22 @@ impl Document {
 ///
 /// # Errors
 /// [`Unreadable`] for what is no YAML, and for what goes beyond the limits.
-pub fn read(text: &str) -> Result<Vec<Document>, Unreadable> {
-    let options = serde_saphyr::options! {
+pub fn read(text: &str) -> Result<Vec<Document<'_>>, Unreadable> {
+    let read: Vec<Spanned<Value>> =
+        serde_saphyr::from_multiple_with_options(text, options()).map_err(|error| unreadable(&error))?;
+    let documents = read.into_iter().enumerate().filter(|(_, document)| !document.value.is_null());
+    let document = |(index, document): (usize, Spanned<Value>)| Document {
+        begin: document.referenced.into(),
+        value: document.value,
+        file: (text, index),
+        moves: Vec::new(),
+        places: OnceCell::new(),
+    };
+    Ok(documents.map(document).collect())
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH,
             flow_nesting_limit: DEPTH,
@@ -100,19 +135,7 @@ pub fn read(text: &str) -> Result<Vec<Document>, Unreadable> {
         },
         strict_booleans: true,
         with_snippet: false,
-    };
-    let read: Vec<Spanned<Node>> =
-        serde_saphyr::from_multiple_with_options(text, options).map_err(|error| unreadable(&error))?;
-    let mut documents = Vec::new();
-    for node in read {
-        let begin = Place::from(node.referenced);
-        let mut places = HashMap::new();
-        let value = node.value.place(String::new(), &mut places);
-        if !value.is_null() {
-            documents.push(Document { value, begin, places });
-        }
     }
-    Ok(documents)
 }
 
 fn unreadable(error: &serde_saphyr::Error) -> Unreadable {
@@ -122,37 +145,33 @@ fn unreadable(error: &serde_saphyr::Error) -> Unreadable {
     Unreadable { place, message }
 }
 
-/// A value, each of whose parts knows where it stands.
+/// The parts of a value, each of which knows where it stands.
 enum Node {
-    Scalar(Value),
+    Scalar,
     List(Vec<Spanned<Node>>),
     Fields(Vec<(Spanned<String>, Spanned<Node>)>),
 }
 
 impl Node {
-    /// The plain value; notes where everything below `path` stands.
-    fn place(self, path: String, places: &mut HashMap<String, Place>) -> Value {
+    /// Notes where everything below `path` stands.
+    fn place(self, path: &str, places: &mut HashMap<String, Place>) {
         match self {
-            Self::Scalar(value) => value,
+            Self::Scalar => {}
             Self::List(items) => {
-                let mut values = Vec::with_capacity(items.len());
                 for (index, item) in items.into_iter().enumerate() {
-                    let below = join(&path, &index.to_string());
-                    places.insert(below.clone(), item.referenced.into());
-                    values.push(item.value.place(below, places));
+                    let below = join(path, &index.to_string());
+                    let place = item.referenced.into();
+                    item.value.place(&below, places);
+                    places.insert(below, place);
                 }
-                Value::Array(values)
             }
             Self::Fields(fields) => {
-                let mut values = Map::new();
                 for (key, item) in fields {
-                    let below = join(&path, &key.value);
+                    let below = join(path, &key.value);
+                    item.value.place(&below, places);
                     // Where the key stands is where a person looks.
-                    places.insert(below.clone(), key.referenced.into());
-                    let value = item.value.place(below, places);
-                    values.insert(key.value, value);
+                    places.insert(below, key.referenced.into());
                 }
-                Value::Object(values)
             }
         }
     }
@@ -177,36 +196,32 @@ impl<'de> Visitor<'de> for NodeVisitor {
         f.write_str("a value of YAML")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
+    fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
+        Ok(Node::Scalar)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
+    fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
+        Ok(Node::Scalar)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
+    fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
+        Ok(Node::Scalar)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Scalar(Number::from_f64(value).map_or(Value::Null, Value::Number)))
+    fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
+        Ok(Node::Scalar)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        Ok(Node::Scalar(value.into()))
+    fn visit_str<E>(self, _: &str) -> Result<Node, E> {
+        Ok(Node::Scalar)
     }
 
     fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::Null))
+        Ok(Node::Scalar)
     }
 
     fn visit_none<E>(self) -> Result<Node, E> {
-        Ok(Node::Scalar(Value::Null))
+        Ok(Node::Scalar)
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {

@@ -119,7 +119,7 @@ pub fn read(path: &str, content: &[u8]) -> Reading {
         let notes = notes
             .map(|(field, message)| at(document.place(&field), Level::Warning, format!("{field}: {message}")))
             .collect();
-        match check(&document) {
+        match check(&mut document) {
             Ok((name, _)) if reading.found.iter().any(|found| found.name == name) => {
                 let message = format!("metadata.name: the file has another template named {name} above");
                 reading.problems.push(at(document.place("metadata.name"), Level::Error, message));
@@ -138,40 +138,40 @@ pub fn read(path: &str, content: &[u8]) -> Reading {
     reading
 }
 
-/// Name and spec of a document, or everything that is wrong with it: the field and a sentence.
-fn check(document: &Document) -> Result<(String, TemplateSpec), Vec<(String, String)>> {
+/// Name and spec of a document, or everything that is wrong with it: the field and a sentence. Its value goes.
+fn check(document: &mut Document<'_>) -> Result<(String, TemplateSpec), Vec<(String, String)>> {
     let mut wrong = Vec::new();
-    let name = document.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut object = document.value.take();
+    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
     if !names::is_dns_label(&name) {
         wrong.push((
             "metadata.name".into(),
             format!("“{name}” is no name: write lower-case letters, digits and “-”, at most 63"),
         ));
     }
-    if holds_nul(&document.value) {
+    if holds_nul(&object) {
         wrong.push(("spec".into(), "it holds a NUL character: take it out".into()));
     }
     let definition = Template::definition();
-    let mut object = document.value.clone();
     object["metadata"] = serde_json::json!({ "name": name });
-    let object = definition.fill(&object);
+    let mut object = definition.fill(&object);
     if let Err(ObjectError::Invalid(fields)) = definition.check(&object, None) {
         wrong.extend(fields.into_iter().map(|error| (error.field, error.message)));
     }
-    let spec = object.get("spec").cloned().unwrap_or(Value::Null);
+    let spec = object.get_mut("spec").map(Value::take).unwrap_or_default();
     match serde_path_to_error::deserialize::<_, TemplateSpec>(spec) {
-        Ok(spec) => wrong.extend(template::check(&spec).into_iter().map(|error| (error.field, error.message))),
-        // The structure was looked at already, and says more.
-        Err(error) if wrong.is_empty() => {
-            wrong.push((format!("spec.{}", error.path()), error.into_inner().to_string()));
+        Ok(spec) => {
+            wrong.extend(template::check(&spec).into_iter().map(|error| (error.field, error.message)));
+            if wrong.is_empty() { Ok((name, spec)) } else { Err(wrong) }
         }
-        Err(_) => {}
+        // The structure was looked at already, and says more.
+        Err(error) => {
+            if wrong.is_empty() {
+                wrong.push((format!("spec.{}", error.path()), error.into_inner().to_string()));
+            }
+            Err(wrong)
+        }
     }
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
-    let spec = object.get("spec").cloned().unwrap_or(Value::Null);
-    serde_json::from_value(spec).map(|spec| (name, spec)).map_err(|error| vec![("spec".into(), error.to_string())])
 }
 
 /// Whether a text in it holds a character that no program and no database takes.

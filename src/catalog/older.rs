@@ -27,7 +27,7 @@ pub fn is_template(document: &Value) -> Result<(), String> {
 }
 
 /// Brings the document to the current spelling; answers what was changed: the field as it was written, and a sentence.
-pub fn translate(document: &mut Document) -> Vec<(String, String)> {
+pub fn translate(document: &mut Document<'_>) -> Vec<(String, String)> {
     let mut notes = Vec::new();
     let group =
         document.value["apiVersion"].as_str().unwrap_or_default().split('/').next().unwrap_or_default().to_owned();

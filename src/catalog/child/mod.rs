@@ -60,11 +60,16 @@ pub fn run() -> io::Result<()> {
 
 /// Says a line.
 pub(crate) fn say(said: &Said) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    write(&mut output, said)?;
+    output.flush()
+}
+
+/// Writes a line.
+fn write(output: &mut impl Write, said: &Said) -> io::Result<()> {
     let mut line = serde_json::to_vec(said)?;
     line.push(b'\n');
-    let mut output = io::stdout().lock();
-    output.write_all(&line)?;
-    output.flush()
+    output.write_all(&line)
 }
 
 fn work(request: &Request) -> Result<Said, Failure> {

@@ -1,13 +1,17 @@
 //! The files of a commit: only manifests, only plain files, within limits.
 
+use std::io::{self, BufWriter, Write};
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
-use super::{Failure, progress, say};
+use super::{Failure, progress, say, write};
 use crate::catalog::fetch::{Limits, Request, Said, has_ending, is_manifest, readmes};
 
 /// File modes of git's trees.
 const LINK: i32 = 0o120_000;
+/// Bytes of manifests that are said at once: the server wakes for each.
+const AT_ONCE: usize = 64 * 1024;
 
 /// Says every manifest of `commit` in the folder that is asked for, and what is left out.
 pub fn tell(repository: &Repository, commit: &Commit<'_>, request: &Request) -> Result<(), Failure> {
@@ -22,6 +26,8 @@ pub fn tell(repository: &Repository, commit: &Commit<'_>, request: &Request) -> 
     walk.folder(&tree, &request.folder, 0)?;
     let (files, mut left) = (walk.files(), request.limits.manifest_bytes);
     let total = files.len() as u64;
+    let unheard = |error: io::Error| (error.to_string(), true);
+    let mut output = BufWriter::with_capacity(AT_ONCE, io::stdout().lock());
     for (index, (path, blob)) in files.into_iter().enumerate() {
         if index % 50 == 0 {
             progress(index as u64, total, "reading manifests");
@@ -34,9 +40,9 @@ pub fn tell(repository: &Repository, commit: &Commit<'_>, request: &Request) -> 
                 (format!("its manifests have more than {most} MiB together, which is the limit"), false)
             })?;
         }
-        say(&said).map_err(|error| (error.to_string(), true))?;
+        write(&mut output, &said).map_err(unheard)?;
     }
-    Ok(())
+    output.flush().map_err(unheard)
 }
 
 /// What is said of a manifest.

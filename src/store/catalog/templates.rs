@@ -304,32 +304,31 @@ pub async fn write(
 ) -> Result<(), Error> {
     let statement = db
         .prepare_cached(
-            "INSERT INTO catalog_templates AS t (id, repository, name, path, version, display_name, description, category,
-                                            tags, icon, words)
-             SELECT gen_random_uuid(), $1, n.name, n.path, n.version, n.display_name, n.description, n.category, n.tags,
-                    n.icon, setweight(to_tsvector('simple', n.display_name || ' ' || replace(n.name, '-', ' ')), 'A')
-                     || setweight(to_tsvector('simple', array_to_string(n.tags, ' ') || ' ' || n.category), 'B')
-                     || setweight(to_tsvector('simple', n.description), 'C')
-             FROM json_to_recordset($2) AS n (name text, path text, version uuid, display_name text, description text,
-                                              category text, tags text[], icon text)
-             ON CONFLICT (repository, name) DO UPDATE SET path = excluded.path, version = excluded.version,
-                 display_name = excluded.display_name, description = excluded.description,
-                 category = excluded.category, tags = excluded.tags, icon = excluded.icon, words = excluded.words,
-                 updated_at = clock_timestamp(), removed_at = NULL",
-        )
-        .await?;
-    let rows = Json(changes);
-    db.execute(&statement, &[&repository, &rows]).await?;
-    let statement = db
-        .prepare_cached(
-            "INSERT INTO catalog_versions (id, template, number, commit, path, manifest, spec, notes)
+            "WITH n AS MATERIALIZED (
+                 SELECT * FROM json_to_recordset($2)
+                     AS n (name text, path text, version uuid, manifest text, spec json, notes json, display_name text,
+                           description text, category text, tags text[], icon text)
+             ), t AS (
+                 INSERT INTO catalog_templates (id, repository, name, path, version, display_name, description, category,
+                                                tags, icon, words)
+                 SELECT gen_random_uuid(), $1, name, path, version, display_name, description, category, tags, icon,
+                        setweight(to_tsvector('simple', display_name || ' ' || replace(name, '-', ' ')), 'A')
+                         || setweight(to_tsvector('simple', array_to_string(tags, ' ') || ' ' || category), 'B')
+                         || setweight(to_tsvector('simple', description), 'C')
+                 FROM n
+                 ON CONFLICT (repository, name) DO UPDATE SET path = excluded.path, version = excluded.version,
+                     display_name = excluded.display_name, description = excluded.description,
+                     category = excluded.category, tags = excluded.tags, icon = excluded.icon, words = excluded.words,
+                     updated_at = clock_timestamp(), removed_at = NULL
+                 RETURNING id, name
+             )
+             INSERT INTO catalog_versions (id, template, number, commit, path, manifest, spec, notes)
              SELECT n.version, t.id, 1 + coalesce((SELECT max(number) FROM catalog_versions WHERE template = t.id), 0),
                     $3, n.path, n.manifest, n.spec, n.notes
-             FROM json_to_recordset($2) AS n (name text, path text, version uuid, manifest text, spec json, notes json)
-             JOIN catalog_templates t ON t.repository = $1 AND t.name = n.name",
+             FROM n JOIN t USING (name)",
         )
         .await?;
-    db.execute(&statement, &[&repository, &rows, &commit]).await?;
+    db.execute(&statement, &[&repository, &Json(changes), &commit]).await?;
     Ok(())
 }
 
