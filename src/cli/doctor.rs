@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{CliError, config_check};
 use crate::{
-    config::{Config, Http},
+    config::{AppsRouting, Config, Http},
     crd::Requirement,
     domain::host::{Finding, Standing},
     engine::local::{self as engine, Options},
@@ -202,22 +202,31 @@ fn ports(http: &Http, server: Option<String>) -> Finding {
 fn names(http: &Http) -> Finding {
     const SUBJECT: &str = "names of sessions";
     let authority = http.apps_authority();
+    let one_name = http.apps_routing == AppsRouting::Host;
     let domain = authority.rsplit_once(':').map_or(authority.as_str(), |(domain, _)| domain).to_owned();
     if domain == "localhost" || domain.ends_with(".localhost") {
-        return Finding::good(SUBJECT, format!("Browsers find *.{domain} by themselves."));
+        let shown = if one_name { domain } else { format!("*.{domain}") };
+        return Finding::good(SUBJECT, format!("Browsers find {shown} by themselves."));
     }
     let (found, answer) = mpsc::channel();
-    let name = format!("any-session.{domain}");
+    let (name, shown) = if one_name {
+        (domain.clone(), domain.clone())
+    } else {
+        (format!("any-session.{domain}"), format!("*.{domain}"))
+    };
     std::thread::spawn(move || {
         // Nobody may wait for it any more.
         let _ = found.send((name.as_str(), 443_u16).to_socket_addrs().map(|mut all| all.next()));
     });
     match answer.recv_timeout(RESOLVES_WITHIN) {
-        Ok(Ok(Some(address))) => Finding::good(SUBJECT, format!("*.{domain} leads to {}.", address.ip())),
+        Ok(Ok(Some(address))) => Finding::good(SUBJECT, format!("{shown} leads to {}.", address.ip())),
         Ok(Ok(None) | Err(_)) | Err(_) => Finding::broken(
             SUBJECT,
-            format!("*.{domain} is not found: nobody could open a session."),
-            format!("add a wildcard record for *.{domain} to its DNS zone, or set another APPS_DOMAIN"),
+            format!("{shown} is not found: nobody could open a session."),
+            format!(
+                "add a record for {shown} to its DNS zone, or set another APPS_DOMAIN; where there can be no wildcard \
+                 record, APPS_ROUTING=host has all sessions below one name"
+            ),
         ),
     }
 }

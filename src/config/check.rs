@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::{Config, ConfigError, Http, layers::Variables};
+use super::{AppsRouting, Config, ConfigError, Http, layers::Variables};
 use crate::domain::names;
 
 impl Config {
@@ -70,6 +70,10 @@ impl Http {
             _ => {}
         }
         if let Err(message) = apps_domain(&self.apps_domain) {
+            wrong.push(ConfigError::new("APPS_DOMAIN", message));
+        } else if self.apps_routing == AppsRouting::Host && self.apps_domain.split(':').next() == url.host_str() {
+            // Cookies know no ports: what runs in a session would be a page of the dashboard's.
+            let message = "with APPS_ROUTING=host it has to be another name than the dashboard's, such as apps.example";
             wrong.push(ConfigError::new("APPS_DOMAIN", message));
         }
         if self.api_port != 0 && self.api_port == self.management_port {

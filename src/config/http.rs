@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use crate::domain::origins::{Hosts, Routing};
+
 /// How the server is reached.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Http {
@@ -18,6 +20,9 @@ pub struct Http {
     /// Domain below which every session has an origin of its own; with a port where it is not the public URL's.
     #[arg(long, env = "APPS_DOMAIN", default_value = "localhost")]
     pub apps_domain: String,
+    /// How addresses tell sessions apart: by names below `APPS_DOMAIN`, or by paths below it where there is no wildcard name.
+    #[arg(long, env = "APPS_ROUTING", value_enum, default_value_t = AppsRouting::Subdomain)]
+    pub apps_routing: AppsRouting,
     /// Origins that may call the API from another page, separated by commas. Empty: only our own.
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
@@ -44,7 +49,26 @@ pub struct Http {
     pub tls_key_file: Option<std::path::PathBuf>,
 }
 
+/// How addresses tell sessions apart.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppsRouting {
+    /// `{id}.{APPS_DOMAIN}`: each session has an origin of its own.
+    Subdomain,
+    /// `{APPS_DOMAIN}/s/{id}/`: apps share an origin, and can do to each other what pages of one site can.
+    Host,
+}
+
 impl Http {
+    /// The names under which people reach the server and the apps.
+    #[must_use]
+    pub fn hosts(&self) -> Hosts {
+        let routing = match self.apps_routing {
+            AppsRouting::Subdomain => Routing::Subdomain,
+            AppsRouting::Host => Routing::Host,
+        };
+        Hosts::new(&self.public_url(), &self.apps_authority(), routing)
+    }
+
     /// The address that people type.
     #[must_use]
     pub fn public_url(&self) -> url::Url {

@@ -24,7 +24,7 @@ pub use client::client_folder;
 pub use database::{Database, SslMode};
 pub use engine::{Engine, EngineKind};
 pub use folders::Folders;
-pub use http::Http;
+pub use http::{AppsRouting, Http};
 pub use jobs::Jobs;
 pub use layers::{Layers, Origin, Variables, environment};
 pub use logs::{LogFormat, Logs};

@@ -254,6 +254,10 @@ pub struct Webapp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^/"))]
     pub health_check: Option<String>,
+    /// Whether it serves below `$(session.basePath)` itself where sessions share a name (`APPS_ROUTING=host`): then paths
+    /// come as browsers ask for them. Otherwise the prefix is taken off, which suits programs whose links are relative.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_prefix: bool,
 }
 
 fn web_port() -> u16 {

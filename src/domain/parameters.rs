@@ -73,9 +73,20 @@ fn unknown(known: &Map<String, Value>) -> String {
     }
 }
 
+/// What a program can be told of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// `$(session.name)`.
+    pub session: &'a str,
+    /// `$(session.user)`.
+    pub user: &'a str,
+    /// `$(session.basePath)`: the path below which browsers reach it, with slashes around; mostly `/`.
+    pub base_path: &'a str,
+}
+
 /// Puts values where `$(parameters.NAME)` stands. No shell ever sees the text: a value stays within its argument.
 #[must_use]
-pub fn expand(text_: &str, values: &BTreeMap<String, Value>, session: &str, user: &str) -> String {
+pub fn expand(text_: &str, values: &BTreeMap<String, Value>, told: &Told<'_>) -> String {
     let mut out = String::with_capacity(text_.len());
     let mut rest = text_;
     while let Some(start) = rest.find("$(") {
@@ -83,8 +94,9 @@ pub fn expand(text_: &str, values: &BTreeMap<String, Value>, session: &str, user
         let name = &rest[start + 2..start + end];
         out.push_str(&rest[..start]);
         match (name, name.strip_prefix("parameters.")) {
-            ("session.name", _) => out.push_str(session),
-            ("session.user", _) => out.push_str(user),
+            ("session.name", _) => out.push_str(told.session),
+            ("session.user", _) => out.push_str(told.user),
+            ("session.basePath", _) => out.push_str(told.base_path),
             (_, Some(name)) => out.push_str(&values.get(name).map(text).unwrap_or_default()),
             (_, None) => out.push_str(&rest[start..=start + end]),
         }
@@ -143,8 +155,12 @@ mod tests {
 
     #[test]
     fn a_value_stays_within_its_argument_and_is_not_expanded_again() {
+        let told = Told { session: "s", user: "u", base_path: "/s/s/" };
         let all = values(json!({ "url": "$(parameters.zoom); rm -rf /", "zoom": 3 }));
-        assert_eq!(expand("--url=$(parameters.url)", &all, "s", "u"), "--url=$(parameters.zoom); rm -rf /");
-        assert_eq!(expand("$(session.name)/$(session.user) $(other) $(", &all, "s", "u"), "s/u $(other) $(");
+        assert_eq!(expand("--url=$(parameters.url)", &all, &told), "--url=$(parameters.zoom); rm -rf /");
+        assert_eq!(
+            expand("$(session.name)/$(session.user) $(session.basePath) $(other) $(", &all, &told),
+            "s/u /s/s/ $(other) $("
+        );
     }
 }

@@ -62,6 +62,19 @@ pub fn health_path(spec: &TemplateSpec) -> &str {
     web.and_then(|web| web.health_check.as_deref()).unwrap_or_else(|| start_path(spec))
 }
 
+/// What the program is asked for where its own `path` is meant and browsers reach it below `base_path`.
+#[must_use]
+pub fn asked_path(spec: &TemplateSpec, base_path: &str, path: &str) -> String {
+    let prefix = if keeps_prefix(spec) { base_path.trim_end_matches('/') } else { "" };
+    format!("{prefix}{path}")
+}
+
+/// Whether the program serves below its base path itself.
+#[must_use]
+pub fn keeps_prefix(spec: &TemplateSpec) -> bool {
+    spec.webapp.as_ref().is_some_and(|web| web.enabled && web.keep_prefix)
+}
+
 /// Whether the program may do what `capability` names.
 #[must_use]
 pub fn can(spec: &TemplateSpec, capability: &str) -> bool {

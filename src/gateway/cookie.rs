@@ -19,7 +19,8 @@ const MAC_BYTES: usize = 32;
 
 /// Names of cookies, lower case, that belong to the platform wherever they begin so: they never reach an app, and an
 /// app cannot set them.
-const OURS: [&[u8]; 4] = [b"__host-app", b"streamspace", b"__host-streamspace", b"__secure-streamspace"];
+const OURS: [&[u8]; 5] =
+    [b"__host-app", b"__secure-app", b"streamspace", b"__host-streamspace", b"__secure-streamspace"];
 
 /// How the cookie is written, which depends on how browsers reach the apps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum Style {
     /// Over https, and on `*.localhost`, which browsers trust as much: framed by the dashboard, each frame's place
     /// with a cookie of its own.
     Partitioned,
+    /// The same where all apps have one name: each session's cookie is for the paths below its own.
+    Shared,
     /// Over plain http beyond this machine, where browsers refuse the other: kept within the same site.
     Plain,
 }
@@ -37,18 +40,26 @@ impl Style {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Partitioned => "__Host-app",
+            Self::Shared => "__Secure-app",
             Self::Plain => "streamspace_app",
         }
     }
 
-    /// The value of `Set-Cookie` that hands `value` to the browser until it closes.
+    /// The value of `Set-Cookie` that hands `value` to the browser until it closes, for the paths below `prefix`.
     #[must_use]
-    pub fn set(self, value: &str) -> String {
+    pub fn set(self, value: &str, prefix: &str) -> String {
         let name = self.name();
         match self {
-            Self::Partitioned => format!("{name}={value}; Path=/; HttpOnly; Secure; SameSite=None; Partitioned"),
-            Self::Plain => format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax"),
+            Self::Partitioned | Self::Shared => {
+                format!("{name}={value}; Path={prefix}/; HttpOnly; Secure; SameSite=None; Partitioned")
+            }
+            Self::Plain => format!("{name}={value}; Path={prefix}/; HttpOnly; SameSite=Lax"),
         }
+    }
+
+    /// Whether browsers keep cookies in a frame of the dashboard's.
+    const fn framed(self) -> bool {
+        matches!(self, Self::Partitioned | Self::Shared)
     }
 
     /// The cookie's value in a `Cookie` header.
@@ -114,26 +125,42 @@ const FRAMED: &[u8] = b"; Secure; SameSite=None; Partitioned";
 /// A `Set-Cookie` of an app as the browser may have it: without `Domain`, so that it stays on the session's own
 /// origin, and, where `style` lets apps be framed, such that it is kept in a frame. `None`: the cookie bears the
 /// platform's name and is dropped.
+///
+/// `prefix`: the path below which browsers reach the app; its cookies are for nobody else.
 #[must_use]
-pub fn from_app(header: &http::HeaderValue, style: Style) -> Option<HeaderValue> {
+pub fn from_app(header: &http::HeaderValue, style: Style, prefix: &str) -> Option<HeaderValue> {
     let bytes = header.as_bytes();
     if is_ours(bytes) {
         return None;
     }
     let replaced: &[&[u8]] = match style {
-        Style::Partitioned => &[b"domain", b"secure", b"samesite", b"partitioned"],
+        Style::Partitioned | Style::Shared => &[b"domain", b"secure", b"samesite", b"partitioned"],
         Style::Plain => &[b"domain"],
     };
     let mut parts = bytes.split(|byte| *byte == b';');
     let mut kept = parts.next().unwrap_or_default().to_vec();
     for part in parts.filter(|part| !is_one_of(part, replaced)) {
         kept.push(b';');
-        kept.extend_from_slice(part);
+        match path(part).filter(|path| !is_below(path, prefix.as_bytes())) {
+            Some(path) => kept.extend_from_slice(&[b" Path=", prefix.as_bytes(), path].concat()),
+            None => kept.extend_from_slice(part),
+        }
     }
-    if style == Style::Partitioned {
+    if style.framed() {
         kept.extend_from_slice(FRAMED);
     }
     HeaderValue::from_bytes(&kept).ok()
+}
+
+/// The value of an attribute `Path` of `Set-Cookie`.
+fn path(attribute: &[u8]) -> Option<&[u8]> {
+    let at = attribute.iter().position(|byte| *byte == b'=').filter(|_| is_one_of(attribute, &[b"path"]))?;
+    Some(attribute[at + 1..].trim_ascii())
+}
+
+/// Whether browsers keep to `prefix` for a path.
+fn is_below(path: &[u8], prefix: &[u8]) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest[0] == b'/')
 }
 
 /// Whether an attribute of `Set-Cookie` has one of these names, with a value or without.
@@ -159,7 +186,7 @@ mod tests {
     }
 
     fn gets(cookie: &'static str, style: Style) -> Option<String> {
-        from_app(&http::HeaderValue::from_static(cookie), style).map(|value| value.to_str().unwrap().to_owned())
+        from_app(&http::HeaderValue::from_static(cookie), style, "").map(|value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -212,6 +239,24 @@ mod tests {
         let all = "_xsrf=1; secure; Partitioned; Max-Age=0; SameSite=None; Domain=a.test";
         assert_eq!(gets(all, Style::Partitioned), framed("; Max-Age=0"));
         assert_eq!(gets("__Host-app=x", Style::Partitioned), None);
+    }
+
+    #[test]
+    fn below_one_name_a_cookie_is_for_the_paths_of_its_own_session() {
+        assert_eq!(
+            Style::Shared.set("v", "/s/a"),
+            "__Secure-app=v; Path=/s/a/; HttpOnly; Secure; SameSite=None; Partitioned"
+        );
+        let gets = |cookie: &'static str| {
+            let kept = from_app(&http::HeaderValue::from_static(cookie), Style::Plain, "/s/a")?;
+            Some(kept.to_str().unwrap().to_owned())
+        };
+        assert_eq!(gets("x=1; Path=/"), Some("x=1; Path=/s/a/".into()));
+        assert_eq!(gets("x=1; path=/lab; HttpOnly"), Some("x=1; Path=/s/a/lab; HttpOnly".into()));
+        assert_eq!(gets("x=1; Path=/s/ab"), Some("x=1; Path=/s/a/s/ab".into()));
+        assert_eq!(gets("x=1; Path=/s/a/lab"), Some("x=1; Path=/s/a/lab".into()));
+        assert_eq!(gets("x=1"), Some("x=1".into()));
+        assert_eq!(gets("__Secure-app=x"), None);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpResponse,
-    dev::RequestHead,
     http::{
         Method, StatusCode,
         header::{self, HeaderValue},
@@ -10,7 +9,7 @@ use actix_web::{
 };
 
 use super::{
-    Gateway, cookie,
+    Asked, Gateway, cookie,
     gate::{self, Admitted},
     pages::{self, State},
     route::Target,
@@ -36,12 +35,11 @@ pub const NO_WAY_IN: &str = "Sessions are opened from StreamSpace, by those who 
 /// Where the database does not answer.
 pub async fn answer(
     gateway: &Gateway,
-    place: &Place,
-    head: &RequestHead,
+    asked: &Asked<'_>,
     target: impl AsyncFnOnce(&Admitted) -> Result<Target, Error>,
 ) -> Result<HttpResponse, Error> {
-    let name = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    if head.method != Method::GET {
+    let name = asked.path.strip_prefix(PREFIX).unwrap_or_default();
+    if asked.head.method != Method::GET {
         return Ok(pages::problem(
             gateway,
             StatusCode::METHOD_NOT_ALLOWED,
@@ -51,8 +49,8 @@ pub async fn answer(
         ));
     }
     match name {
-        "enter" => enter(gateway, place, head).await,
-        "state" => state(gateway, place, head, target).await,
+        "enter" => enter(gateway, asked).await,
+        "state" => state(gateway, asked, target).await,
         _ => Ok(pages::asset(gateway, name).unwrap_or_else(|| not_found(gateway))),
     }
 }
@@ -62,7 +60,8 @@ fn not_found(gateway: &Gateway) -> HttpResponse {
 }
 
 /// Takes a ticket for a cookie, and leads on to a clean address.
-async fn enter(gateway: &Gateway, place: &Place, head: &RequestHead) -> Result<HttpResponse, Error> {
+async fn enter(gateway: &Gateway, asked: &Asked<'_>) -> Result<HttpResponse, Error> {
+    let Asked { place, prefix, head, .. } = *asked;
     let query: Vec<(String, String)> =
         url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -79,14 +78,14 @@ async fn enter(gateway: &Gateway, place: &Place, head: &RequestHead) -> Result<H
         None => None,
     };
     let (Some(link), Some(session)) = (link, session) else {
-        return Ok(pages::entrance(gateway, &place.session, USED_UP));
+        return Ok(pages::entrance(gateway, asked, USED_UP));
     };
     let to = match value("to").filter(|to| is_local(to)) {
         Some(to) => to.to_owned(),
         None => start_path(gateway, place, &session.spec.template).await?,
     };
-    let mut response = pages::redirect(gateway, &to);
-    let cookie = gateway.0.style.set(&cookie::seal(&app.auth.secrets, link.connection.id));
+    let mut response = pages::redirect(gateway, &format!("{prefix}{to}"));
+    let cookie = gateway.0.style.set(&cookie::seal(&app.auth.secrets, link.connection.id), prefix);
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -111,11 +110,10 @@ fn is_local(path: &str) -> bool {
 /// How the session stands, for the start page.
 async fn state(
     gateway: &Gateway,
-    place: &Place,
-    head: &RequestHead,
+    asked: &Asked<'_>,
     target: impl AsyncFnOnce(&Admitted) -> Result<Target, Error>,
 ) -> Result<HttpResponse, Error> {
-    let Some(admitted) = gate::admit(gateway, place, head).await? else {
+    let Some(admitted) = gate::admit(gateway, asked.place, asked.head).await? else {
         return Ok(pages::problem(gateway, StatusCode::FORBIDDEN, "no-way-in", "No way in", NO_WAY_IN));
     };
     gateway.presence().beat(&admitted.link, gateway.app().clock.now());

@@ -14,15 +14,22 @@ use actix_web::{
 };
 
 use super::{
-    Gateway, enter,
+    Asked, Gateway, enter,
     gate::{self, Admitted, Source},
+    headers::Below,
     http::{self, ForwardError},
     pages::{self, State},
-    route::{Route, Routes, Target, Web},
+    route::{Route, Routes, Target},
     tunnel,
     upstream::AwayError,
 };
-use crate::{Error, domain::origins::Place, engine::EngineError, services::presence::Cause, telemetry::task};
+use crate::{
+    Error,
+    domain::origins::{Address, Place},
+    engine::EngineError,
+    services::presence::Cause,
+    telemetry::task,
+};
 
 /// How often a worker closes what nobody needs.
 const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(15);
@@ -76,14 +83,15 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let host = host(request.head());
-        let Some(place) = host.and_then(|host| self.worker.gateway.hosts().place(host)) else {
+        let hosts = self.worker.gateway.hosts();
+        let Some(address) = host.and_then(|host| hosts.find(host, request.head().uri.path())) else {
             let answer = self.next.call(request);
             return Box::pin(async move { answer.await.map(ServiceResponse::map_into_left_body) });
         };
         let worker = Rc::clone(&self.worker);
         Box::pin(async move {
             let (request, payload) = request.into_parts();
-            let response = worker.answer(&place, request.head(), payload).await;
+            let response = worker.answer(&address, request.head(), payload).await;
             Ok(ServiceResponse::new(request, response.map_into_right_body()))
         })
     }
@@ -106,8 +114,10 @@ struct Worker {
 
 impl Worker {
     /// Answers a request for an app, whatever happens.
-    async fn answer(&self, place: &Place, head: &RequestHead, payload: Payload) -> HttpResponse<BoxBody> {
+    async fn answer(&self, address: &Address, head: &RequestHead, payload: Payload) -> HttpResponse<BoxBody> {
         let gateway = &self.gateway;
+        let (prefix, path) = head.uri.path().split_at(address.prefix);
+        let asked = Asked { place: &address.place, prefix, path, head };
         gateway.count_request();
         let tunnel = tunnel::asked(head);
         if head.uri.authority().is_some() || matches!(head.method, Method::CONNECT | Method::TRACE) {
@@ -119,56 +129,42 @@ impl Worker {
             let detail = "only pages of this session may do that";
             return pages::problem(gateway, StatusCode::FORBIDDEN, "cross-origin", "From another site", detail);
         }
-        let answered = if head.uri.path().starts_with(enter::PREFIX) {
-            let target = async |admitted: &Admitted| Ok(self.route(place, admitted).await?.target.clone());
-            enter::answer(gateway, place, head, target).await
+        let answered = if path.is_empty() {
+            // What the app names relative to its root would lie beside it.
+            Ok(pages::redirect(gateway, &format!("{prefix}/")))
+        } else if path.starts_with(enter::PREFIX) {
+            let target = async |admitted: &Admitted| Ok(self.route(asked.place, admitted).await?.target.clone());
+            enter::answer(gateway, &asked, target).await
         } else {
-            self.app(place, head, payload, tunnel).await
+            self.app(&asked, payload, tunnel).await
         };
         answered.unwrap_or_else(|error| unavailable(gateway, &error))
     }
 
     /// Answers a request that only an app can answer.
-    async fn app(
-        &self,
-        place: &Place,
-        head: &RequestHead,
-        payload: Payload,
-        tunnel: bool,
-    ) -> Result<HttpResponse, Error> {
-        let gateway = &self.gateway;
+    async fn app(&self, asked: &Asked<'_>, payload: Payload, tunnel: bool) -> Result<HttpResponse, Error> {
+        let (gateway, Asked { place, head, prefix, .. }) = (&self.gateway, *asked);
         let Some(admitted) = gate::admit(gateway, place, head).await? else {
-            return Ok(no_way_in(gateway, place, head));
+            return Ok(no_way_in(gateway, asked));
         };
         let route = self.route(place, &admitted).await?;
         gateway.presence().beat(&admitted.link, gateway.app().clock.now());
         let web = match &route.target {
             Target::Web(web) => web,
-            Target::Away => return Ok(away(gateway, head, &State::of(gateway, &admitted.session))),
+            Target::Away => return Ok(away(gateway, asked, &State::of(gateway, &admitted.session))),
             Target::Viewer => return Ok(pages::redirect(gateway, &gateway.session_page(&admitted.session))),
             Target::NoSuchPort => return Ok(no_such_port(gateway)),
         };
+        let below = Below { prefix, kept: route.keeps_prefix(), host: host(head).unwrap_or_default() };
         let answer = if tunnel {
-            tunnel::open(gateway, &route, web, &admitted.link, head, payload).await
+            tunnel::open(gateway, &route, web, &admitted.link, head, &below, payload).await
         } else {
-            self.plain(&route, web, &admitted, head, payload).await
+            if !route.ignores(asked.path) {
+                gateway.note(&route.used(), Cause::Request);
+            }
+            http::forward(gateway, &web.pool, &admitted.link, head, &below, payload).await
         };
-        Ok(answer.unwrap_or_else(|error| failed(gateway, head, &admitted, &error)))
-    }
-
-    /// Passes an ordinary request on.
-    async fn plain(
-        &self,
-        route: &Route,
-        web: &Web,
-        admitted: &Admitted,
-        head: &RequestHead,
-        payload: Payload,
-    ) -> Result<HttpResponse, ForwardError> {
-        if !route.ignores(head.uri.path()) {
-            self.gateway.note(&route.used(), Cause::Request);
-        }
-        http::forward(&self.gateway, &web.pool, &admitted.link, head, payload).await
+        Ok(answer.unwrap_or_else(|error| failed(gateway, asked, &admitted, &error)))
     }
 
     async fn route(&self, place: &Place, admitted: &Admitted) -> Result<Rc<Route>, Error> {
@@ -177,9 +173,9 @@ impl Worker {
     }
 }
 
-fn no_way_in(gateway: &Gateway, place: &Place, head: &RequestHead) -> HttpResponse {
-    if gate::wants_page(head) {
-        return pages::entrance(gateway, &place.session, enter::NO_WAY_IN);
+fn no_way_in(gateway: &Gateway, asked: &Asked<'_>) -> HttpResponse {
+    if gate::wants_page(asked.head) {
+        return pages::entrance(gateway, asked, enter::NO_WAY_IN);
     }
     pages::problem(gateway, StatusCode::FORBIDDEN, "no-way-in", "No way in", enter::NO_WAY_IN)
 }
@@ -189,22 +185,22 @@ fn no_such_port(gateway: &Gateway) -> HttpResponse {
 }
 
 /// Says why the app cannot be asked at the moment.
-fn away(gateway: &Gateway, head: &RequestHead, state: &State) -> HttpResponse {
-    if gate::wants_page(head) {
-        return pages::waiting(gateway, state);
+fn away(gateway: &Gateway, asked: &Asked<'_>, state: &State) -> HttpResponse {
+    if gate::wants_page(asked.head) {
+        return pages::waiting(gateway, asked, state);
     }
     let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, "session-not-running");
     pages::problem(gateway, status, code, "The session does not answer", &state.summary())
 }
 
 /// Says why the app was asked and did not answer.
-fn failed(gateway: &Gateway, head: &RequestHead, admitted: &Admitted, error: &ForwardError) -> HttpResponse {
+fn failed(gateway: &Gateway, asked: &Asked<'_>, admitted: &Admitted, error: &ForwardError) -> HttpResponse {
     let session = admitted.session.metadata.name.as_deref().unwrap_or_default();
     tracing::debug!(session.id = session, error = %error, "an app did not answer");
     match error {
         ForwardError::Away(AwayError::Engine(EngineError::NoSuchPort { .. })) => no_such_port(gateway),
         ForwardError::Away(AwayError::Engine(_) | AwayError::Dial) => {
-            away(gateway, head, &State::silent(&admitted.session))
+            away(gateway, asked, &State::silent(&admitted.session))
         }
         ForwardError::Away(AwayError::Full) => {
             let status = StatusCode::SERVICE_UNAVAILABLE;

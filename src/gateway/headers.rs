@@ -48,7 +48,7 @@ impl Ours {
 
     /// The headers that the app gets for `head`.
     ///
-    /// `client`: whose request it is. `tunnel`: the request asks for a WebSocket, and so does ours. `passes`: whether
+    /// `client`: whose request it is. `below`: where browsers reach the app. `tunnel`: the request asks for a WebSocket, and so does ours. `passes`: whether
     /// an `Authorization` is the app's own business.
     ///
     /// # Errors
@@ -57,6 +57,7 @@ impl Ours {
         &self,
         head: &RequestHead,
         client: Option<IpAddr>,
+        below: &Below<'_>,
         tunnel: bool,
         passes: impl Fn(&HeaderValue) -> bool,
     ) -> Result<http::HeaderMap, BadHeader> {
@@ -78,6 +79,11 @@ impl Ours {
         }
         framing(head, &mut headers);
         self.forwarded(head, client, &mut headers);
+        if !below.prefix.is_empty() {
+            let prefix =
+                http::HeaderValue::from_str(below.prefix).map_err(|_| BadHeader("x-forwarded-prefix".into()))?;
+            headers.insert(http::HeaderName::from_static("x-forwarded-prefix"), prefix);
+        }
         if tunnel {
             headers.insert(header::CONNECTION, http::HeaderValue::from_static("Upgrade"));
             headers.insert(header::UPGRADE, http::HeaderValue::from_static("websocket"));
@@ -101,11 +107,18 @@ impl Ours {
     /// Puts the headers that a browser may have of an app's answer into `answer`.
     ///
     /// `status`: of the answer; 304 keeps the length of what it does not carry.
-    pub fn answer_of_app(&self, status: http::StatusCode, headers: &http::HeaderMap, answer: &mut HeaderMap) {
+    pub fn answer_of_app(
+        &self,
+        status: http::StatusCode,
+        headers: &http::HeaderMap,
+        below: &Below<'_>,
+        answer: &mut HeaderMap,
+    ) {
         let hops = Hops::named(headers.get_all(header::CONNECTION).iter().map(http::HeaderValue::as_bytes));
         for (name, value) in headers {
             let kept = match name.as_str() {
-                "set-cookie" => cookie::from_app(value, self.style),
+                "set-cookie" => cookie::from_app(value, self.style, below.prefix),
+                "location" | "content-location" if below.is_taken_off() => below.lead(value),
                 "content-security-policy" => without_frame_ancestors(value),
                 "content-length" if status != http::StatusCode::NOT_MODIFIED => None,
                 word if is_hop(word) || is_not_an_apps(word) || hops.names(word) => None,
@@ -116,6 +129,52 @@ impl Ours {
             }
         }
         answer.append(HeaderName::from_static("content-security-policy"), self.frame_ancestors.clone());
+    }
+}
+
+/// Below which path browsers reach an app.
+#[derive(Clone, Copy, Debug)]
+pub struct Below<'a> {
+    /// Empty where the app has a name of its own; otherwise without a slash at its end.
+    pub prefix: &'a str,
+    /// Whether the app is asked with the prefix, and answers with it.
+    pub kept: bool,
+    /// The host that browsers name.
+    pub host: &'a str,
+}
+
+impl Below<'_> {
+    /// Whether the app knows nothing of the prefix.
+    const fn is_taken_off(&self) -> bool {
+        !self.prefix.is_empty() && !self.kept
+    }
+
+    /// What the app is asked for where browsers ask for `target`.
+    #[must_use]
+    pub fn asked<'b>(&self, target: &'b str) -> &'b str {
+        if self.is_taken_off() { self.inner(target) } else { target }
+    }
+
+    /// The part of a path behind the prefix.
+    #[must_use]
+    pub fn inner<'b>(&self, path: &'b str) -> &'b str {
+        path.strip_prefix(self.prefix).unwrap_or(path)
+    }
+
+    /// Where an address that the app names as its own is for browsers.
+    fn lead(&self, value: &http::HeaderValue) -> Option<HeaderValue> {
+        let text = value.to_str().ok()?;
+        let own = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"))
+            .or_else(|| text.strip_prefix("//"))
+            .and_then(|rest| rest.strip_prefix(self.host))
+            .filter(|path| path.starts_with('/'));
+        let path = own.or_else(|| Some(text).filter(|text| text.starts_with('/') && !text.starts_with("//")));
+        match path {
+            Some(path) => HeaderValue::from_str(&format!("{}{path}", self.prefix)).ok(),
+            None => HeaderValue::from_str(text).ok(),
+        }
     }
 }
 
@@ -220,6 +279,9 @@ mod tests {
         Ours::new("https", "https://platform.test", Style::Plain)
     }
 
+    /// Of an app with a name of its own.
+    const ALONE: Below<'_> = Below { prefix: "", kept: false, host: "a.apps.platform.test" };
+
     fn to_app(headers: &[(&str, &str)]) -> http::HeaderMap {
         let mut request = TestRequest::get().insert_header(("host", "a.apps.platform.test"));
         for header in headers {
@@ -227,7 +289,7 @@ mod tests {
         }
         let request = request.to_srv_request();
         let client = Some(IpAddr::from([203, 0, 113, 7]));
-        ours().to_app(request.head(), client, false, |value| value != "Bearer ours").unwrap()
+        ours().to_app(request.head(), client, &ALONE, false, |value| value != "Bearer ours").unwrap()
     }
 
     fn from_app(headers: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -236,7 +298,7 @@ mod tests {
             map.append(http::HeaderName::from_static(name), http::HeaderValue::from_static(value));
         }
         let mut answer = HeaderMap::new();
-        ours().answer_of_app(http::StatusCode::OK, &map, &mut answer);
+        ours().answer_of_app(http::StatusCode::OK, &map, &ALONE, &mut answer);
         answer
     }
 
@@ -288,12 +350,38 @@ mod tests {
     #[test]
     fn a_tunnel_asks_the_app_for_a_websocket_and_nothing_else_does() {
         let request = TestRequest::get().insert_header(("connection", "x-a, Upgrade")).to_srv_request();
-        let headers = ours().to_app(request.head(), None, true, |_| true).unwrap();
+        let headers = ours().to_app(request.head(), None, &ALONE, true, |_| true).unwrap();
         assert_eq!(
             (headers["connection"].as_bytes(), headers["upgrade"].as_bytes()),
             (&b"Upgrade"[..], &b"websocket"[..])
         );
         assert!(!to_app(&[("connection", "Upgrade"), ("upgrade", "websocket")]).contains_key("upgrade"));
+    }
+
+    #[test]
+    fn below_one_name_an_app_is_asked_without_its_prefix_learns_it_and_is_led_by_it() {
+        let below = Below { prefix: "/s/a", kept: false, host: "apps.test" };
+        assert_eq!((below.asked("/s/a/x?y=/s/a"), below.inner("/s/a/x")), ("/x?y=/s/a", "/x"));
+        let request = TestRequest::get().insert_header(("x-forwarded-prefix", "/evil")).to_srv_request();
+        let headers = ours().to_app(request.head(), None, &below, false, |_| true).unwrap();
+        assert_eq!(headers.get_all("x-forwarded-prefix").iter().collect::<Vec<_>>(), ["/s/a"]);
+        let lead = |to: &'static str| below.lead(&http::HeaderValue::from_static(to)).unwrap();
+        for (said, led) in [
+            ("/lab", "/s/a/lab"),
+            ("https://apps.test/lab", "/s/a/lab"),
+            ("//apps.test/", "/s/a/"),
+            ("next", "next"),
+            ("https://apps.test.evil/lab", "https://apps.test.evil/lab"),
+            ("//elsewhere.test/", "//elsewhere.test/"),
+        ] {
+            assert_eq!(lead(said), led, "{said}");
+        }
+        let kept = Below { kept: true, ..below };
+        assert_eq!(kept.asked("/s/a/x"), "/s/a/x");
+        let mut answer = HeaderMap::new();
+        let said = http::HeaderMap::from_iter([(header::LOCATION, http::HeaderValue::from_static("/s/a/lab"))]);
+        ours().answer_of_app(http::StatusCode::FOUND, &said, &kept, &mut answer);
+        assert_eq!(answer.get("location").unwrap(), "/s/a/lab");
     }
 
     #[test]

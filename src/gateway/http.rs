@@ -21,6 +21,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{
     Gateway,
+    headers::Below,
     upstream::{AwayError, Outgoing, Pool, Upstream},
 };
 use crate::services::{
@@ -49,6 +50,7 @@ pub enum ForwardError {
 pub fn request(
     gateway: &Gateway,
     head: &RequestHead,
+    below: &Below<'_>,
     tunnel: bool,
     body: Outgoing,
 ) -> Result<hyper::Request<Outgoing>, ForwardError> {
@@ -56,11 +58,11 @@ pub fn request(
     let mut request = hyper::Request::new(body);
     *request.headers_mut() = gateway
         .ours()
-        .to_app(head, gateway.client(head), tunnel, Gateway::is_apps_own)
+        .to_app(head, gateway.client(head), below, tunnel, Gateway::is_apps_own)
         .map_err(|error| wrong(&error))?;
     *request.method_mut() = http::Method::from_bytes(head.method.as_str().as_bytes()).map_err(|error| wrong(&error))?;
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    *request.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| wrong(&error))?;
+    *request.uri_mut() = below.asked(target).parse().map_err(|error: http::uri::InvalidUri| wrong(&error))?;
     Ok(request)
 }
 
@@ -73,17 +75,18 @@ pub async fn forward(
     pool: &Rc<Pool>,
     link: &Arc<Link>,
     head: &RequestHead,
+    below: &Below<'_>,
     payload: Payload,
 ) -> Result<HttpResponse, ForwardError> {
     let repeatable =
         matches!(payload, Payload::None) && matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let first = request(gateway, head, false, Outgoing::new(payload))?;
-    let again = || if repeatable { request(gateway, head, false, Outgoing::none()).ok() } else { None };
+    let first = request(gateway, head, below, false, Outgoing::new(payload))?;
+    let again = || if repeatable { request(gateway, head, below, false, Outgoing::none()).ok() } else { None };
     let (upstream, answer) = pool.send(gateway.app(), first, again).await?;
     if answer.status().is_informational() {
         return Err(ForwardError::Answer("a change of protocol"));
     }
-    Ok(respond(gateway, pool, link, head, upstream, answer))
+    Ok(respond(gateway, pool, link, head, below, (upstream, answer)))
 }
 
 /// The answer that the browser gets.
@@ -92,8 +95,8 @@ pub fn respond(
     pool: &Rc<Pool>,
     link: &Arc<Link>,
     head: &RequestHead,
-    upstream: Upstream,
-    answer: hyper::Response<Incoming>,
+    below: &Below<'_>,
+    (upstream, answer): (Upstream, hyper::Response<Incoming>),
 ) -> HttpResponse {
     let (parts, incoming) = answer.into_parts();
     let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -108,7 +111,7 @@ pub fn respond(
         BoxBody::new(AppBody { incoming, upstream, pool, size, gateway, open, cut: None, broken: None })
     };
     let mut response = HttpResponse::with_body(status, body);
-    gateway.ours().answer_of_app(parts.status, &parts.headers, response.headers_mut());
+    gateway.ours().answer_of_app(parts.status, &parts.headers, below, response.headers_mut());
     if head.version < Version::HTTP_11 && size == BodySize::Stream {
         // Chunks are unknown there: the end of the connection is the end of the body.
         response.head_mut().no_chunking(true);

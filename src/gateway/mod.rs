@@ -36,7 +36,7 @@ use self::{cookie::Style, headers::Ours};
 use crate::{
     App,
     crd::Session,
-    domain::origins::Hosts,
+    domain::origins::{Hosts, Place, Routing},
     services::{
         activity::Usages,
         presence::{Cause, Presence, Use},
@@ -60,6 +60,17 @@ impl std::fmt::Debug for Wiring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Wiring").field("app", &self.app).finish_non_exhaustive()
     }
+}
+
+/// A request for an app.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    place: &'a Place,
+    /// Below which path the app is reached, without a slash at its end; empty where it has a name of its own.
+    prefix: &'a str,
+    /// What follows of the path.
+    path: &'a str,
+    head: &'a RequestHead,
 }
 
 /// A cheap handle to the gateway.
@@ -88,9 +99,13 @@ impl Gateway {
     #[must_use]
     pub fn new(wiring: Wiring) -> Self {
         let http = &wiring.app.config.http;
-        let hosts = Hosts::new(&http.public_url(), &http.apps_authority());
+        let hosts = http.hosts();
         describe();
-        let style = if hosts.is_trustworthy() { Style::Partitioned } else { Style::Plain };
+        let style = match (hosts.is_trustworthy(), hosts.routing()) {
+            (true, Routing::Subdomain) => Style::Partitioned,
+            (true, Routing::Host) => Style::Shared,
+            (false, _) => Style::Plain,
+        };
         Self(Arc::new(Parts {
             ours: Ours::new(hosts.scheme(), hosts.dashboard(), style),
             style,

@@ -11,7 +11,7 @@ use actix_web::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::Gateway;
+use super::{Asked, Gateway, enter::PREFIX};
 use crate::{
     crd::{Phase, Session},
     domain::conditions,
@@ -133,7 +133,7 @@ fn steps(session: &Session) -> Vec<Step> {
 }
 
 /// The page about a session that cannot be used at the moment; it keeps itself fresh.
-pub fn waiting(gateway: &Gateway, state: &State) -> HttpResponse {
+pub(super) fn waiting(gateway: &Gateway, asked: &Asked<'_>, state: &State) -> HttpResponse {
     let mut body = String::new();
     for step in &state.steps {
         let class = if step.done { "done" } else { "open" };
@@ -143,40 +143,49 @@ pub fn waiting(gateway: &Gateway, state: &State) -> HttpResponse {
     let steps = format!("<ol id=steps>{body}</ol>");
     let mut builder = HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE);
     builder.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
-    page(gateway, &mut builder, &state.title, &state.text, &steps, state.action.as_ref(), !state.settled)
+    let body = Body { title: &state.title, text: &state.text, more: &steps, action: state.action.as_ref() };
+    page(gateway, asked, &mut builder, &body, !state.settled)
 }
 
 /// The page for a browser that has no way in yet, or lost it: one button that leads through the dashboard.
-pub fn entrance(gateway: &Gateway, session: &str, text: &str) -> HttpResponse {
-    let action = Action { label: "Open in StreamSpace", href: gateway.page_of(session) };
-    let mut builder = HttpResponse::Forbidden();
-    page(gateway, &mut builder, "Come in through StreamSpace", text, "", Some(&action), false)
+pub(super) fn entrance(gateway: &Gateway, asked: &Asked<'_>, text: &str) -> HttpResponse {
+    let action = Action { label: "Open in StreamSpace", href: gateway.page_of(&asked.place.session) };
+    let body = Body { title: "Come in through StreamSpace", text, more: "", action: Some(&action) };
+    page(gateway, asked, &mut HttpResponse::Forbidden(), &body, false)
+}
+
+/// What stands on a page.
+struct Body<'a> {
+    title: &'a str,
+    text: &'a str,
+    /// Markup.
+    more: &'a str,
+    action: Option<&'a Action>,
 }
 
 fn page(
     gateway: &Gateway,
+    asked: &Asked<'_>,
     builder: &mut HttpResponseBuilder,
-    title: &str,
-    text: &str,
-    more: &str,
-    action: Option<&Action>,
+    body: &Body<'_>,
     fresh: bool,
 ) -> HttpResponse {
-    let (title, text) = (escape(title), escape(text));
+    let Body { more, action, .. } = *body;
+    let (title, text, ours_at) = (escape(body.title), escape(body.text), format!("{}{PREFIX}", asked.prefix));
     let button = action.map_or_else(String::new, |action| {
         format!("<a id=action class=button target=_top href=\"{}\">{}</a>", escape(&action.href), action.label)
     });
     let (script, refresh) = if fresh {
         (
-            "<script src=/.streamspace/start.js defer></script>",
+            format!("<script src={ours_at}start.js defer></script>"),
             "<noscript><meta http-equiv=refresh content=3></noscript>",
         )
     } else {
-        ("", "")
+        (String::new(), "")
     };
     let html = format!(
         "<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>{title}</title><link rel=stylesheet href=/.streamspace/page.css>{refresh}</head>\
+         <title>{title}</title><link rel=stylesheet href={ours_at}page.css>{refresh}</head>\
          <body><main role=status aria-live=polite><h1 id=title>{title}</h1><p id=text>{text}</p>{more}{button}</main>\
          {script}</body></html>"
     );

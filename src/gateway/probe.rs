@@ -29,7 +29,8 @@ pub async fn ask(gateway: Gateway, session: Arc<Session>) {
     let probe = template.spec.activity.as_ref().and_then(|activity| activity.probe.as_ref());
     let (Some(probe), Some(port)) = (probe, template::main_port(&template.spec)) else { return };
     let id = SessionId(session.metadata.name.clone().unwrap_or_default());
-    match tokio::time::timeout(WITHIN, answer(&gateway, &id, port, probe)).await {
+    let path = template::asked_path(&template.spec, &gateway.hosts().base_path(&id.0, port), &probe.path);
+    match tokio::time::timeout(WITHIN, answer(&gateway, &id, port, &path)).await {
         Ok(Ok(answer)) if is_busy(&answer, probe) => {
             let uid = session.metadata.uid.as_deref().unwrap_or_default();
             gateway.note(&gateway.presence().used(&id.0, uid), Cause::Busy);
@@ -43,10 +44,10 @@ pub async fn ask(gateway: Gateway, session: Arc<Session>) {
     }
 }
 
-async fn answer(gateway: &Gateway, id: &SessionId, port: u16, probe: &Probe) -> Result<Value, AskError> {
+async fn answer(gateway: &Gateway, id: &SessionId, port: u16, path: &str) -> Result<Value, AskError> {
     let connection = gateway.app().engine.dial(id, port).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(connection)).await?;
-    let request = hyper::Request::get(&probe.path)
+    let request = hyper::Request::get(path)
         .header(http::header::HOST, format!("localhost:{port}"))
         .header(http::header::ACCEPT, "application/json")
         .body(Empty::<Bytes>::new())?;

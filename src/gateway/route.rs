@@ -70,6 +70,12 @@ impl Route {
         Arc::clone(&self.used)
     }
 
+    /// Whether the program is asked with the prefix that it is reached below.
+    #[must_use]
+    pub fn keeps_prefix(&self) -> bool {
+        self.template.as_ref().is_some_and(|template| template::keeps_prefix(&template.spec))
+    }
+
     fn is_of(&self, session: &Arc<Session>, template: Option<&Arc<Template>>) -> bool {
         let same_template = match (&self.template, template) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),

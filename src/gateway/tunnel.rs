@@ -27,6 +27,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{
     Gateway,
     frames::Frames,
+    headers::Below,
     http::{ForwardError, request, respond},
     route::{Route, Web},
     upstream::{Outgoing, Taken},
@@ -60,24 +61,25 @@ pub async fn open(
     web: &Web,
     link: &Arc<Link>,
     head: &RequestHead,
+    below: &Below<'_>,
     payload: Payload,
 ) -> Result<HttpResponse, ForwardError> {
-    let first = request(gateway, head, true, Outgoing::none())?;
-    let again = || request(gateway, head, true, Outgoing::none()).ok();
+    let first = request(gateway, head, below, true, Outgoing::none())?;
+    let again = || request(gateway, head, below, true, Outgoing::none()).ok();
     let (upstream, answer) = web.pool.send(gateway.app(), first, again).await?;
     if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(respond(gateway, &web.pool, link, head, upstream, answer));
+        return Ok(respond(gateway, &web.pool, link, head, below, (upstream, answer)));
     }
     let agreed = answer.headers().get(http::header::UPGRADE).map(|value| value.as_bytes().trim_ascii());
     if !agreed.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket")) {
         return Err(ForwardError::Answer("another protocol than a WebSocket"));
     }
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS).upgrade("websocket").finish();
-    gateway.ours().answer_of_app(answer.status(), answer.headers(), response.headers_mut());
+    gateway.ours().answer_of_app(answer.status(), answer.headers(), below, response.headers_mut());
     let (connection, begun, place) = upstream.into_parts();
     let (from_app, to_app) = tokio::io::split(connection);
     let (gone, browser_gone) = oneshot::channel();
-    let counts = !route.ignores(head.uri.path());
+    let counts = !route.ignores(below.inner(head.uri.path()));
     let heard = Heard { gateway: gateway.clone(), route: counts.then(|| route.used()), frames: Frames::default() };
     task::spawn_local("gateway-tunnel", upload(payload, to_app, heard, gone));
     let body = TunnelBody {

@@ -8,7 +8,7 @@ use super::guard::Visitor;
 use crate::{
     app::App,
     auth::{Auth, oidc::Oidc, saml},
-    config::AuthMode,
+    config::{AppsRouting, AuthMode},
     domain::duration,
 };
 
@@ -28,6 +28,8 @@ pub struct System {
     signed_in: bool,
     /// Below it every session has an origin of its own; with the port, where there is one.
     apps_domain: String,
+    /// Whether sessions share one origin, below `apps_domain`, so that what runs in one can act for another.
+    apps_share_origin: bool,
     /// What sessions may ask for.
     limits: Limits,
 }
@@ -108,6 +110,7 @@ pub async fn system(visitor: Visitor, app: web::Data<App>) -> HttpResponse {
         },
         signed_in: visitor.0.is_some(),
         apps_domain: app.config.http.apps_authority(),
+        apps_share_origin: app.config.http.apps_routing == AppsRouting::Host,
         limits: Limits {
             idle_timeout: Limit {
                 default: duration::short(sessions.default_idle_timeout),

@@ -20,7 +20,6 @@ use crate::{
     crd::{DesiredState, Phase, Session, Template},
     domain::{
         duration,
-        origins::Hosts,
         sharing::EnteredAs,
         template::{self, View},
     },
@@ -106,10 +105,10 @@ pub async fn connect(
         note(app, presence, &link, Cause::Opened);
     }
     presence.changed(id);
-    let hosts = Hosts::new(&app.config.http.public_url(), &app.config.http.apps_authority());
+    let hosts = app.config.http.hosts();
     let url = if is_web {
         let main = template::main_port(&template.spec).unwrap_or_default();
-        format!("{}/.streamspace/enter?ticket={secret}", hosts.origin(id, port, main))
+        format!("{}/.streamspace/enter?ticket={secret}", hosts.address(id, port, main))
     } else {
         format!("{}/sessions/{id}", hosts.dashboard())
     };

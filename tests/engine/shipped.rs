@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use streamspace::{
     config::Folders,
     crd::Template,
-    domain::{parameters, template},
+    domain::{
+        parameters::{self, Told},
+        template,
+    },
     engine::{Connection, Home, Limits, Workload},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,8 +29,8 @@ fn shipped(path: &str, user: &str) -> Workload {
     assert_eq!(template::check(&spec), []);
     let local = spec.local.clone().unwrap();
     let values = parameters::resolve(spec.parameters.as_ref(), &Default::default()).unwrap();
-    let command =
-        local.command.iter().chain(&local.args).map(|text| parameters::expand(text, &values, "session", user));
+    let told = Told { session: "session", user, base_path: "/" };
+    let command = local.command.iter().chain(&local.args).map(|text| parameters::expand(text, &values, &told));
     Workload {
         command: command.collect(),
         env: local.env.clone().into_iter().collect(),

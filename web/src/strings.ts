@@ -468,6 +468,9 @@ export const strings = {
     conditions: 'Conditions',
     size: 'Size',
     node: 'Runs on',
+    address: 'Address',
+    sharedOrigin:
+      'Sessions of this site share one origin: what runs in one can act for the others that you have open. Open only what you trust.',
     noConnections: 'Nobody is connected.',
     you: 'you',
     connectedSince: (time: string) => `since ${time}`,

@@ -42,7 +42,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         ceilings: app.config.sessions.ceilings(),
         terminated_ttl: app.config.sessions.terminated_ttl,
         public_url: app.config.http.public_url(),
-        apps_authority: app.config.http.apps_authority(),
+        hosts: app.config.http.hosts(),
     })
 }
 
@@ -71,7 +71,13 @@ async fn reachable(
     let listens = workload.is_some_and(|workload| workload.stage == Stage::Running { listening: true });
     match template {
         Some(template) if listens && session.phase() != Phase::Running => {
-            super::probe::answers(&*context.app.engine, &SessionId(session.name_any()), &template.spec).await
+            super::probe::answers(
+                &*context.app.engine,
+                &context.app.config.http.hosts(),
+                &SessionId(session.name_any()),
+                &template.spec,
+            )
+            .await
         }
         _ => false,
     }

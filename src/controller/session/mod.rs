@@ -24,7 +24,7 @@ use self::validate::Plan;
 use super::{Context, ReconcileError};
 use crate::{
     crd::{Reason, Requirement, Session, Template},
-    domain::{activity::Live, session::Ceilings},
+    domain::{activity::Live, origins::Hosts, session::Ceilings},
     engine::{Stage, WorkloadState},
     objects::Epoch,
 };
@@ -60,7 +60,7 @@ struct Found {
     ceilings: Ceilings,
     terminated_ttl: Duration,
     public_url: Url,
-    apps_authority: String,
+    hosts: Hosts,
 }
 
 impl Found {

@@ -9,7 +9,10 @@ use tokio::io::AsyncReadExt;
 
 use crate::{
     crd::TemplateSpec,
-    domain::template::{self, View},
+    domain::{
+        origins::Hosts,
+        template::{self, View},
+    },
     engine::{Connection, Engine, SessionId},
 };
 
@@ -18,17 +21,20 @@ const LIMIT: Duration = Duration::from_secs(3);
 
 /// Whether the program behind the template's main port answers: an RFB greeting, any HTTP status below 500, or, for
 /// programs that are neither, an open port.
-pub(super) async fn answers(engine: &dyn Engine, session: &SessionId, spec: &TemplateSpec) -> bool {
-    tokio::time::timeout(LIMIT, ask(engine, session, spec)).await.unwrap_or(false)
+pub(super) async fn answers(engine: &dyn Engine, hosts: &Hosts, session: &SessionId, spec: &TemplateSpec) -> bool {
+    tokio::time::timeout(LIMIT, ask(engine, hosts, session, spec)).await.unwrap_or(false)
 }
 
-async fn ask(engine: &dyn Engine, session: &SessionId, spec: &TemplateSpec) -> bool {
+async fn ask(engine: &dyn Engine, hosts: &Hosts, session: &SessionId, spec: &TemplateSpec) -> bool {
     let Some(port) = template::main_port(spec) else { return false };
     let Ok(connection) = engine.dial(session, port).await else { return false };
     let is_web = spec.webapp.as_ref().is_some_and(|web| web.enabled);
     match template::view(spec) {
         View::Vnc => greets(connection, spec).await,
-        View::Web if is_web => speaks_http(connection, template::health_path(spec)).await,
+        View::Web if is_web => {
+            let base_path = hosts.base_path(&session.0, port);
+            speaks_http(connection, &template::asked_path(spec, &base_path, template::health_path(spec))).await
+        }
         View::Web => true,
     }
 }

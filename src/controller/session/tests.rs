@@ -7,6 +7,7 @@ use super::{
     build::{EngineCall, Wanted, build},
     *,
 };
+use crate::domain::origins::Routing;
 use crate::{
     crd::{Phase, Reason, SessionStatus},
     domain::keys,
@@ -52,7 +53,7 @@ fn found() -> Found {
         ceilings: Ceilings::default(),
         terminated_ttl: Duration::from_hours(168),
         public_url: "http://localhost:8000/".parse().unwrap(),
-        apps_authority: "localhost:8000".into(),
+        hosts: Hosts::new(&"http://localhost:8000/".parse().unwrap(), "localhost:8000", Routing::Subdomain),
     }
 }
 

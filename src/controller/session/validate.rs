@@ -68,7 +68,7 @@ pub(super) fn validate(session: &Session, found: &Found) -> Plan {
             refuse(Reason::ValidationFailed, list.join("; "))
         }
         Ok(resolved) => {
-            let workload = workload(session, template, &resolved, found.images);
+            let workload = workload(session, template, &resolved, found);
             let url = url(session, &template.spec, found);
             Plan::Run { resolved: Box::new(resolved), workload: Box::new(workload), url }
         }
@@ -86,16 +86,19 @@ fn url(session: &Session, spec: &TemplateSpec, found: &Found) -> String {
     match template::view(spec) {
         template::View::Vnc => format!("{}sessions/{name}", found.public_url),
         template::View::Web => {
-            format!("{}://{name}.{}{}", found.public_url.scheme(), found.apps_authority, template::start_path(spec))
+            let main = template::main_port(spec).unwrap_or_default();
+            format!("{}{}", found.hosts.address(name, None, main), template::start_path(spec))
         }
     }
 }
 
-fn workload(session: &Session, template: &Template, resolved: &Resolved, images: bool) -> Workload {
+fn workload(session: &Session, template: &Template, resolved: &Resolved, found: &Found) -> Workload {
     let (spec, name) = (&template.spec, session.metadata.name.clone().unwrap_or_default());
     let user = &session.spec.user;
-    let expand = |text: &String| parameters::expand(text, &resolved.parameters, &name, user);
-    let program = Program::of(spec, images);
+    let base_path = found.hosts.base_path(&name, template::main_port(spec).unwrap_or_default());
+    let told = parameters::Told { session: &name, user, base_path: &base_path };
+    let expand = |text: &String| parameters::expand(text, &resolved.parameters, &told);
+    let program = Program::of(spec, found.images);
     let home = if session.spec.persistent_home {
         Home::Persistent(session::home_name(session, spec))
     } else {

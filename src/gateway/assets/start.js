@@ -2,6 +2,9 @@
 const EVERY_MS = 700
 const AFTER_FAILURE_MS = 3000
 
+// Beside this script, wherever that lies.
+const STATE = new URL('state', document.currentScript.src)
+
 const part = (id) => document.getElementById(id)
 
 function drawSteps(steps) {
@@ -40,7 +43,7 @@ function draw(state) {
 
 async function look() {
   try {
-    const answer = await fetch('/.streamspace/state', { cache: 'no-store' })
+    const answer = await fetch(STATE, { cache: 'no-store' })
     // Not to be seen any more: the page that says so has no script.
     if (answer.status === 403 || answer.status === 404) return location.reload()
     if (!answer.ok) throw new Error(answer.statusText)

@@ -22,7 +22,7 @@ impl SecurityHeaders {
     /// When `APPS_DOMAIN` does not fit into a header.
     pub fn new(config: &config::Http) -> Result<Self, InvalidHeaderValue> {
         let public = config.public_url();
-        let apps = format!("{}://*.{}", public.scheme(), config.apps_authority());
+        let apps = config.hosts().source();
         let policy = format!(
             "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
              font-src 'self' data:; connect-src 'self'; frame-src 'self' {apps}; frame-ancestors 'none'; \

@@ -5,6 +5,7 @@ mod carrying;
 mod connections;
 mod doors;
 mod headers;
+mod one_name;
 mod pages;
 mod shares;
 mod sockets;

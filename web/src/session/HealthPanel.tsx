@@ -1,6 +1,8 @@
 import { Button, Group, Text } from '@mantine/core'
 import { IconCheck, IconMinus, IconX } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
 import { useMe, useSnooze } from '~/api/hooks'
+import { systemQuery } from '~/api/queries'
 import type { Activity, Condition, Session, Template } from '~/api/types'
 import { coresInWords, memoryInWords } from '~/components/LaunchSentence'
 import { DoctorVerdict } from '~/components/DoctorVerdict'
@@ -8,7 +10,7 @@ import { RelativeTime } from '~/components/Time'
 import { formatDuration, parseDuration } from '~/lib/duration'
 import { complain, say } from '~/lib/notices'
 import { mayWork } from '~/lib/permissions'
-import { phaseOf } from '~/lib/session'
+import { isDesktopSpec, phaseOf } from '~/lib/session'
 import { formatClock, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
 import classes from './HealthPanel.module.css'
@@ -39,7 +41,7 @@ export function HealthPanel({ session, template, activity }: Props) {
           ))}
         </ul>
       </Section>
-      <Facts session={session} />
+      <Facts session={session} template={template} />
     </>
   )
 }
@@ -147,7 +149,8 @@ function ConditionRow({ condition }: { condition: Condition }) {
   )
 }
 
-function Facts({ session }: { session: Session }) {
+function Facts({ session, template }: { session: Session; template: Template | undefined }) {
+  const shared = useQuery(systemQuery).data?.appsShareOrigin && template !== undefined && !isDesktopSpec(template.spec)
   const { spec, metadata, status } = session
   const { cpu, memory } = spec.resources ?? {}
   return (
@@ -178,6 +181,12 @@ function Facts({ session }: { session: Session }) {
         <>
           <dt>{strings.drawer.node}</dt>
           <dd>{status.workload.node}</dd>
+        </>
+      )}
+      {shared && (
+        <>
+          <dt>{strings.drawer.address}</dt>
+          <dd>{strings.drawer.sharedOrigin}</dd>
         </>
       )}
     </dl>

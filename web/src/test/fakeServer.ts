@@ -32,6 +32,7 @@ export const system = {
   signIn: { password: true, providers: [] },
   signedIn: true,
   appsDomain: 'localhost',
+  appsShareOrigin: false,
   limits: { idleTimeout: { default: '30m', ceiling: '8h' } },
 }
 
