@@ -12,6 +12,8 @@ use crate::support::{
 };
 
 const ME: &str = "/api/v1/users/me";
+const FORM: &str = "application/x-www-form-urlencoded";
+const GROUPS: &str = "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups";
 pub(crate) const NOBODY: &[(&str, &[&str])] = &[];
 
 async fn me(client: &Client) -> Value {
@@ -183,7 +185,6 @@ async fn posted(client: &Client, kind: &str, body: &str) -> Answer {
 async fn whatever_is_posted_is_answered() {
     let idp = SamlIdp::start().await;
     let app = idp.app(&[]).await;
-    const FORM: &str = "application/x-www-form-urlencoded";
     assert_eq!(posted(&app.anyone(), "application/json", "{}").await.status, 415);
     assert_eq!(posted(&app.anyone(), FORM, "").await.status, 400);
     assert_eq!(posted(&app.anyone(), FORM, "SAMLResponse=a&SAMLResponse=b").await.status, 400);
@@ -224,7 +225,6 @@ async fn groups_and_roles_are_given_and_taken_back_at_each_sign_in() {
         rule.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         assert_eq!(admin.post("/api/v1/rbac-mappings", rule).await.status, 201);
     }
-    const GROUPS: &str = "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups";
     let alice = idp.browser(&app, "alice", &[(GROUPS, &["eng", "ops"])]).await;
     assert_eq!(me(&alice).await["roles"], json!(["user", "operator"]));
     assert!(admin.get("/api/v1/users/alice/groups").await.json().to_string().contains("engineering"));

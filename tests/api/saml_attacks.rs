@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use jiff::SignedDuration;
 use openssl::hash::MessageDigest;
 
 use crate::{
@@ -20,6 +19,8 @@ use crate::{
         },
     },
 };
+
+const SHA1: &str = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
 
 #[actix_web::test]
 async fn what_is_signed_says_who_for_whom_where_when_and_in_answer_to_what() {
@@ -195,7 +196,6 @@ async fn what_the_provider_did_not_sign_lets_nobody_in() {
 async fn a_signature_with_a_weak_algorithm_counts_only_where_that_is_allowed() {
     let idp = SamlIdp::start().await;
     let app = idp.app(&[]).await;
-    const SHA1: &str = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
     let weak = |app: &TestApp, trip: &Trip| {
         let assertion = idp.assertion(app, trip, "alice", NOBODY);
         let info = signed_info(&assertion, &id_of(&assertion)).replace(RSA_SHA256, SHA1);

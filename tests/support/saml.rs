@@ -170,14 +170,12 @@ impl SamlIdp {
 
     /// What it says of `subject` in answer to `trip`, not signed yet.
     pub fn assertion(&self, app: &TestApp, trip: &Trip, subject: &str, said: &[(&str, &[&str])]) -> String {
-        let attributes: String = said
-            .iter()
-            .map(|(name, values)| {
-                let values: String =
-                    values.iter().map(|value| format!("<saml:AttributeValue>{value}</saml:AttributeValue>")).collect();
-                format!("<saml:Attribute Name=\"{name}\">{values}</saml:Attribute>")
-            })
-            .collect();
+        let attribute = |(name, values): &(&str, &[&str])| {
+            let values = values.iter().map(|value| format!("<saml:AttributeValue>{value}</saml:AttributeValue>"));
+            let values = values.collect::<Vec<_>>().concat();
+            format!("<saml:Attribute Name=\"{name}\">{values}</saml:Attribute>")
+        };
+        let attributes = said.iter().map(attribute).collect::<Vec<_>>().concat();
         let now = app.app.clock.now();
         let (begin, end) = (now - SignedDuration::from_mins(1), now + SignedDuration::from_mins(5));
         let answers = trip.request.as_ref().map(|id| format!(" InResponseTo=\"{id}\"")).unwrap_or_default();
@@ -225,8 +223,8 @@ impl SamlIdp {
 
     /// Its request to sign `subject` out of `sessions`, not signed yet.
     pub fn logout(&self, app: &TestApp, subject: &str, sessions: &[&str]) -> String {
-        let sessions: String =
-            sessions.iter().map(|session| format!("<samlp:SessionIndex>{session}</samlp:SessionIndex>")).collect();
+        let sessions = sessions.iter().map(|session| format!("<samlp:SessionIndex>{session}</samlp:SessionIndex>"));
+        let sessions = sessions.collect::<Vec<_>>().concat();
         format!(
             "<samlp:LogoutRequest xmlns:samlp=\"{PROTOCOL}\" Destination=\"{}{SLO}\" ID=\"{}\" IssueInstant=\"{}\" \
              Version=\"2.0\"><saml:Issuer xmlns:saml=\"{SAML}\">{}</saml:Issuer>\
