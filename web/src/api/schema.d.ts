@@ -5000,6 +5000,8 @@ export interface components {
         System: {
             /** @description Below it every session has an origin of its own; with the port, where there is one. */
             appsDomain: string;
+            /** @description Whether sessions share one origin, below `apps_domain`, so that what runs in one can act for another. */
+            appsShareOrigin: boolean;
             /** @description Ways to sign in: `jwt`, `saml`, `hybrid` or `none`. */
             authMode: string;
             /** @description What runs the programs: `local` or `kubernetes`. */
@@ -5278,6 +5280,11 @@ export interface components {
             enabled: boolean;
             /** @description A path that answers below 500 once the program can be used. Absent: `path`. */
             healthCheck?: string;
+            /**
+             * @description Whether it serves below `$(session.basePath)` itself where sessions share a name (`APPS_ROUTING=host`): then paths
+             *     come as browsers ask for them. Otherwise the prefix is taken off, which suits programs whose links are relative.
+             */
+            keepPrefix?: boolean;
             /**
              * @description Where a person starts.
              * @default /
