@@ -48,8 +48,8 @@ web/dist/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
 	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(NPM) ci --prefix $* --no-audit --no-fund
 	touch $@
 
-.PHONY: setup-run setup-test setup-check setup-bench setup-kubernetes setup-images setup-sso
-setup-run setup-test setup-check setup-bench setup-kubernetes setup-images setup-sso: setup-%:
+.PHONY: setup-run setup-test setup-check setup-bench setup-kubernetes setup-images setup-chart setup-sso
+setup-run setup-test setup-check setup-bench setup-kubernetes setup-images setup-chart setup-sso: setup-%:
 	@scripts/setup $*
 
 .PHONY: images
@@ -81,6 +81,11 @@ test-unit: setup-test web/dist/index.html
 .PHONY: $(INTEGRATION:%=test-%)
 $(INTEGRATION:%=test-%): test-%: setup-test web/dist/index.html
 	@$(CARGO) test --locked --test $*
+
+# The chart, without a cluster. helm is built with Go, which this fetches where there is none.
+.PHONY: test-chart
+test-chart: setup-chart ## The chart as helm sees it
+	@scripts/chart
 
 # Against a real cluster: one that this builds and starts (as root), or the one that KUBECONFIG names.
 .PHONY: test-kubernetes

@@ -224,8 +224,9 @@ fn names(http: &Http) -> Finding {
             SUBJECT,
             format!("{shown} is not found: nobody could open a session."),
             format!(
-                "add a record for {shown} to its DNS zone, or set another APPS_DOMAIN; where there can be no wildcard \
-                 record, APPS_ROUTING=host has all sessions below one name"
+                "add a {}record for {shown} to its DNS zone, or set another APPS_DOMAIN{}",
+                if one_name { "" } else { "wildcard " },
+                if one_name { "" } else { "; APPS_ROUTING=host does without a wildcard record" },
             ),
         ),
     }

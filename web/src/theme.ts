@@ -54,6 +54,9 @@ export const theme = createTheme({
       defaultProps: { centered: true, transitionProps: { duration: 120 }, closeButtonProps: CLOSE },
       styles: { content: SURFACE, header: SURFACE, title: { fontWeight: 650 } },
     },
+    // A `header` outside of an article is a landmark, and the page has its own.
+    ModalHeader: { defaultProps: { component: 'div' } },
+    DrawerHeader: { defaultProps: { component: 'div' } },
     Notification: { defaultProps: { closeButtonProps: CLOSE } },
     PasswordInput: { defaultProps: { visibilityToggleButtonProps: { 'aria-label': strings.showPassword, tabIndex: 0 } } },
     Drawer: { defaultProps: { closeButtonProps: CLOSE }, styles: { content: SURFACE, header: SURFACE } },

@@ -17,6 +17,7 @@ async function share(page: Page, who: string, level: string): Promise<void> {
   await page.getByRole('option', { name: level }).click()
   await dialog.getByRole('button', { name: 'Share', exact: true }).click()
   await expect(dialog.getByRole('listitem').filter({ hasText: who })).toContainText(level)
+  expect.soft(await violations(page), 'the dialog').toEqual([])
   await dialog.getByRole('button', { name: 'Done' }).click()
 }
 
