@@ -14,7 +14,7 @@ test('a terminal below one name is typed into, and the page says what that means
   await terminal.run('echo "[ä€@]" | tr "[]" "<>"', '<ä€@>')
   const frame = page.frames().find((one) => new URL(one.url()).hostname === 'apps.localhost')
   expect(new URL(frame?.url() ?? '').pathname).toBe(`/s/${metadata.name}/`)
-  await page.getByRole('button', { name: 'Health' }).click()
+  await page.goto(new URL(`/sessions/${metadata.name}?panel=health`, page.url()).href)
   await expect(page.getByText('share one origin')).toBeVisible()
 })
 

@@ -1,5 +1,6 @@
+import { useEffect } from 'react'
 import { useQuery } from '@tanstack/react-query'
-import { Navigate, Outlet, useLocation } from '@tanstack/react-router'
+import { Outlet, useNavigate, useRouter } from '@tanstack/react-router'
 import { meQuery } from '~/api/queries'
 import { LiveProvider } from '~/live/LiveProvider'
 import { ConnectionBar } from './ConnectionBar'
@@ -8,8 +9,7 @@ import { PaletteHost } from './PaletteHost'
 /** Behind it someone is signed in and the page is live. When the sign-in ends, it leads back to where one was. */
 export function AuthGate() {
   const { data: me } = useQuery(meQuery)
-  const { href } = useLocation()
-  if (!me) return <Navigate to="/sign-in" search={href === '/' ? {} : { to: href }} replace />
+  if (!me) return <SignedOut />
   return (
     <LiveProvider key={me.name}>
       <ConnectionBar />
@@ -17,4 +17,15 @@ export function AuthGate() {
       <PaletteHost />
     </LiveProvider>
   )
+}
+
+/** Leads to sign-in, once: the way there takes a while, and asking for it again would begin it anew each time. */
+function SignedOut() {
+  const navigate = useNavigate()
+  const router = useRouter()
+  useEffect(() => {
+    const { href } = router.state.location
+    void navigate({ to: '/sign-in', search: href === '/' ? {} : { to: href }, replace: true })
+  }, [navigate, router])
+  return null
 }
