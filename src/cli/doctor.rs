@@ -209,11 +209,8 @@ fn names(http: &Http) -> Finding {
         return Finding::good(SUBJECT, format!("Browsers find {shown} by themselves."));
     }
     let (found, answer) = mpsc::channel();
-    let (name, shown) = if one_name {
-        (domain.clone(), domain.clone())
-    } else {
-        (format!("any-session.{domain}"), format!("*.{domain}"))
-    };
+    let (name, shown) =
+        if one_name { (domain.clone(), domain) } else { (format!("any-session.{domain}"), format!("*.{domain}")) };
     std::thread::spawn(move || {
         // Nobody may wait for it any more.
         let _ = found.send((name.as_str(), 443_u16).to_socket_addrs().map(|mut all| all.next()));

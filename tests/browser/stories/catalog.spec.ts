@@ -14,7 +14,12 @@ let host: GitHost
 test.beforeEach(async () => {
   host = await GitHost.start(port)
 })
-test.afterEach(() => host.stop())
+test.afterEach(async ({ admin }) => {
+  // One that stayed might try again, and find what the next host serves at the same address.
+  const { items } = await admin.get<{ items: { id: string; builtIn: boolean }[] }>('/api/v1/catalog/repositories')
+  for (const { id } of items.filter(({ builtIn }) => !builtIn)) await admin.delete(`/api/v1/catalog/repositories/${id}`)
+  await host.stop()
+})
 
 function manifest(name: string, displayName: string, more = ''): string {
   return `apiVersion: stream.streamspace.io/v1alpha1

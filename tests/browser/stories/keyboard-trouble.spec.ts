@@ -118,8 +118,10 @@ test('a session that would stop soon is kept running, from its bar and from its 
   await press(page, page.getByRole('banner').getByRole('button', { name: /Keep it running for/ }))
   await expect.poll(minutesLeft).toBeGreaterThan(55)
 
-  await server.advance(40 * MINUTES)
+  // Before the time passes: the terminal gets another size by it, and tells its program, which counts as its use.
   await press(page, page.getByRole('button', { name: 'Details' }))
+  await expect(page.getByRole('complementary').getByText(/^Active/)).toBeVisible()
+  await server.advance(40 * MINUTES)
   await press(page, page.getByRole('complementary').getByRole('button', { name: /Keep it running for 4/ }))
   await expect.poll(minutesLeft).toBeGreaterThan(230)
 })
