@@ -113,7 +113,8 @@ fn require_screen(template: &Template) -> Result<(), Error> {
 /// whether it is a new one.
 ///
 /// # Errors
-/// [`Error::Invalid`] for whom there is not, or an end that is past, and those of [`given`].
+/// [`Error::Invalid`] for whom there is not, or an end that is past; [`Error::Forbidden`] for a caller who may not, and
+/// [`Error::Conflict`] for [`Level::View`] of a session without a screen.
 pub async fn put(app: &App, caller: &Caller, id: &str, new: NewShare) -> Result<(Share, bool), Error> {
     let session = given(app, caller, id, new.level).await?;
     let now = app.clock.now();

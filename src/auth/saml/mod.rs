@@ -1,7 +1,7 @@
 //! Signing in through SAML 2.0 identity providers, as a service provider of theirs.
 //!
-//! A response counts once it passed the gate ([`gate`]), its signature was verified by xmlsec with a key of the
-//! provider's metadata, and what is then read ([`read`]), from the very bytes that were signed, says that it is meant for
+//! A response counts once it passed the gate (`gate`), its signature was verified by xmlsec with a key of the
+//! provider's metadata, and what is then read (`read`), from the very bytes that were signed, says that it is meant for
 //! us, for this sign-in and for now. What is left to the caller: that a request is answered in the browser that asked,
 //! and that an assertion is used once.
 
