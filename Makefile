@@ -17,7 +17,7 @@ ARGS ?=
 INTEGRATION := $(filter-out faults kubernetes,$(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 AREAS := unit $(INTEGRATION) browser
 # The browser stories that `make test` walks; `make test-browser` alone walks all of them.
-STORIES ?= a11y apps catalog cookies dashboard desktop doctor first-day idle keyboard live nodes.spec people
+STORIES ?= a11y apps catalog cookies dashboard desktop doctor first-day idle keyboard live nodes.spec one-name people restart sharing
 BENCHES := $(patsubst bench/%/run,%,$(wildcard bench/*/run))
 WEB_SOURCES := $(shell find web/src web/terminal web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts web/*.js)
 
