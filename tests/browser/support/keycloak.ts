@@ -140,11 +140,6 @@ export class Keycloak {
     await this.call('POST', '/clients', { ...client, enabled: true, frontchannelLogout: false, protocolMappers })
   }
 
-  /** Ends everybody's sign-in there. */
-  async signEverybodyOut(): Promise<void> {
-    await this.call('POST', '/logout-all')
-  }
-
   private async answers(): Promise<void> {
     const deadline = Date.now() + START_WITHIN_MS
     while (Date.now() < deadline) {
