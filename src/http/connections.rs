@@ -228,11 +228,10 @@ pub async fn list_connections(
     id: web::Path<String>,
     list: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    list.order(&[])?;
-    let mut open: Vec<OpenConnection> =
-        connections::list(&app, &caller, &id).await?.into_iter().map(OpenConnection::from).collect();
-    open.retain(|open| list.finds([open.user.as_str(), &open.user_agent]));
-    Ok(HttpResponse::Ok().json(list.page_of("ConnectionList", open)))
+    let found = connections::list(&app, &caller, &id);
+    let page: Page<OpenConnection> =
+        list.page_found("ConnectionList", found, |open| [open.user.as_str(), &open.user_agent]).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// For how long the idle stop is postponed.
@@ -268,10 +267,9 @@ pub async fn list_activity(
     gateway: web::Data<Gateway>,
     list: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    list.order(&[])?;
-    let mut items = activity::list(gateway.app(), gateway.usages(), &caller).await?;
-    items.retain(|item| list.finds([item.session.as_str()]));
-    Ok(HttpResponse::Ok().json(list.page_of("ActivityList", items)))
+    let found = activity::list(gateway.app(), gateway.usages(), &caller);
+    let page: Page<Item> = list.page_found("ActivityList", found, |item| [item.session.as_str()]).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// How the viewer is opened.

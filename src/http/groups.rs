@@ -172,11 +172,10 @@ pub async fn list_members(
     name: web::Path<String>,
     query: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    query.order(&[])?;
-    let mut found = groups::members(&auth, &name).await?;
-    found.retain(|member| query.finds([member.user.as_str(), &member.display_name]));
-    let items = found.into_iter().map(GroupMember::from).collect();
-    Ok(HttpResponse::Ok().json(query.page_of("GroupMemberList", items)))
+    let found = groups::members(&auth, &name);
+    let page: Page<GroupMember> =
+        query.page_found("GroupMemberList", found, |member| [member.user.as_str(), &member.display_name]).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Lets somebody belong to a group.

@@ -153,6 +153,21 @@ impl ListQuery {
         Ok(())
     }
 
+    /// The page of those of `found` in whose words the search occurs, in their own order: for lists that know no other.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a wish to sort, before anything is looked for, and what looking for it ends with.
+    pub async fn page_found<T, V: From<T>, const N: usize>(
+        &self,
+        kind: &'static str,
+        found: impl Future<Output = Result<Vec<T>, Error>>,
+        words: impl Fn(&T) -> [&str; N],
+    ) -> Result<Page<V>, Error> {
+        self.order(&[])?;
+        let found = found.await?.into_iter().filter(|item| self.finds(words(item)));
+        Ok(self.page_of(kind, found.map(V::from).collect()))
+    }
+
     /// The page out of all `items`.
     #[must_use]
     pub fn page_of<T>(&self, kind: &'static str, items: Vec<T>) -> Page<T> {

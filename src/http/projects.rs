@@ -101,11 +101,10 @@ pub async fn list_projects(
     auth: web::Data<Auth>,
     query: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    query.order(&[])?;
-    let mut found = projects::list(&auth, &caller).await?;
-    found.retain(|project| query.finds([project.name.as_str(), &project.display_name]));
-    let items = found.into_iter().map(ProjectView::from).collect();
-    Ok(HttpResponse::Ok().json(query.page_of("ProjectList", items)))
+    let found = projects::list(&auth, &caller);
+    let page: Page<ProjectView> =
+        query.page_found("ProjectList", found, |project| [project.name.as_str(), &project.display_name]).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Makes a project.
@@ -172,11 +171,10 @@ pub async fn list_project_members(
     name: web::Path<String>,
     query: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    query.order(&[])?;
-    let mut found = projects::members(&auth, &caller, &name).await?;
-    found.retain(|member| query.finds([member.user.as_str(), &member.display_name]));
-    let items = found.into_iter().map(ProjectMember::from).collect();
-    Ok(HttpResponse::Ok().json(query.page_of("ProjectMemberList", items)))
+    let found = projects::members(&auth, &caller, &name);
+    let page: Page<ProjectMember> =
+        query.page_found("ProjectMemberList", found, |member| [member.user.as_str(), &member.display_name]).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Lets somebody belong to a project, or changes their role: for its managers.

@@ -1,5 +1,7 @@
 //! Opening sessions to others: shares, invitations, and what is shared with the caller.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, http::header, web};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -17,6 +19,7 @@ use super::{
 use crate::{
     App, Error,
     auth::permission::needs::{SessionsOwn, SessionsRead},
+    crd::Session,
     domain::sharing::Level,
     services::{
         invitations::{self, Invitation, Looked, NewInvitation},
@@ -48,10 +51,8 @@ pub struct ShareView {
 
 impl From<Share> for ShareView {
     fn from(share: Share) -> Self {
-        let (user, group) = match share.with {
-            With::User(name) => (Some(name), None),
-            With::Group(name) => (None, Some(name)),
-        };
+        let (user, group) = share.with.names();
+        let (user, group) = (user.map(str::to_owned), group.map(str::to_owned));
         let Share { id, level, expires_at, created_by, created_at, .. } = share;
         Self { id, user, group, level, expires_at, created_by, created_at }
     }
@@ -93,10 +94,9 @@ pub async fn list_shares(
     id: web::Path<String>,
     list: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    list.order(&[])?;
-    let mut items: Vec<ShareView> = shares::list(&app, &caller, &id).await?.into_iter().map(Into::into).collect();
-    items.retain(|share| list.finds([share.user.as_deref().or(share.group.as_deref()).unwrap_or_default()]));
-    Ok(HttpResponse::Ok().json(list.page_of("ShareList", items)))
+    let found = shares::list(&app, &caller, &id);
+    let page: Page<ShareView> = list.page_found("ShareList", found, |share| [share.with.name()]).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Opens a session to a person or a group; for whom it is open already, changes how far and until when.
@@ -201,11 +201,9 @@ pub async fn list_invitations(
     id: web::Path<String>,
     list: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    list.order(&[])?;
-    let found = invitations::list(&app, &caller, &id).await?;
-    let mut items: Vec<InvitationView> = found.into_iter().map(Into::into).collect();
-    items.retain(|invitation| list.finds([invitation.created_by.as_str()]));
-    Ok(HttpResponse::Ok().json(list.page_of("InvitationList", items)))
+    let found = invitations::list(&app, &caller, &id);
+    let page: Page<InvitationView> = list.page_found("InvitationList", found, |it| [it.created_by.as_str()]).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// Makes a link with which whoever is signed in can let themselves into the session.
@@ -262,11 +260,11 @@ pub struct SharedSession {
     level: Level,
 }
 
-impl From<(&crate::crd::Session, Level)> for SharedSession {
-    fn from((session, level): (&crate::crd::Session, Level)) -> Self {
+impl From<(Arc<Session>, Level)> for SharedSession {
+    fn from((session, level): (Arc<Session>, Level)) -> Self {
         Self {
             session: session.name_any(),
-            display_name: sessions::shown_name(session).to_owned(),
+            display_name: sessions::shown_name(&session).to_owned(),
             owner: session.spec.user.clone(),
             level,
         }
@@ -275,7 +273,7 @@ impl From<(&crate::crd::Session, Level)> for SharedSession {
 
 impl From<Looked> for SharedSession {
     fn from(looked: Looked) -> Self {
-        Self::from((&*looked.session, looked.level))
+        Self::from((looked.session, looked.level))
     }
 }
 
@@ -309,9 +307,12 @@ pub async fn shared_with_me(
     app: web::Data<App>,
     list: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    list.order(&[])?;
-    let found = shares::with_caller(&app, &caller);
-    let mut items: Vec<SharedSession> = found.iter().map(|(session, level)| (&**session, *level).into()).collect();
-    items.retain(|shared| list.finds([shared.session.as_str(), &shared.display_name, &shared.owner]));
-    Ok(HttpResponse::Ok().json(list.page_of("SharedSessionList", items)))
+    let found = async { Ok(shares::with_caller(&app, &caller)) };
+    let page: Page<SharedSession> = list
+        .page_found("SharedSessionList", found, |(session, _)| {
+            let name = session.metadata.name.as_deref().unwrap_or_default();
+            [name, sessions::shown_name(session), session.spec.user.as_str()]
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(page))
 }

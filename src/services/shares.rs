@@ -19,7 +19,6 @@ use crate::{
     clock,
     crd::{Session, Template},
     domain::{
-        names::is_dns_label,
         sharing::Level,
         template::{self, View},
     },
@@ -58,10 +57,7 @@ struct Shown<'a> {
 
 impl<'a> From<&'a Share> for Shown<'a> {
     fn from(share: &'a Share) -> Self {
-        let (user, group) = match &share.with {
-            With::User(name) => (Some(name.as_str()), None),
-            With::Group(name) => (None, Some(name.as_str())),
-        };
+        let (user, group) = share.with.names();
         Self { user, group, level: share.level, expires_at: share.expires_at }
     }
 }
@@ -179,9 +175,8 @@ async fn known(
     match with {
         With::User(name) if *name == session.spec.user => Err(Error::field("user", "it is theirs already")),
         With::User(name) => {
-            let found = if is_dns_label(name) { users::by_name(db, name).await? } else { None };
             let missing = || Error::field("user", format!("there is no active account “{name}”"));
-            found.filter(|user| !user.disabled).map(drop).ok_or_else(missing)
+            users::by_name(db, name).await?.filter(|user| !user.disabled).map(drop).ok_or_else(missing)
         }
         With::Group(name) => {
             let knows = caller.belonging.groups.contains(name) || caller.may(Permission::GroupsRead);

@@ -21,6 +21,24 @@ pub enum With {
     Group(String),
 }
 
+impl With {
+    /// The person's name, or the group's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let (Self::User(name) | Self::Group(name)) = self;
+        name
+    }
+
+    /// The name as the person's and as the group's: one of the two.
+    #[must_use]
+    pub fn names(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::User(name) => (Some(name), None),
+            Self::Group(name) => (None, Some(name)),
+        }
+    }
+}
+
 /// A share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
@@ -81,7 +99,7 @@ pub async fn of_session(db: &impl GenericClient, session_uid: &str, now: Timesta
 
 /// The share of that session with the person `user` or the group `group`, locked until the transaction ends.
 pub async fn with_locked(db: &impl GenericClient, session_uid: &str, with: &With) -> Result<Option<Share>, Error> {
-    let (user, group) = names(with);
+    let (user, group) = with.names();
     let statement = db
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM session_shares s WHERE s.session_uid = $1 \
@@ -98,13 +116,6 @@ pub async fn by_id_locked(db: &impl GenericClient, id: Uuid) -> Result<Option<Sh
     db.query_opt(&statement, &[&id]).await?.as_ref().map(from_row).transpose()
 }
 
-fn names(with: &With) -> (Option<&str>, Option<&str>) {
-    match with {
-        With::User(name) => (Some(name), None),
-        With::Group(name) => (None, Some(name)),
-    }
-}
-
 /// Writes a share: a new one, or another level and end for whom the session is shared with already.
 ///
 /// # Errors
@@ -117,7 +128,7 @@ pub async fn put(db: &impl GenericClient, share: &Share) -> Result<(), Error> {
              ON CONFLICT (id) DO UPDATE SET level = excluded.level, expires_at = excluded.expires_at",
         )
         .await?;
-    let (user, group) = names(&share.with);
+    let (user, group) = share.with.names();
     let written = db
         .execute(
             &statement,
