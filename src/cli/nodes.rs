@@ -1,6 +1,6 @@
 //! `streamspace nodes`: the machines that sessions run on, for those who run the place.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -155,7 +155,7 @@ async fn drain(client: &Client, output: Output, wanted: Drain) -> Result<(), Cli
     if !wanted.wait {
         match output {
             Output::Table => println!("{}", harmless(&id)),
-            Output::Json => println!("{}", serde_json::to_string_pretty(&told)?),
+            Output::Json => table::json(&mut std::io::stdout(), &told)?,
         }
         return Ok(());
     }
@@ -187,7 +187,7 @@ fn obstacles(plan: &Value) -> String {
 fn show_told(output: Output, whole: &Value, told: &Value) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     if matches!(output, Output::Json) {
-        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(whole)?)?);
+        return Ok(table::json(&mut out, whole)?);
     }
     let sessions = told["sessions"].as_array().into_iter().flatten();
     let pods = told["pods"].as_array().into_iter().flatten().filter(|pod| pod["session"].is_null());
@@ -261,7 +261,7 @@ impl Listed {
 fn show_all(output: Output, nodes: &[Value]) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     if matches!(output, Output::Json) {
-        return Ok(writeln!(out, "{}", serde_json::to_string_pretty(nodes)?)?);
+        return Ok(table::json(&mut out, nodes)?);
     }
     let rows = nodes.iter().map(|node| Ok(Listed::deserialize(node)?.row())).collect::<Result<Vec<_>, CliError>>()?;
     Ok(table::write(&mut out, ["NAME", "STATE", "SESSIONS", "PODS", "CPU", "MEMORY", "ROLES, ZONE"], &rows)?)
@@ -270,10 +270,7 @@ fn show_all(output: Output, nodes: &[Value]) -> Result<(), CliError> {
 fn show(output: Output, node: &Value) -> Result<(), CliError> {
     match output {
         Output::Table => show_all(output, std::slice::from_ref(node)),
-        Output::Json => {
-            println!("{}", serde_json::to_string_pretty(node)?);
-            Ok(())
-        }
+        Output::Json => Ok(table::json(&mut std::io::stdout(), node)?),
     }
 }
 

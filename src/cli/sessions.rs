@@ -317,7 +317,7 @@ impl Asking {
         let opened: Opened = answer(request).await?;
         match self.output {
             Output::Table => println!("{}", harmless(&opened.url)),
-            Output::Json => println!("{}", serde_json::to_string_pretty(&opened)?),
+            Output::Json => table::json(&mut std::io::stdout(), &opened)?,
         }
         Ok(())
     }
@@ -325,8 +325,7 @@ impl Asking {
     fn show_all(&self, sessions: &[Value]) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
         if matches!(self.output, Output::Json) {
-            writeln!(out, "{}", serde_json::to_string_pretty(sessions)?)?;
-            return Ok(());
+            return Ok(table::json(&mut out, sessions)?);
         }
         let rows = sessions.iter().map(|object| Ok(row(&session(object)?, self.now)));
         let rows = rows.collect::<Result<Vec<_>, CliError>>()?;
@@ -336,8 +335,7 @@ impl Asking {
     fn show(&self, object: &Value) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
         if matches!(self.output, Output::Json) {
-            writeln!(out, "{}", serde_json::to_string_pretty(object)?)?;
-            return Ok(());
+            return Ok(table::json(&mut out, object)?);
         }
         for (name, value) in facts(&session(object)?, &self.client) {
             writeln!(out, "{name:10}{}", harmless(&value))?;

@@ -1,6 +1,8 @@
-//! Lists as people read them in a terminal.
+//! Answers as people read them in a terminal, and as programs do.
 
 use std::io::{self, Write};
+
+use serde::Serialize;
 
 /// Writes `rows` in columns below `head`, two spaces apart.
 pub(super) fn write<const COLUMNS: usize>(
@@ -18,6 +20,11 @@ pub(super) fn write<const COLUMNS: usize>(
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// Writes `value` as programs read it.
+pub(super) fn json(out: &mut impl Write, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+    writeln!(out, "{}", serde_json::to_string_pretty(value)?)
 }
 
 /// `text` without what a terminal would obey: it may be somebody else's.

@@ -1,7 +1,5 @@
 //! `streamspace templates`: what can be launched on a server that one is signed in to.
 
-use std::io::Write;
-
 use kube::ResourceExt;
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,8 +34,7 @@ pub(super) fn run(templates: &Templates, clock: &dyn Clock) -> Result<(), CliErr
     let found = runtime.block_on(all(&client, TEMPLATES, &filters))?;
     let mut out = std::io::stdout().lock();
     if matches!(templates.output, Output::Json) {
-        writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
-        return Ok(());
+        return Ok(table::json(&mut out, &found)?);
     }
     let rows = found.iter().map(row).collect::<Result<Vec<_>, _>>()?;
     Ok(table::write(&mut out, ["NAME", "TITLE", "CATEGORY", "RUNS HERE"], &rows)?)
