@@ -84,37 +84,30 @@ pub async fn complete(
     browser: Option<&str>,
     grant: Grant,
 ) -> Result<Entered, Refused> {
-    sso::note(auth, origin, arrive(auth, saml, origin, posted, browser, grant).await).await
-}
-
-async fn arrive(
-    auth: &Auth,
-    saml: &Saml,
-    origin: &Origin,
-    posted: Posted,
-    browser: Option<&str>,
-    grant: Grant,
-) -> Result<Entered, Refused> {
-    let xml = decoded(&posted.response)?;
-    let peek = saml::peek(&xml)?;
-    let request = peek.in_response_to.as_deref();
-    let (issuer, return_to) = match request {
-        Some(request) => {
-            let pending = asked(auth, request, browser).await?;
-            (pending.issuer, pending.return_to)
+    let entered = async {
+        let xml = decoded(&posted.response)?;
+        let peek = saml::peek(&xml)?;
+        let request = peek.in_response_to.as_deref();
+        let (issuer, return_to) = match request {
+            Some(request) => {
+                let pending = asked(auth, request, browser).await?;
+                (pending.issuer, pending.return_to)
+            }
+            // Nobody was asked, so the browser may be anybody's: only where that was allowed.
+            None => (peek.issuer.unwrap_or_default(), return_path(posted.relay_state.as_deref().unwrap_or("/"))),
+        };
+        let provider =
+            saml.find(&issuer, auth.now()).await.filter(|provider| request.is_some() || provider.initiates());
+        let provider = provider.ok_or(Refused::Expired)?;
+        if let Some(why) = peek.declined {
+            return Err(Refused::Declined(why));
         }
-        // Nobody was asked, so the browser may be anybody's: only where that was allowed.
-        None => (peek.issuer.unwrap_or_default(), return_path(posted.relay_state.as_deref().unwrap_or("/"))),
+        let arrived = saml.arrive(provider, &xml, request, auth.now()).await?;
+        let via = Via::Saml(&arrived.said);
+        let signed_in = sso::enter(auth, origin, &issuer, &arrived.proven, via, grant).await?;
+        Ok::<_, Refused>(Entered { signed_in, return_to })
     };
-    let provider = saml.find(&issuer, auth.now()).await.filter(|provider| request.is_some() || provider.initiates());
-    let provider = provider.ok_or(Refused::Expired)?;
-    if let Some(why) = peek.declined {
-        return Err(Refused::Declined(why));
-    }
-    let arrived = saml.arrive(provider, &xml, request, auth.now()).await?;
-    let via = Via::Saml(&arrived.said);
-    let signed_in = sso::enter(auth, origin, &issuer, &arrived.proven, via, grant).await?;
-    Ok(Entered { signed_in, return_to })
+    sso::note(auth, origin, entered.await).await
 }
 
 /// What this browser asked for under that id. From then on it is used up, whatever comes of it.

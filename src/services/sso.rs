@@ -171,7 +171,25 @@ pub async fn complete(
     browser: Option<&str>,
     grant: Grant,
 ) -> Result<Entered, Refused> {
-    note(auth, origin, arrive(auth, oidc, origin, answer, browser, grant).await).await
+    let entered = async {
+        let state = answer.state.as_deref().and_then(decode_secret).ok_or(Refused::Expired)?;
+        let browser = browser.and_then(decode_secret).ok_or(Refused::Expired)?;
+        let now = auth.now();
+        // From here on it is used up, whatever comes of it.
+        let pending = sign_in_requests::take(&auth.client().await?, &sha256(&state), &sha256(&browser), now).await?;
+        let pending = pending.filter(|pending| pending.issuer == oidc.issuer()).ok_or(Refused::Expired)?;
+        if answer.issuer.is_some_and(|issuer| issuer != oidc.issuer()) {
+            return Err(ProviderError::NotAccepted("another provider answered".to_owned()).into());
+        }
+        let code = match (answer.code, answer.error) {
+            (Some(code), None) => code,
+            (_, error) => return Err(Refused::Declined(error.unwrap_or_default().chars().take(100).collect())),
+        };
+        let proven = oidc.redeem(code, secrets(auth, &state, &browser), now).await?;
+        let signed_in = enter(auth, origin, oidc.issuer(), &proven, Via::Oidc, grant).await?;
+        Ok::<_, Refused>(Entered { signed_in, return_to: pending.return_to })
+    };
+    note(auth, origin, entered.await).await
 }
 
 /// Passes on what came of a sign-in, after the audit has it where it was refused.
@@ -186,32 +204,6 @@ pub(super) async fn note(auth: &Auth, origin: &Origin, entered: Result<Entered, 
         audit::record_refused_sign_in(&auth.client().await?, origin, user, refused.word()).await?;
     }
     entered
-}
-
-async fn arrive(
-    auth: &Auth,
-    oidc: &Oidc,
-    origin: &Origin,
-    answer: Answer,
-    browser: Option<&str>,
-    grant: Grant,
-) -> Result<Entered, Refused> {
-    let state = answer.state.as_deref().and_then(decode_secret).ok_or(Refused::Expired)?;
-    let browser = browser.and_then(decode_secret).ok_or(Refused::Expired)?;
-    let now = auth.now();
-    // From here on it is used up, whatever comes of it.
-    let pending = sign_in_requests::take(&auth.client().await?, &sha256(&state), &sha256(&browser), now).await?;
-    let pending = pending.filter(|pending| pending.issuer == oidc.issuer()).ok_or(Refused::Expired)?;
-    if answer.issuer.is_some_and(|issuer| issuer != oidc.issuer()) {
-        return Err(ProviderError::NotAccepted("another provider answered".to_owned()).into());
-    }
-    let code = match (answer.code, answer.error) {
-        (Some(code), None) => code,
-        (_, error) => return Err(Refused::Declined(error.unwrap_or_default().chars().take(100).collect())),
-    };
-    let proven = oidc.redeem(code, secrets(auth, &state, &browser), now).await?;
-    let signed_in = enter(auth, origin, oidc.issuer(), &proven, Via::Oidc, grant).await?;
-    Ok(Entered { signed_in, return_to: pending.return_to })
 }
 
 /// Lets in whoever `proven` is: their account, which is made at their first time, with what the rules give today.
