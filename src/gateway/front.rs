@@ -117,14 +117,15 @@ impl Worker {
     async fn answer(&self, address: &Address, head: &RequestHead, payload: Payload) -> HttpResponse<BoxBody> {
         let gateway = &self.gateway;
         let (prefix, path) = head.uri.path().split_at(address.prefix);
-        let asked = Asked { place: &address.place, prefix, path, head };
+        let host = host(head).unwrap_or_default();
+        let asked = Asked { place: &address.place, prefix, path, host, head };
         gateway.count_request();
         let tunnel = tunnel::asked(head);
         if head.uri.authority().is_some() || matches!(head.method, Method::CONNECT | Method::TRACE) {
             let detail = "apps are asked by path, with ordinary methods";
             return pages::problem(gateway, StatusCode::BAD_REQUEST, "bad-request", "Not a request for an app", detail);
         }
-        let source = gate::source(gateway, host(head).unwrap_or_default(), head, tunnel);
+        let source = gate::source(gateway, host, head, tunnel);
         if source == Source::Foreign {
             let detail = "only pages of this session may do that";
             return pages::problem(gateway, StatusCode::FORBIDDEN, "cross-origin", "From another site", detail);
@@ -143,7 +144,7 @@ impl Worker {
 
     /// Answers a request that only an app can answer.
     async fn app(&self, asked: &Asked<'_>, payload: Payload, tunnel: bool) -> Result<HttpResponse, Error> {
-        let (gateway, Asked { place, head, prefix, .. }) = (&self.gateway, *asked);
+        let (gateway, Asked { place, head, prefix, host, .. }) = (&self.gateway, *asked);
         let Some(admitted) = gate::admit(gateway, place, head).await? else {
             return Ok(no_way_in(gateway, asked));
         };
@@ -155,7 +156,7 @@ impl Worker {
             Target::Viewer => return Ok(pages::redirect(gateway, &gateway.session_page(&admitted.session))),
             Target::NoSuchPort => return Ok(no_such_port(gateway)),
         };
-        let below = Below { prefix, kept: route.keeps_prefix(), host: host(head).unwrap_or_default() };
+        let below = Below { prefix, kept: route.keeps_prefix(), host };
         let answer = if tunnel {
             tunnel::open(gateway, &route, web, &admitted.link, head, &below, payload).await
         } else {

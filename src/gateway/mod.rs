@@ -70,6 +70,8 @@ struct Asked<'a> {
     prefix: &'a str,
     /// What follows of the path.
     path: &'a str,
+    /// The host that the browser names.
+    host: &'a str,
     head: &'a RequestHead,
 }
 
