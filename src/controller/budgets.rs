@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use deadpool_postgres::GenericClient;
 use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::sync::mpsc;
@@ -14,7 +15,7 @@ use super::{Context, lock};
 use crate::{
     Error, clock,
     crd::{Phase, Session},
-    domain::quota::{Bound, Dimension},
+    domain::quota::{Bound, Dimension, Month},
     store::{quotas, reservations, usage},
 };
 
@@ -52,7 +53,7 @@ async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
     let holders = running.iter().map(|session| (session.spec.user.as_str(), session.spec.project.as_deref()));
     let mut spent = vec![];
     for (owner, project) in holders.filter(|_| limited).collect::<BTreeSet<_>>() {
-        if reservations::bounds(&client, owner, project, &month).await?.iter().any(is_spent) {
+        if is_spent(&client, owner, project, &month).await? {
             spent.push(holder(owner, project));
         }
     }
@@ -75,17 +76,40 @@ async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
     Ok(running.into_iter().filter(changed).collect())
 }
 
+/// Until when a session goes on although a budget of its holder's is spent; none: nothing ends it.
+///
+/// What was noted is as old as [`LOOK_EVERY`] at times, and somebody may have given more since, and woken the session: so
+/// it is asked again before it counts.
+pub(super) async fn end_of(context: &Context, session: &Session) -> Result<Option<Timestamp>, Error> {
+    let noted = lock(&context.budget_ends).get(&holder_of(session)).copied();
+    let Some(end) = noted else { return Ok(None) };
+    let month = context.app.config.sessions.month(context.app.clock.now());
+    let client = context.app.pool.get().await?;
+    let (owner, project) = (session.spec.user.as_str(), session.spec.project.as_deref());
+    Ok(is_spent(&client, owner, project, &month).await?.then_some(end))
+}
+
 /// Whom the same budgets bind: the sessions of one person for one project.
 fn holder(owner: &str, project: Option<&str>) -> String {
     format!("{owner}/{}", project.unwrap_or_default())
 }
 
 /// As [`holder`], of a session.
-pub(super) fn holder_of(session: &Session) -> String {
+fn holder_of(session: &Session) -> String {
     holder(&session.spec.user, session.spec.project.as_deref())
 }
 
-fn is_spent(bound: &Bound) -> bool {
+/// Whether any budget that binds this person and project has nothing left.
+async fn is_spent(
+    client: &impl GenericClient,
+    owner: &str,
+    project: Option<&str>,
+    month: &Month,
+) -> Result<bool, Error> {
+    Ok(reservations::bounds(client, owner, project, month).await?.iter().any(has_nothing_left))
+}
+
+fn has_nothing_left(bound: &Bound) -> bool {
     Dimension::ALL.iter().filter(|dimension| dimension.is_budget()).any(|dimension| {
         let used = bound.used.get(*dimension);
         used > 0 && bound.limits.get(*dimension).is_some_and(|limit| used >= limit)

@@ -126,5 +126,15 @@ async fn what_runs_goes_to_sleep_when_a_budget_is_spent_and_wakes_when_there_is_
     assert_eq!(budget(1000.0).await.status, 200);
     assert_eq!(wake().await.0, 200);
     server.reaches(&name, "Running").await;
+    // Each change is looked at by the controller, which noted half a minute ago that nothing was left.
+    let path = format!("/api/v1/sessions/{name}");
+    let changed = server.call("PATCH", &path, Some(json!({ "idleTimeout": "2h" }))).await;
+    let generation = changed.body["metadata"]["generation"].as_i64().expect("a generation");
+    let looked_at = until("looked at again", async || {
+        let session = server.get(&name).await;
+        (session["status"]["observedGeneration"].as_i64() >= Some(generation)).then_some(session)
+    })
+    .await;
+    assert_eq!(looked_at["status"]["phase"], "Running", "{looked_at:#}");
     server.delete_all().await;
 }
