@@ -9,6 +9,7 @@ import itertools
 import os
 import subprocess
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote
 
@@ -140,6 +141,29 @@ def failed() -> str:
 def connection() -> str:
     path = f"/api/v1/sessions/{running()}/connect"
     return once(path, lambda: call("POST", path).json()["connectionId"])
+
+
+def shared() -> dict:
+    """Where a session of the one who is signed in is shared with somebody."""
+    name, body = asleep(), {"user": someone(), "level": "use"}
+    return {"id": name, "share": call("POST", f"/api/v1/sessions/{name}/shares", body=body).json()["id"]}
+
+
+def to_be_invited() -> dict:
+    """An invitation to be made."""
+    return {"level": "use", "uses": 2, "expiresAt": (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()}
+
+
+def invitation() -> tuple[dict, str]:
+    """Where an invitation is, and its secret. Its session is no other request's: a session has at most 20 at once."""
+    name = once("invites", sleeping, "/api/v1/sessions/{}")
+    made = call("POST", f"/api/v1/sessions/{name}/invitations", body=to_be_invited()).json()
+    return {"id": name, "invitation": made["id"]}, made["url"].split("#invitation=")[1]
+
+
+def secret() -> dict:
+    """What stands behind a link that lets in."""
+    return {"token": once("secret", invitation)[1]}
 
 
 def token() -> dict:
@@ -345,6 +369,17 @@ GOOD = {
         "body": {"connectionId": call("POST", f"/api/v1/sessions/{running()}/connect").json()["connectionId"]},
     },
     f"POST {SESSION}/snooze": lambda: {"path": {"id": running()}, "body": {"for": "1h"}},
+    f"GET {SESSION}/shares": lambda: {"path": {"id": asleep()}},
+    f"POST {SESSION}/shares": lambda: {"path": {"id": asleep()}, "body": {"user": someone(), "level": "use"}},
+    f"DELETE {SESSION}/shares/{{share}}": lambda: {"path": shared()},
+    f"GET {SESSION}/invitations": lambda: {"path": {"id": asleep()}},
+    f"POST {SESSION}/invitations": lambda: {"path": {"id": asleep()}, "body": to_be_invited()},
+    f"DELETE {SESSION}/invitations/{{invitation}}": lambda: {"path": invitation()[0]},
+    "POST /api/v1/invitations/look": lambda: {"body": secret()},
+    "POST /api/v1/invitations/accept": lambda: {
+        "body": secret(),
+        "who": once("guest", lambda: browser(with_password())),
+    },
     f"GET {SESSION}/connections": lambda: {"path": {"id": running()}},
     f"GET {SESSION}/vnc": lambda: {"path": {"id": running()}},
     "GET /api/v1/ws/logs/{namespace}/{pod}": lambda: {"path": {"namespace": "local", "pod": running()}},
