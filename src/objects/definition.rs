@@ -68,7 +68,7 @@ impl Definition {
             self.structure.iter_errors(object).flat_map(|error| sentences(&error)).collect();
         // As on the API server: rules are asked only about what has the right structure.
         if wrong.is_empty()
-            && let Err(broken) = cel::Validator::new().validate_compiled(&self.rules, object, old)
+            && let Err(broken) = cel::validate_compiled(&self.rules, object, old)
         {
             wrong.extend(broken.into_iter().map(|error| FieldError::new(error.field_path, error.message)));
         }
