@@ -67,6 +67,8 @@ pub struct Auth {
     pub oidc: Option<Oidc>,
     /// The SAML providers, where there are any.
     pub saml: Option<Saml>,
+    /// Whether strangers may make themselves an account.
+    pub registration: bool,
     /// What everybody may do who signs in through a provider.
     pub default_role: Option<Role>,
     /// Longest time between two requests of a browser that signed in.
@@ -145,6 +147,7 @@ impl Auth {
             passwords: Passwords::new().map_err(StartError::Passwords)?,
             mode: people.auth_mode,
             oidc: Oidc::new(&config.sso, &config.http.public_url()).map_err(StartError::Provider)?,
+            registration: people.registration,
             default_role: config.sso.sso_default_role.role(),
             idle_limit: SignedDuration::from_hours(people.sign_in_idle_hours.into()),
             sign_in_limit: SignedDuration::from_hours(people.sign_in_max_hours.into()),

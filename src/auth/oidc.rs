@@ -12,13 +12,14 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use openidconnect::{
     AccessTokenHash, AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId,
-    ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields,
-    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdToken,
+    IdTokenFields, IssuerUrl, JsonWebTokenType, LogoutRequest, Nonce, NonceVerifier, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope,
     SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
     core::{
         CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType,
-        CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
-        CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse,
+        CoreGenderClaim, CoreIdTokenVerifier, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse,
         CoreTokenType,
     },
 };
@@ -32,14 +33,22 @@ use crate::{config::SingleSignOn, domain::sso::Claims, telemetry::logs::chain};
 
 /// Where the provider sends the browser back to, below our own address.
 pub const CALLBACK: &str = "/api/v1/auth/oidc/callback";
+/// Where it sends them after they signed out there.
+const SIGNED_OUT: &str = "/sign-in";
+/// The event that a token names that is to sign somebody out (OpenID Connect Back-Channel Logout, 2.4).
+const SIGN_OUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+/// What such a token says that it is; in one that proves a sign-in only the first counts.
+const SIGN_OUT_TYPES: [&str; 2] = ["JWT", "logout+jwt"];
+/// How long such a token counts after it was made.
+const SIGN_OUT_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// What is known of the provider is read again after this time.
 const KNOWN_FOR: Duration = Duration::from_mins(10);
 /// A key that is not known makes the server read the keys again at most this often.
 const KEYS_PAUSE: Duration = Duration::from_secs(1);
 /// How far the provider's clock may be from ours.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
-/// Most bytes of the provider's id of a person (OpenID Connect Core, 2).
-const SUBJECT_BYTES: usize = 255;
+/// Most bytes of the provider's id of a person (OpenID Connect Core, 2), and of its other ids.
+const ID_BYTES: usize = 255;
 
 /// Algorithms that a token may be signed with: none of those whose key both sides share.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
@@ -70,6 +79,7 @@ type Fields = IdTokenFields<
     CoreJweContentEncryptionAlgorithm,
     CoreJwsSigningAlgorithm,
 >;
+type Token = IdToken<More, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
 type OidcClient = Client<
     More,
@@ -95,6 +105,10 @@ fn not_accepted(error: impl std::error::Error + 'static) -> ProviderError {
     ProviderError::NotAccepted(chain(&error))
 }
 
+fn not(why: &str) -> ProviderError {
+    ProviderError::NotAccepted(why.to_owned())
+}
+
 /// What one sign-in is told from others by; all of it random and known to nobody else.
 #[derive(Debug)]
 pub struct Secrets {
@@ -104,6 +118,30 @@ pub struct Secrets {
     pub nonce: String,
     /// Shown by whoever redeems the code: 43 to 128 characters.
     pub verifier: String,
+}
+
+/// Somebody whom the provider let in, proven.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// Who.
+    pub proven: Proven,
+    /// What the provider calls this sign-in, where it does.
+    pub session: Option<String>,
+    /// The token that proved it, by which the provider knows the sign-in again.
+    pub id_token: SecretString,
+}
+
+/// A provider's word that somebody is to be signed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Its id, which is used once.
+    pub id: String,
+    /// Who.
+    pub subject: String,
+    /// Which of their sign-ins there; `None`: all.
+    pub session: Option<String>,
+    /// From then on it is too old to count.
+    pub over_at: Timestamp,
 }
 
 /// An OpenID Connect provider; a cheap handle.
@@ -117,9 +155,10 @@ struct Inner {
     client_id: ClientId,
     client_secret: Option<SecretString>,
     redirect: RedirectUrl,
+    signed_out: PostLogoutRedirectUrl,
     scopes: Vec<Scope>,
     outside: Outside,
-    metadata: Kept<CoreProviderMetadata>,
+    metadata: Kept<ProviderMetadataWithLogout>,
 }
 
 impl Oidc {
@@ -129,13 +168,14 @@ impl Oidc {
     /// What is wrong with the settings; the configuration's own check has said it before.
     pub fn new(config: &SingleSignOn, public_url: &Url) -> Result<Option<Self>, String> {
         let (Some(issuer), Some(client)) = (&config.oidc_issuer_url, &config.oidc_client_id) else { return Ok(None) };
-        let callback = public_url.join(CALLBACK).map_err(|error| error.to_string())?;
+        let below = |path| public_url.join(path).map_err(|error| error.to_string());
         Ok(Some(Self(Arc::new(Inner {
             issuer: IssuerUrl::new(issuer.clone()).map_err(|error| error.to_string())?,
             label: config.oidc_label.clone(),
             client_id: ClientId::new(client.clone()),
             client_secret: config.oidc_client_secret.clone(),
-            redirect: RedirectUrl::from_url(callback),
+            redirect: RedirectUrl::from_url(below(CALLBACK)?),
+            signed_out: PostLogoutRedirectUrl::from_url(below(SIGNED_OUT)?),
             scopes: config.oidc_scopes.iter().map(|scope| Scope::new(scope.trim().to_owned())).collect(),
             outside: Outside::at(issuer)?,
             metadata: Kept::default(),
@@ -172,7 +212,7 @@ impl Oidc {
     ///
     /// # Errors
     /// [`ProviderError`] if the provider is away, does not take the code, or does not prove who it is.
-    pub async fn redeem(&self, code: String, secrets: Secrets, now: Timestamp) -> Result<Proven, ProviderError> {
+    pub async fn redeem(&self, code: String, secrets: Secrets, now: Timestamp) -> Result<Arrived, ProviderError> {
         let metadata = self.metadata(KNOWN_FOR).await?;
         let client = self.client(&metadata);
         let http = |request| self.0.outside.ask(request);
@@ -183,21 +223,79 @@ impl Oidc {
             other => not_accepted(other),
         })?;
         let nonce = Nonce::new(secrets.nonce);
-        let mut claims = match self.verified(&client, &tokens, &nonce, now) {
-            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
-                let client = self.client(&*self.metadata(KEYS_PAUSE).await?);
-                self.verified(&client, &tokens, &nonce, now)
-            }
-            other => other,
-        }
-        .map_err(not_accepted)?;
-        let subject =
-            claims.get("sub").and_then(Value::as_str).filter(|subject| is_subject(subject)).map(str::to_owned);
-        let subject = subject.ok_or_else(|| ProviderError::NotAccepted("it names nobody".to_owned()))?;
+        let mut claims = self.proven(|client| self.verified(client, &tokens, &nonce, now)).await?;
+        let subject = named(&claims, "sub").ok_or_else(|| not("it names nobody"))?;
+        let session = named(&claims, "sid");
         for (name, value) in self.user_info(&client, &tokens, &subject).await? {
             claims.entry(name).or_insert(value);
         }
-        Ok(Proven { subject, claims })
+        let id_token = tokens.id_token().map(ToString::to_string).unwrap_or_default().into();
+        Ok(Arrived { proven: Proven { subject, claims }, session, id_token })
+    }
+
+    /// Where a browser goes to sign out at the provider too, whose `id_token` let it in; `None`: the provider does not
+    /// know of that.
+    ///
+    /// # Errors
+    /// [`ProviderError::Away`] while nothing is known of the provider.
+    pub async fn sign_out_url(&self, id_token: &SecretString) -> Result<Option<Url>, ProviderError> {
+        let metadata = self.metadata(KNOWN_FOR).await?;
+        let Some(place) = &metadata.additional_metadata().end_session_endpoint else { return Ok(None) };
+        // The page leads the browser there: to a page, and to no script.
+        if !["https", "http"].contains(&place.url().scheme()) {
+            return Err(not("its place for signing out is no page"));
+        }
+        let token: Token = id_token.expose_secret().parse().map_err(not_accepted)?;
+        let request = LogoutRequest::from(place.clone())
+            .set_id_token_hint(&token)
+            .set_client_id(self.0.client_id.clone())
+            .set_post_logout_redirect_uri(self.0.signed_out.clone());
+        Ok(Some(request.http_get_url()))
+    }
+
+    /// Reads the provider's word that somebody is to be signed out. `now`: by which it is to be in time.
+    ///
+    /// # Errors
+    /// [`ProviderError::NotAccepted`] for what the provider did not sign, or did not mean for this.
+    pub async fn asked_to_sign_out(&self, token: &str, now: Timestamp) -> Result<Leaving, ProviderError> {
+        let token: Token = token.parse().map_err(not_accepted)?;
+        // What proves a sign-in has a nonce and ends none.
+        let none = |nonce: Option<&Nonce>| nonce.is_none().then_some(()).ok_or_else(|| "it has a nonce".to_owned());
+        let kinds = SIGN_OUT_TYPES.map(|name| JsonWebTokenType::new(name.to_owned()).normalize());
+        let kinds: Vec<_> = kinds.into_iter().filter_map(Result::ok).collect();
+        let read = |client: &OidcClient| {
+            let verifier = verifier(client, now).set_allowed_jose_types(kinds.clone());
+            claims(&token, &verifier, none)
+        };
+        let claims = self.proven(read).await?;
+        let event = claims.get("events").and_then(|events| events.get(SIGN_OUT_EVENT));
+        if !event.is_some_and(Value::is_object) {
+            return Err(not("it is not for signing out"));
+        }
+        let issued = claims.get("iat").and_then(Value::as_i64).and_then(|second| Timestamp::from_second(second).ok());
+        let over_at = issued.map(|issued| issued + (SIGN_OUT_COUNTS_FOR + SKEW)).filter(|over_at| *over_at > now);
+        let missing = || not("it has no id, names nobody or is too old");
+        Ok(Leaving {
+            id: named(&claims, "jti").ok_or_else(missing)?,
+            subject: named(&claims, "sub").ok_or_else(missing)?,
+            session: named(&claims, "sid"),
+            over_at: over_at.ok_or_else(missing)?,
+        })
+    }
+
+    /// What `read` makes of the provider's keys; where none of them fits, of those that it has by now.
+    async fn proven<T>(
+        &self,
+        read: impl Fn(&OidcClient) -> Result<T, ClaimsVerificationError>,
+    ) -> Result<T, ProviderError> {
+        let known = self.client(&*self.metadata(KNOWN_FOR).await?);
+        match read(&known) {
+            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
+                read(&self.client(&*self.metadata(KEYS_PAUSE).await?))
+            }
+            other => other,
+        }
+        .map_err(not_accepted)
     }
 
     /// What the token says, once it is proven.
@@ -208,23 +306,13 @@ impl Oidc {
         nonce: &Nonce,
         now: Timestamp,
     ) -> Result<Claims, ClaimsVerificationError> {
-        let other = |why: &str| ClaimsVerificationError::Other(why.to_owned());
         let id_token = tokens.id_token().ok_or_else(|| other("there is no ID token in it"))?;
-        let (early, late) = (now.saturating_sub(SKEW), now.saturating_add(SKEW));
-        let (early, late) = (early.unwrap_or(now), late.unwrap_or(now));
-        let verifier = client
-            .id_token_verifier()
-            .set_allowed_algs(ALGORITHMS)
-            .set_time_fn(move || SystemTime::from(early).into())
-            .set_issue_time_verifier_fn(move |issued| {
-                let known = issued.timestamp() <= late.as_second();
-                known.then_some(()).ok_or_else(|| "it was issued in the future".to_owned())
-            });
-        let claims = id_token.claims(&verifier, nonce)?;
-        if claims.authorized_party().is_some_and(|party| *party != self.0.client_id) {
+        let verifier = verifier(client, now);
+        let proven = id_token.claims(&verifier, nonce)?;
+        if proven.authorized_party().is_some_and(|party| *party != self.0.client_id) {
             return Err(other("it was issued for another client"));
         }
-        if let Some(expected) = claims.access_token_hash() {
+        if let Some(expected) = proven.access_token_hash() {
             let unsigned = ClaimsVerificationError::SignatureVerification;
             let algorithm = id_token.signing_alg().map_err(unsigned)?;
             let key = id_token.signing_key(&verifier).map_err(unsigned)?;
@@ -233,10 +321,7 @@ impl Oidc {
                 return Err(other("its access token is another one's"));
             }
         }
-        match serde_json::to_value(claims) {
-            Ok(Value::Object(claims)) => Ok(claims),
-            _ => Err(other("its claims cannot be read")),
-        }
+        claims(id_token, &verifier, nonce)
     }
 
     /// What the provider says beside the token, where it has a place for that.
@@ -253,11 +338,11 @@ impl Oidc {
             })?;
         match serde_json::to_value(&info) {
             Ok(Value::Object(claims)) => Ok(claims),
-            _ => Err(ProviderError::NotAccepted("what it says beside the token cannot be read".to_owned())),
+            _ => Err(not("what it says beside the token cannot be read")),
         }
     }
 
-    fn client(&self, metadata: &CoreProviderMetadata) -> OidcClient {
+    fn client(&self, metadata: &ProviderMetadataWithLogout) -> OidcClient {
         let inner = &*self.0;
         let secret = inner.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
         let client = OidcClient::from_provider_metadata(metadata.clone(), inner.client_id.clone(), secret);
@@ -271,10 +356,10 @@ impl Oidc {
     }
 
     /// What the provider says of itself, not older than `age`; or older, while it is away.
-    async fn metadata(&self, age: Duration) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
+    async fn metadata(&self, age: Duration) -> Result<Arc<ProviderMetadataWithLogout>, ProviderError> {
         let read = async || {
             let http = |request| self.0.outside.ask(request);
-            let read = CoreProviderMetadata::discover_async(self.0.issuer.clone(), &http).await;
+            let read = ProviderMetadataWithLogout::discover_async(self.0.issuer.clone(), &http).await;
             read.inspect_err(|error| {
                 tracing::warn!(sso.issuer = self.issuer(), error = chain(error), "an identity provider cannot be read");
             })
@@ -285,7 +370,39 @@ impl Oidc {
     }
 }
 
-/// Whether a provider can know somebody by that.
-fn is_subject(text: &str) -> bool {
-    (1..=SUBJECT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
+fn other(why: &str) -> ClaimsVerificationError {
+    ClaimsVerificationError::Other(why.to_owned())
+}
+
+/// What checks that a token is of the provider, for us and of now.
+fn verifier(client: &OidcClient, now: Timestamp) -> CoreIdTokenVerifier<'_> {
+    let (early, late) = (now.saturating_sub(SKEW), now.saturating_add(SKEW));
+    let (early, late) = (early.unwrap_or(now), late.unwrap_or(now));
+    client
+        .id_token_verifier()
+        .set_allowed_algs(ALGORITHMS)
+        .set_time_fn(move || SystemTime::from(early).into())
+        .set_issue_time_verifier_fn(move |issued| {
+            let known = issued.timestamp() <= late.as_second();
+            known.then_some(()).ok_or_else(|| "it was issued in the future".to_owned())
+        })
+}
+
+/// Every claim of a token, once it is proven.
+fn claims(
+    token: &Token,
+    verifier: &CoreIdTokenVerifier<'_>,
+    nonce: impl NonceVerifier,
+) -> Result<Claims, ClaimsVerificationError> {
+    match serde_json::to_value(token.claims(verifier, nonce)?) {
+        Ok(Value::Object(claims)) => Ok(claims),
+        _ => Err(other("its claims cannot be read")),
+    }
+}
+
+/// The id in the claim `name`, if it is one by which a provider can know something.
+fn named(claims: &Claims, name: &str) -> Option<String> {
+    let text = claims.get(name).and_then(Value::as_str)?;
+    let sound = (1..=ID_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+    sound.then(|| text.to_owned())
 }

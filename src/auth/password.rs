@@ -9,7 +9,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVe
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-use crate::Error;
+use crate::{Error, domain::people::check_password};
 
 /// Memory of one hash in KiB: 1.7 times what OWASP asks for at this number of passes.
 const MEMORY_KIB: u32 = 32 * 1_024;
@@ -58,6 +58,16 @@ impl Passwords {
         self.compute(move || hash(&argon2(), password.expose_secret().as_bytes())).await?
     }
 
+    /// Whether `password` is hard enough to guess for the person `name`; `field`: what to name where it is not.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], and [`Error::TooMany`] when too many wait for their turn already.
+    pub async fn check(&self, field: &'static str, password: &SecretString, name: &str) -> Result<(), Error> {
+        let (password, name) = (password.clone(), name.to_owned());
+        let checked = self.compute(move || check_password(field, password.expose_secret(), &name)).await?;
+        checked.map_err(|wrong| Error::Invalid(vec![wrong]))
+    }
+
     /// Whether `password` is the one that `kept` was made of; `None` is never right and takes as long.
     ///
     /// # Errors
@@ -69,7 +79,7 @@ impl Passwords {
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
-    /// How many hashes were computed since the start: the work that an observer of time could see.
+    /// How often something was computed since the start: the work that an observer of time could see.
     #[must_use]
     pub fn computed(&self) -> u64 {
         self.0.computed.load(Ordering::Relaxed)

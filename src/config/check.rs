@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::{AppsRouting, Config, ConfigError, Http, layers::Variables};
+use super::{AppsRouting, AuthMode, Config, ConfigError, Http, layers::Variables};
 use crate::domain::names;
 
 impl Config {
@@ -14,6 +14,7 @@ impl Config {
         self.check_roles(&mut wrong);
         self.check_database(&mut wrong);
         self.check_sessions(&mut wrong);
+        self.check_people(&mut wrong);
         self.http.check(&mut wrong);
         self.sso.check(&self.people, &self.http, &mut wrong);
         self.saml.check(&self.people, &self.http, &mut wrong);
@@ -32,6 +33,14 @@ impl Config {
         }
         if self.database.database_pool_size < 4 {
             wrong.push(ConfigError::new("DATABASE_POOL_SIZE", "the server needs at least 4 connections"));
+        }
+    }
+
+    fn check_people(&self, wrong: &mut Vec<ConfigError>) {
+        let people = &self.people;
+        if people.registration && matches!(people.auth_mode, AuthMode::Saml | AuthMode::None) {
+            let message = "there are no local accounts with this AUTH_MODE: leave it away, or set hybrid";
+            wrong.push(ConfigError::new("REGISTRATION", message));
         }
     }
 

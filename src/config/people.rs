@@ -11,6 +11,9 @@ pub struct People {
     /// Absent: a file in the data folder, made at the first start.
     #[arg(long, env = "SECRET_KEY", hide_env_values = true)]
     pub secret_key: Option<SecretString>,
+    /// Let whoever reaches the sign-in page make themselves an account, with the role `user`.
+    #[arg(long, env = "REGISTRATION")]
+    pub registration: bool,
     /// Hours without a request after which a browser is signed out.
     #[arg(long, env = "SIGN_IN_IDLE_HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub sign_in_idle_hours: u32,

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use zxcvbn::{Score, feedback::Feedback, zxcvbn};
 
 use crate::domain::{fields::FieldError, names::is_dns_label};
 
-/// Fewest characters of a password.
-pub const PASSWORD_MIN_CHARS: usize = 10;
+/// How hard to guess a password has to be: more than 10⁸ attempts, which takes years against our hashes and lock-out.
+const PASSWORD_MIN_SCORE: Score = Score::Three;
 /// Most bytes of a password: beyond that it is an attempt to keep the processor busy.
 pub const PASSWORD_MAX_BYTES: usize = 1_024;
 /// Most characters of a name that is shown.
@@ -47,6 +48,34 @@ impl Role {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+}
+
+/// Whose an account is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AccountKind {
+    /// A person's, who signs in.
+    #[default]
+    Person,
+    /// A program's: it never signs in, and has tokens that an administrator makes.
+    Service,
+}
+
+impl AccountKind {
+    /// Its word on the wire and in the database.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Service => "service",
+        }
+    }
+
+    /// The kind of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Person, Self::Service].into_iter().find(|kind| kind.word() == word)
     }
 }
 
@@ -133,24 +162,25 @@ pub fn check_name(name: &str) -> Result<(), FieldError> {
     ))
 }
 
-/// Checks a password that the person `name` wants.
+/// Checks that a password which the person `name` wants is not guessed easily: by how often others chose it and its parts,
+/// not by which kinds of characters are in it. Takes some milliseconds.
 ///
 /// # Errors
-/// The field `field` with the rule that is broken.
+/// The field `field` with what makes it easy to guess, and what would not be.
 pub fn check_password(field: &str, password: &str, name: &str) -> Result<(), FieldError> {
-    if password.chars().count() < PASSWORD_MIN_CHARS {
-        return Err(FieldError::new(
-            field,
-            format!("use at least {PASSWORD_MIN_CHARS} characters; a sentence is a good one"),
-        ));
-    }
     if password.len() > PASSWORD_MAX_BYTES {
         return Err(FieldError::new(field, format!("use at most {PASSWORD_MAX_BYTES} bytes")));
     }
-    if password.to_lowercase() == name.to_lowercase() {
-        return Err(FieldError::new(field, "the user name is the first thing that anybody tries: take something else"));
+    let estimate = zxcvbn(password, &[name, "streamspace"]);
+    if estimate.score() >= PASSWORD_MIN_SCORE {
+        return Ok(());
     }
-    Ok(())
+    let feedback = estimate.feedback();
+    let warning = feedback.and_then(Feedback::warning).map(|warning| warning.to_string());
+    let suggestions = feedback.map(Feedback::suggestions).unwrap_or_default().iter().map(ToString::to_string);
+    let words: Vec<String> = warning.into_iter().chain(suggestions).collect();
+    let rule = if words.is_empty() { "Use a few words, avoid common phrases.".to_owned() } else { words.join(" ") };
+    Err(FieldError::new(field, format!("others would guess it. {rule}")))
 }
 
 /// Checks the name that is shown for a person: any text without control characters, up to 128 characters.
@@ -193,14 +223,39 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_long_enough_and_not_the_name() {
-        assert!(check_password("new", "ten chars!", "alice").is_ok());
-        assert!(check_password("new", "nine char", "alice").is_err());
-        assert!(check_password("new", "ääääääääää", "alice").is_ok(), "characters count, not bytes");
-        assert!(check_password("new", "ÄÄÄÄÄ", "alice").is_err(), "ten bytes are not ten characters");
-        assert!(check_password("new", "Christopher", "christopher").is_err());
-        assert!(check_password("new", &"x".repeat(PASSWORD_MAX_BYTES), "alice").is_ok());
-        assert!(check_password("new", &"x".repeat(PASSWORD_MAX_BYTES + 1), "alice").is_err());
+    fn a_password_is_hard_to_guess_whatever_characters_it_is_made_of() {
+        for good in ["correct horse battery staple", "jawohl trommelt leise", "vq7hxw2mtz", "ärgerliche ölheizung süd"]
+        {
+            assert_eq!(check_password("new", good, "alice"), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "password",
+            "Password1!",
+            "P@ssw0rd2024",
+            "qwertyuiop",
+            "aaaaaaaaaaaaaaaa",
+            "abcdefghijkl",
+            "24.12.1990",
+        ] {
+            let error = check_password("new", bad, "alice").unwrap_err();
+            assert_eq!(error.field, "new", "{bad}");
+            assert!(error.message.len() > "others would guess it. ".len(), "{error:?} says what to do");
+        }
+    }
+
+    #[test]
+    fn who_one_is_makes_no_good_password() {
+        assert!(check_password("new", "xaver-hollerbach7", "alice").is_ok(), "the control");
+        assert!(check_password("new", "xaver-hollerbach7", "xaver-hollerbach").is_err());
+        assert!(check_password("new", "Streamspace2024", "alice").is_err());
+    }
+
+    #[test]
+    fn a_password_is_not_so_long_that_it_keeps_the_processor_busy() {
+        let words = "jawohl trommelt leise ".repeat(PASSWORD_MAX_BYTES / 22);
+        assert!(check_password("new", &words, "alice").is_ok());
+        assert!(check_password("new", &format!("{words}{words}"), "alice").is_err());
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Signing in and out.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -19,8 +23,8 @@ use crate::{
     Error,
     auth::{Auth, Caller, Credential, permission::needs::SelfManage},
     services::{
-        saml,
-        sign_in::{self, Grant, Granted, Origin, SignedIn},
+        oidc, saml,
+        sign_in::{self, Grant, Granted, Origin, Registration, SignedIn},
     },
 };
 
@@ -56,9 +60,28 @@ pub struct LinkLogin {
     /// What stands behind `#link=`.
     #[schema(value_type = String)]
     token: SecretString,
-    /// A new password for the account: at least 10 characters.
+    /// A new password for the account: one that is hard to guess.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
+    /// What it is to give.
+    #[serde(default)]
+    grant: Wanted,
+}
+
+/// An account that somebody makes for themselves.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Register {
+    /// 1 to 63 lower-case letters, digits and hyphens; nobody may have had it before.
+    username: String,
+    /// One that is hard to guess.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// What is shown.
+    #[serde(default)]
+    display_name: String,
+    /// Where the person reads mail.
+    email: Option<String>,
     /// What it is to give.
     #[serde(default)]
     grant: Wanted,
@@ -71,7 +94,7 @@ pub struct NewPassword {
     /// The password of today; not needed within 15 minutes after a sign-in by link.
     #[schema(value_type = Option<String>, format = Password)]
     current: Option<SecretString>,
-    /// At least 10 characters.
+    /// One that is hard to guess.
     #[schema(value_type = String, format = Password)]
     new: SecretString,
 }
@@ -122,6 +145,23 @@ pub async fn login(
     Ok(answer(&auth, &request, signed_in))
 }
 
+/// Makes an account with the role of users and signs in to it, where the server allows that (`REGISTRATION`).
+#[utoipa::path(post, path = "/api/v1/auth/register", tag = "sign-in", request_body = Register,
+    responses((status = 201, body = SignInAnswer)))]
+pub async fn register(
+    _: Public,
+    auth: web::Data<Auth>,
+    request: HttpRequest,
+    body: Body<Register>,
+) -> Result<HttpResponse, Error> {
+    let Body(Register { username, password, display_name, email, grant }) = body;
+    let new = Registration { name: username, display_name, email, password };
+    let grant = wanted(grant, &request).await;
+    let mut made = answer(&auth, &request, sign_in::register(&auth, &origin(&request), new, grant).await?);
+    *made.status_mut() = StatusCode::CREATED;
+    Ok(made)
+}
+
 /// Signs in with a one-time link, which works this once. With a password it becomes the account's.
 #[utoipa::path(post, path = "/api/v1/auth/link", tag = "sign-in", request_body = LinkLogin,
     responses((status = 200, body = SignInAnswer)))]
@@ -144,7 +184,10 @@ pub async fn link(
 pub async fn logout(visitor: Visitor, auth: web::Data<Auth>, request: HttpRequest) -> Result<HttpResponse, Error> {
     let mut elsewhere = None;
     if let Some(caller) = &visitor.0 {
-        elsewhere = saml::leave(&auth, caller).await?;
+        elsewhere = match oidc::leave(&auth, caller).await? {
+            None => saml::leave(&auth, caller).await?,
+            found => found,
+        };
         sign_in::sign_out(&auth, caller).await?;
     }
     let over = cookie::clear(&request, Purpose::Session);

@@ -15,7 +15,7 @@ use crate::{
     Error,
     auth::{
         Auth,
-        permission::needs::{UsersRead, UsersWrite},
+        permission::needs::{SelfManage, UsersRead, UsersWrite},
     },
     services::identities::{self, Identity},
 };
@@ -69,7 +69,22 @@ pub async fn list_identities(
     name: web::Path<String>,
     list: ListQuery,
 ) -> Result<HttpResponse, Error> {
-    let mut items: Vec<IdentityView> = identities::list(&auth, &name).await?.into_iter().map(Into::into).collect();
+    listed(&auth, &name, &list).await
+}
+
+/// Lists who the caller is at identity providers. Sorts by `issuer`, `createdAt`.
+#[utoipa::path(get, path = "/api/v1/users/me/identities", tag = "users", params(ListQuery),
+    responses((status = 200, body = Page<IdentityView>)))]
+pub async fn own_identities(
+    caller: Guarded<SelfManage>,
+    auth: web::Data<Auth>,
+    list: ListQuery,
+) -> Result<HttpResponse, Error> {
+    listed(&auth, &caller.user, &list).await
+}
+
+async fn listed(auth: &Auth, user: &str, list: &ListQuery) -> Result<HttpResponse, Error> {
+    let mut items: Vec<IdentityView> = identities::list(auth, user).await?.into_iter().map(Into::into).collect();
     items.retain(|identity| list.finds([identity.issuer.as_str(), identity.subject.as_str()]));
     list.sort(&mut items, COLUMNS)?;
     Ok(HttpResponse::Ok().json(list.page_of("IdentityList", items)))

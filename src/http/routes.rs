@@ -8,7 +8,8 @@ use super::{
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::{Problem, Refusal},
-    projects, quotas, repositories, saml, sessions, shares, sso, system, templates, tokens, users, webhooks, ws,
+    projects, quotas, repositories, saml, service_accounts, sessions, shares, sso, system, templates, tokens, users,
+    webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -66,11 +67,13 @@ routes! {
     "/.well-known/jwks.json" { GET auth::jwks; }
     "/api/v1/system" { GET system::system; }
     "/api/v1/auth/login" { POST auth::login [SignIn]; }
+    "/api/v1/auth/register" { POST auth::register [SignIn]; }
     "/api/v1/auth/link" { POST auth::link [SignIn]; }
     "/api/v1/auth/logout" { POST auth::logout [Unrepeatable]; }
     "/api/v1/auth/password" { POST auth::password [SignIn]; }
     "/api/v1/auth/oidc/login" { GET sso::oidc_login [SignIn]; }
     "/api/v1/auth/oidc/callback" { GET sso::oidc_callback [SignIn]; }
+    "/api/v1/auth/oidc/back-channel-logout" { POST sso::oidc_signed_out [Unrepeatable]; }
     "/api/v1/auth/saml/metadata" { GET saml::saml_metadata; }
     "/api/v1/auth/saml/login" { GET saml::saml_login [SignIn]; }
     "/api/v1/auth/saml/acs" { POST saml::saml_acs [SignIn]; }
@@ -87,10 +90,18 @@ routes! {
     "/api/v1/users/{name}/quota" {
         GET quotas::user_quota; PUT quotas::set_user_quota; DELETE quotas::remove_user_quota;
     }
+    "/api/v1/users/me/identities" { GET identities::own_identities; }
     "/api/v1/users/{name}/identities" { GET identities::list_identities; POST identities::join_identity; }
     "/api/v1/users/{name}/identities/{id}" { DELETE identities::part_identity; }
     "/api/v1/users/{name}/sign-in-link" { POST users::create_sign_in_link [Unrepeatable]; }
     "/api/v1/users/{name}/groups" { GET groups::groups_of_user; }
+    "/api/v1/service-accounts" {
+        GET service_accounts::list_service_accounts; POST service_accounts::create_service_account;
+    }
+    "/api/v1/service-accounts/{name}/tokens" {
+        GET service_accounts::list_service_tokens; POST service_accounts::create_service_token [Unrepeatable];
+    }
+    "/api/v1/service-accounts/{name}/tokens/{id}" { DELETE service_accounts::revoke_service_token; }
     "/api/v1/groups" { GET groups::list_groups; POST groups::create_group; }
     "/api/v1/groups/{name}" { GET groups::get_group; PATCH groups::change_group; DELETE groups::delete_group; }
     "/api/v1/groups/{name}/quota" {

@@ -1,23 +1,16 @@
 //! Signing in through SAML providers.
 
-use std::borrow::Cow;
-
-use actix_web::{
-    HttpMessage, HttpRequest, HttpResponse,
-    http::header,
-    web::{self, Bytes},
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
 use super::{
     auth::{browser, origin},
-    body,
     cookie::{self, Purpose},
+    form::{self, Form},
     operation::Public,
     params,
-    problem::Refusal,
     sso::{away, back, back_to_sign_in, see_other},
 };
 use crate::{
@@ -97,7 +90,7 @@ pub async fn saml_acs(
     payload: web::Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
     let saml = saml::providers(&auth)?;
-    let bytes = form(&request, payload).await?;
+    let bytes = form::read(&request, payload).await?;
     let form = Form::read(&bytes);
     let response = form.one("SAMLResponse")?.ok_or_else(|| Error::field("SAMLResponse", "it is missing"))?;
     let posted = Posted { response, relay_state: form.one("RelayState")? };
@@ -136,7 +129,7 @@ pub async fn saml_slo_post(
     payload: web::Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
     let saml = saml::providers(&auth)?;
-    let bytes = form(&request, payload).await?;
+    let bytes = form::read(&request, payload).await?;
     let form = Form::read(&bytes);
     let Some(message) = form.one("SAMLRequest")? else { return Ok(see_other("/sign-in").finish()) };
     let relay_state = form.one("RelayState")?;
@@ -156,31 +149,5 @@ fn left(request: &HttpRequest, asked: Result<Option<Url>, Refused>) -> HttpRespo
             see_other(&to).cookie(cookie::clear(request, Purpose::Session)).finish()
         }
         Err(refused) => back_to_sign_in(request, &refused),
-    }
-}
-
-/// The body of a form.
-async fn form(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, actix_web::Error> {
-    const FORM: &str = "application/x-www-form-urlencoded";
-    if request.content_type() != FORM {
-        return Err(Refusal::MediaType(FORM).into());
-    }
-    body::read(payload.into_inner(), body::declared_length(request)).await
-}
-
-/// A form, in which nothing stands twice.
-struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'a> Form<'a> {
-    fn read(bytes: &'a [u8]) -> Self {
-        Self(url::form_urlencoded::parse(bytes).collect())
-    }
-
-    fn one(&self, wanted: &str) -> Result<Option<String>, Error> {
-        let mut values = self.0.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value);
-        match (values.next(), values.next()) {
-            (Some(_), Some(_)) => Err(Error::field(wanted, "it stands there twice")),
-            (first, _) => Ok(first.map(|value| value.clone().into_owned())),
-        }
     }
 }

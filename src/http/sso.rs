@@ -13,16 +13,18 @@ use super::{
     body::Body,
     context::Context,
     cookie::{self, Purpose},
+    form::{self, Form},
     guard::Guarded,
     operation::Public,
     params,
 };
 use crate::{
     Error,
-    auth::{Auth, Role, permission::needs::SsoManage},
+    auth::{Auth, ProviderError, Role, permission::needs::SsoManage},
     services::{
+        oidc,
         sign_in::Granted,
-        sso::{self, Answer, Begun, Entered, Refused, Trial},
+        sso::{self, Answer, Begun, Entered, Refused, Shown, Trial},
     },
     telemetry::logs,
 };
@@ -84,6 +86,42 @@ pub async fn oidc_callback(_: Public, auth: web::Data<Auth>, request: HttpReques
     back(&auth, &request, entered)
 }
 
+/// What the provider itself posts when somebody signed out there.
+#[derive(Debug, ToSchema)]
+#[allow(dead_code, reason = "it is read from a form, in which nothing may stand twice")]
+pub struct BackChannelForm {
+    /// A token of the provider that names the person, and the sign-in if it is about one.
+    #[schema(rename = "logout_token")]
+    logout_token: String,
+}
+
+/// Ends what the OpenID Connect provider let in, because it says that somebody signed out there: OpenID Connect
+/// Back-Channel Logout.
+#[utoipa::path(post, path = "/api/v1/auth/oidc/back-channel-logout", tag = "sign-in",
+    request_body(content = BackChannelForm, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 204, description = "They are signed out")))]
+pub async fn oidc_signed_out(
+    _: Public,
+    auth: web::Data<Auth>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, actix_web::Error> {
+    const FIELD: &str = "logout_token";
+    let provider = sso::provider(&auth)?;
+    let bytes = form::read(&request, payload).await?;
+    let token = Form::read(&bytes).one(FIELD)?.ok_or_else(|| Error::field(FIELD, "it is missing"))?;
+    let asked = oidc::asked_to_leave(&auth, provider, &origin(&request), &token).await;
+    asked.map_err(|refused| match refused {
+        Refused::Ours(error) => error,
+        Refused::Provider(ProviderError::Away(_)) => Error::Unavailable("the identity provider cannot be asked".into()),
+        other => {
+            tracing::warn!(error = logs::chain(&other), "an identity provider's word to sign somebody out was refused");
+            Error::field(FIELD, "it does not count: the log says why")
+        }
+    })?;
+    Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish())
+}
+
 /// Sends the browser to the page that the person wanted, signed in, or to the sign-in page with the problem.
 pub(super) fn back(
     auth: &Auth,
@@ -128,21 +166,42 @@ pub(super) fn back_to_sign_in(request: &HttpRequest, refused: &Refused) -> HttpR
     see_other(&format!("/sign-in?{query}")).finish()
 }
 
-/// What a provider would say of somebody.
+/// What a provider says of somebody: claims, a token or an assertion, one of them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SsoTest {
-    /// The provider. Absent: the one that is configured.
+    /// The provider that says the claims. Absent: the one that is configured.
     issuer: Option<String>,
     /// Its claims, as an ID token or the answer for a user's information has them; `sub` says who.
-    #[schema(value_type = Object)]
-    claims: Map<String, Value>,
+    #[schema(value_type = Option<Object>)]
+    claims: Option<Map<String, Value>>,
+    /// An ID token (JWT). Its signature is not looked at: only what it says is tried.
+    token: Option<String>,
+    /// A SAML response or assertion, as XML or that in base64. Its signature has to be its provider's; that it is old or
+    /// was used does not matter.
+    assertion: Option<String>,
+}
+
+impl SsoTest {
+    fn read(self) -> Result<Shown, Error> {
+        match self {
+            Self { issuer, claims: Some(claims), token: None, assertion: None } => Ok(Shown::Claims { issuer, claims }),
+            Self { issuer: None, claims: None, token: Some(token), assertion: None } => Ok(Shown::Token(token)),
+            Self { issuer: None, claims: None, token: None, assertion: Some(xml) } => Ok(Shown::Assertion(xml)),
+            _ => Err(Error::field("claims", "give claims, with their issuer or without, or a token, or an assertion")),
+        }
+    }
 }
 
 /// What a sign-in would do.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SsoTrial {
+    /// Who says so, as rules call it.
+    issuer: String,
+    /// What the rules look at.
+    #[schema(value_type = Object)]
+    claims: Map<String, Value>,
     /// The user name.
     user: String,
     /// Whether there is that account; otherwise it would be made.
@@ -177,10 +236,12 @@ impl<T: Ord + Clone> Difference<T> {
     }
 }
 
-impl From<Trial> for SsoTrial {
-    fn from(trial: Trial) -> Self {
+impl SsoTrial {
+    fn new(issuer: String, claims: Map<String, Value>, trial: Trial) -> Self {
         let Trial { user, exists, refused, mapped, groups_before, roles_before } = trial;
         Self {
+            issuer,
+            claims,
             user,
             exists,
             refused,
@@ -199,10 +260,7 @@ pub async fn test_sso(
     auth: web::Data<Auth>,
     body: Body<SsoTest>,
 ) -> Result<HttpResponse, Error> {
-    let Body(SsoTest { issuer, claims }) = body;
-    let configured = || auth.oidc.as_ref().map(|oidc| oidc.issuer().to_owned());
-    let issuer =
-        issuer.or_else(configured).ok_or_else(|| Error::field("issuer", "name a provider: none is configured"))?;
+    let (issuer, claims) = sso::read(&auth, body.0.read()?).await?;
     let trial = sso::test(&auth, &issuer, &claims).await?;
-    Ok(HttpResponse::Ok().json(SsoTrial::from(trial)))
+    Ok(HttpResponse::Ok().json(SsoTrial::new(issuer, claims, trial)))
 }

@@ -39,6 +39,8 @@ pub struct System {
 struct Ways {
     /// With a name and a password.
     password: bool,
+    /// Whether people make themselves an account.
+    registration: bool,
     /// Through identity providers.
     providers: Vec<Provider>,
 }
@@ -106,6 +108,7 @@ pub async fn system(visitor: Visitor, app: web::Data<App>) -> HttpResponse {
         },
         sign_in: Ways {
             password: matches!(people.auth_mode, AuthMode::Jwt | AuthMode::Hybrid),
+            registration: people.registration,
             providers: providers(&app.auth),
         },
         signed_in: visitor.0.is_some(),

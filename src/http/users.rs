@@ -20,6 +20,7 @@ use crate::{
         Auth, Caller, Permission, Role,
         permission::needs::{SelfManage, UsersRead, UsersWrite},
     },
+    domain::people::AccountKind,
     services::accounts::{self, Change, Link, NewUser, Query, SortKey, User},
 };
 
@@ -64,6 +65,8 @@ impl Me {
 pub struct UserView {
     /// The user name: a DNS label, never given out again.
     name: String,
+    /// Whose it is.
+    kind: AccountKind,
     /// What is shown; may be empty.
     display_name: String,
     /// Where the person reads mail.
@@ -84,6 +87,7 @@ impl From<User> for UserView {
     fn from(user: User) -> Self {
         Self {
             name: user.name,
+            kind: user.kind,
             display_name: user.display_name,
             email: user.email,
             roles: user.roles,
@@ -112,7 +116,8 @@ pub struct NewUserBody {
     roles: BTreeSet<Role>,
 }
 
-fn plain_user() -> BTreeSet<Role> {
+/// What an account may do whose maker says nothing of it.
+pub(super) fn plain_user() -> BTreeSet<Role> {
     BTreeSet::from([Role::User])
 }
 
@@ -170,15 +175,21 @@ pub async fn me(caller: Guarded<SelfManage>, auth: web::Data<Auth>) -> Result<Ht
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", params(ListQuery),
     responses((status = 200, body = Page<UserView>)))]
 pub async fn list_users(_: Guarded<UsersRead>, auth: web::Data<Auth>, query: ListQuery) -> Result<HttpResponse, Error> {
+    list(&auth, &query, None).await
+}
+
+/// The page that is asked for of the accounts, or of those of a `kind`.
+pub(super) async fn list(auth: &Auth, query: &ListQuery, kind: Option<AccountKind>) -> Result<HttpResponse, Error> {
     const KEYS: [SortKey; 3] = [SortKey::Name, SortKey::CreatedAt, SortKey::LastSignInAt];
     let order = query.order(&["name", "createdAt", "lastSignInAt"])?;
     let asked = Query {
         words: query.words.clone(),
+        kind,
         sort: order.into_iter().map(|(place, descending)| (KEYS[place], descending)).collect(),
         offset: i64::try_from(query.offset()).unwrap_or(i64::MAX),
         limit: query.size.into(),
     };
-    let (users, total) = accounts::list(&auth, &asked).await?;
+    let (users, total) = accounts::list(auth, &asked).await?;
     let items = users.into_iter().map(UserView::from).collect();
     Ok(HttpResponse::Ok().json(Page::new("UserList", query.page, usize::try_from(total).unwrap_or(0), items)))
 }
@@ -244,7 +255,7 @@ pub async fn delete_user(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Makes a one-time sign-in link, for a lost password. Links made before no longer work.
+/// Makes a one-time sign-in link, for a lost password of a person. Links made before no longer work.
 #[utoipa::path(post, path = "/api/v1/users/{name}/sign-in-link", tag = "users", params(("name" = String, Path)),
     responses((status = 201, body = SignInLink)))]
 pub async fn create_sign_in_link(

@@ -22,7 +22,7 @@ use crate::{
         secret::{random, sha256},
     },
     domain::{
-        people::{check_display_name, check_email, check_name},
+        people::{AccountKind, check_display_name, check_email, check_name},
         quota::Subject,
     },
     store::{
@@ -77,6 +77,8 @@ pub struct Link {
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "is_person")]
+    kind: AccountKind,
     display_name: &'a str,
     email: Option<&'a str>,
     roles: &'a BTreeSet<Role>,
@@ -85,10 +87,16 @@ struct Shown<'a> {
     disabled: bool,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_person(kind: &AccountKind) -> bool {
+    *kind == AccountKind::Person
+}
+
 impl<'a> From<&'a User> for Shown<'a> {
     fn from(user: &'a User) -> Self {
         Self {
             name: &user.name,
+            kind: user.kind,
             display_name: &user.display_name,
             email: user.email.as_deref(),
             roles: &user.roles,
@@ -113,17 +121,40 @@ pub async fn get(auth: &Auth, name: &str) -> Result<User, Error> {
 /// # Errors
 /// [`Error::AlreadyExists`] for a name that is or was in use.
 pub async fn create(auth: &Auth, caller: &Caller, new: NewUser) -> Result<(User, Link), Error> {
-    check(&new.name, &new.display_name, new.email.as_deref(), &new.roles)?;
-    let NewUser { name, display_name, email, roles } = new;
-    let user = User { display_name, email, roles, ..User::new(name, auth.now()) };
+    let user = made(auth, new, AccountKind::Person)?;
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     users::insert(&transaction, &user).await?;
     let link = make_link(auth, &transaction, &user, &caller.user, LINK_LIFETIME).await?;
-    let entry = Entry::new("user.create", target(&user.name)).after(&Shown::from(&user));
-    audit::record(&transaction, caller, entry).await?;
+    record_made(&transaction, caller, &user).await?;
     transaction.commit().await?;
     Ok((user, link))
+}
+
+/// Makes an account of a program, which is let in by tokens alone.
+///
+/// # Errors
+/// [`Error::AlreadyExists`] for a name that is or was in use.
+pub async fn create_service(auth: &Auth, caller: &Caller, new: NewUser) -> Result<User, Error> {
+    let user = made(auth, new, AccountKind::Service)?;
+    let mut client = auth.client().await?;
+    let transaction = client.transaction().await?;
+    users::insert(&transaction, &user).await?;
+    record_made(&transaction, caller, &user).await?;
+    transaction.commit().await?;
+    Ok(user)
+}
+
+/// An account as it was asked for.
+fn made(auth: &Auth, new: NewUser, kind: AccountKind) -> Result<User, Error> {
+    check(&new.name, &new.display_name, new.email.as_deref(), &new.roles)?;
+    let NewUser { name, display_name, email, roles } = new;
+    Ok(User { kind, display_name, email, roles, ..User::new(name, auth.now()) })
+}
+
+async fn record_made(transaction: &Transaction<'_>, caller: &Caller, user: &User) -> Result<(), Error> {
+    let entry = Entry::new("user.create", target(&user.name)).after(&Shown::from(user));
+    audit::record(transaction, caller, entry).await
 }
 
 /// Changes an account. `version`: what it has to be at, where the caller said so.
@@ -204,13 +235,16 @@ pub async fn delete(auth: &Auth, caller: &Caller, name: &str, version: Option<i6
 /// no longer locked.
 ///
 /// # Errors
-/// [`Error::Conflict`] for an account that is disabled.
+/// [`Error::Conflict`] for an account that is disabled, or a program's.
 pub async fn sign_in_link(auth: &Auth, caller: &Caller, name: &str) -> Result<Link, Error> {
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
     let user = locked(&transaction, name, None).await?;
     if user.disabled {
         return Err(Error::Conflict(format!("{name} is disabled: enable the account first")));
+    }
+    if user.kind == AccountKind::Service {
+        return Err(Error::Conflict(format!("{name} is a program's account: make it a token")));
     }
     sign_in_failures::forget(&transaction, &sign_in::name_mac(auth, name)).await?;
     let link = make_link(auth, &transaction, &user, &caller.user, LINK_LIFETIME).await?;
@@ -228,8 +262,7 @@ pub async fn first_link(auth: &Auth) -> Result<Option<Link>, Error> {
         let console = Caller::new(FIRST_ADMINISTRATOR, [Role::Admin], Credential::Console);
         let user = first_administrator(auth.now());
         users::insert(&transaction, &user).await?;
-        let entry = Entry::new("user.create", target(&user.name)).after(&Shown::from(&user));
-        audit::record(&transaction, &console, entry).await?;
+        record_made(&transaction, &console, &user).await?;
     }
     let wanted = !signed_in && sign_in::local_accounts(auth).is_ok();
     let first = users::by_name(&transaction, FIRST_ADMINISTRATOR).await?;

@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod logs;
 pub mod mappings;
 pub mod nodes;
+pub mod oidc;
 pub mod presence;
 pub mod projects;
 pub mod quotas;

@@ -2,11 +2,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use serde_json::json;
 use url::Url;
 
 use super::{
-    audit::{self, Entry},
     sign_in::{Grant, Origin},
     sso::{self, Begun, Entered, Refused, Via, WITHIN},
 };
@@ -153,14 +151,7 @@ pub async fn asked_to_leave(
         return Err(ProviderError::NotAccepted("this request was used before".to_owned()).into());
     }
     let ended = store::end_sessions(&transaction, &issuer, &request.name_id.value, &request.sessions, now).await?;
-    for user in &ended {
-        let entry = Entry::new("auth.sign-out", format!("user/{user}")).after(&json!({ "asked-by": issuer }));
-        audit::record_arrival(&transaction, origin, user, entry).await?;
-    }
-    transaction.commit().await?;
-    for user in &ended {
-        auth.forget(user);
-    }
+    sso::left(auth, transaction, origin, &issuer, &ended).await?;
     Ok(saml.signed_out_url(provider, &request.id, relay_state, now).await?)
 }
 

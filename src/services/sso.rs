@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use deadpool_postgres::Transaction;
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -9,21 +10,26 @@ use serde_json::json;
 
 use super::{
     audit::{self, Entry},
+    oidc,
+    saml::{decoded, providers as saml_providers},
     sign_in::{self, Grant, Origin, SignedIn, User},
 };
 use crate::{
     Error,
     auth::{
         Auth, Proven, ProviderError, Role, decode_secret, encode_secret,
-        oidc::{Oidc, Secrets},
-        saml::Said,
+        oidc::{Arrived, Oidc, Secrets},
+        saml::{NotLetIn, Said},
         secret::{random, sha256},
     },
-    domain::sso::{self, Claims, Mapped},
+    domain::{
+        people::AccountKind,
+        sso::{self, Claims, Mapped},
+    },
     store::{
         groups,
         identities::{self, Who},
-        mapping_rules, saml,
+        mapping_rules, oidc_sessions, saml,
         sign_in_requests::{self, Pending},
         sign_ins::{OIDC, SAML},
         users,
@@ -45,8 +51,8 @@ pub enum Refused {
     /// The provider cannot be asked, or what it says does not count.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// The account is disabled.
-    #[error("the account {0} is disabled")]
+    /// The account is disabled, or a program's.
+    #[error("nobody signs in as {0}")]
     Disabled(String),
     /// No rule gives the person a role: their account, where they have one.
     #[error("no rule gives the person a role")]
@@ -113,7 +119,7 @@ pub struct Entered {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Via<'a> {
     /// By an OpenID Connect provider, which was asked.
-    Oidc,
+    Oidc(&'a Arrived),
     /// By an assertion, which lets somebody in once.
     Saml(&'a Said),
 }
@@ -122,7 +128,7 @@ impl Via<'_> {
     /// The method of the sign-in.
     const fn method(self) -> &'static str {
         match self {
-            Self::Oidc => OIDC,
+            Self::Oidc(_) => OIDC,
             Self::Saml(_) => SAML,
         }
     }
@@ -185,8 +191,9 @@ pub async fn complete(
             (Some(code), None) => code,
             (_, error) => return Err(Refused::Declined(error.unwrap_or_default().chars().take(100).collect())),
         };
-        let proven = oidc.redeem(code, secrets(auth, &state, &browser), now).await?;
-        let signed_in = enter(auth, origin, oidc.issuer(), &proven, Via::Oidc, grant).await?;
+        let arrived = oidc.redeem(code, secrets(auth, &state, &browser), now).await?;
+        let via = Via::Oidc(&arrived);
+        let signed_in = enter(auth, origin, oidc.issuer(), &arrived.proven, via, grant).await?;
         Ok::<_, Refused>(Entered { signed_in, return_to: pending.return_to })
     };
     note(auth, origin, entered.await).await
@@ -233,7 +240,7 @@ pub(super) async fn enter(
         None => make_account(auth, origin, &transaction, who, &proven.claims).await?,
     };
     let user = apply(auth, origin, &transaction, who, user, &mapped).await?;
-    let refused = if user.disabled {
+    let refused = if is_closed(&user) {
         Some(Refused::Disabled(user.name.clone()))
     } else {
         user.all_roles().is_empty().then(|| Refused::NoRole(Some(user.name.clone())))
@@ -242,9 +249,7 @@ pub(super) async fn enter(
     let signed_in = match refused {
         None => {
             let signed_in = sign_in::admit(auth, &transaction, origin, user, via.method(), grant).await?;
-            if let Via::Saml(said) = via {
-                saml::insert_session(&transaction, signed_in.id, &session(issuer, said)).await?;
-            }
+            keep_session(auth, &transaction, issuer, via, &signed_in).await?;
             Ok(signed_in)
         }
         Some(refused) => Err(refused),
@@ -253,6 +258,45 @@ pub(super) async fn enter(
     transaction.commit().await?;
     auth.forget(&name);
     signed_in
+}
+
+/// Whether nobody signs in with that account.
+fn is_closed(user: &User) -> bool {
+    user.disabled || user.kind == AccountKind::Service
+}
+
+/// Keeps what the provider calls the sign-in, so that either side can end both.
+async fn keep_session(
+    auth: &Auth,
+    transaction: &Transaction<'_>,
+    issuer: &str,
+    via: Via<'_>,
+    signed_in: &SignedIn,
+) -> Result<(), Error> {
+    let id = signed_in.id;
+    match via {
+        Via::Saml(said) => saml::insert_session(transaction, id, &session(issuer, said)).await,
+        Via::Oidc(arrived) => oidc_sessions::insert(transaction, id, &oidc::session(auth, issuer, id, arrived)?).await,
+    }
+}
+
+/// Writes down whom the provider `issuer` had signed out, and forgets what let them in.
+pub(super) async fn left(
+    auth: &Auth,
+    transaction: Transaction<'_>,
+    origin: &Origin,
+    issuer: &str,
+    ended: &BTreeSet<String>,
+) -> Result<(), Error> {
+    for user in ended {
+        let entry = Entry::new("auth.sign-out", format!("user/{user}")).after(&json!({ "asked-by": issuer }));
+        audit::record_arrival(&transaction, origin, user, entry).await?;
+    }
+    transaction.commit().await?;
+    for user in ended {
+        auth.forget(user);
+    }
+    Ok(())
 }
 
 /// What the provider calls the sign-in.
@@ -347,6 +391,54 @@ pub struct Trial {
     pub roles_before: BTreeSet<Role>,
 }
 
+/// What is known of somebody for a trial.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Claims as they are.
+    Claims {
+        /// Who says so; `None`: the provider that is configured.
+        issuer: Option<String>,
+        /// What.
+        claims: Claims,
+    },
+    /// A token with them. Its signature is not looked at: only what it says is tried.
+    Token(String),
+    /// A SAML response or assertion, as XML or that in base64, whose provider has to be known and to have signed it.
+    Assertion(String),
+}
+
+/// Who says what in `shown`.
+///
+/// # Errors
+/// [`Error::Invalid`] for what cannot be read, or is not proven where it has to be.
+pub async fn read(auth: &Auth, shown: Shown) -> Result<(String, Claims), Error> {
+    match shown {
+        Shown::Claims { issuer, claims } => {
+            let configured = || auth.oidc.as_ref().map(|oidc| oidc.issuer().to_owned());
+            let missing = || Error::field("issuer", "name a provider: none is configured");
+            Ok((issuer.or_else(configured).ok_or_else(missing)?, claims))
+        }
+        Shown::Token(token) => {
+            let wrong = || Error::field("token", "it is no token with claims in it: three parts with dots between");
+            let part = token.trim().split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+            let claims: Claims = serde_json::from_slice(&part.ok_or_else(wrong)?).map_err(|_| wrong())?;
+            let issuer = claims.get("iss").and_then(serde_json::Value::as_str).map(str::to_owned);
+            Ok((issuer.ok_or_else(|| Error::field("token", "it does not say who issued it"))?, claims))
+        }
+        Shown::Assertion(text) => {
+            let wrong = |error: NotLetIn| Error::field("assertion", error.to_string());
+            let saml = saml_providers(auth)?;
+            let text = text.trim();
+            let xml = if text.starts_with('<') { Ok(text.to_owned()) } else { decoded(text) };
+            let xml = xml.map_err(|error| wrong(error.into()))?;
+            let (issuer, proven) = saml.look(&xml, auth.now()).await.map_err(wrong)?;
+            let mut claims = proven.claims;
+            claims.insert("sub".to_owned(), proven.subject.into());
+            Ok((issuer, claims))
+        }
+    }
+}
+
 /// Says what a sign-in of somebody of whom `issuer` says `claims` would do, and changes nothing.
 pub async fn test(auth: &Auth, issuer: &str, claims: &Claims) -> Result<Trial, Error> {
     let subject = claims.get("sub").and_then(serde_json::Value::as_str);
@@ -371,6 +463,6 @@ pub async fn test(auth: &Auth, issuer: &str, claims: &Claims) -> Result<Trial, E
     let groups_before = groups::of_source(&transaction, id, issuer).await?;
     let elsewhere = identities::roles_elsewhere(&transaction, id, who).await?;
     let nothing = user.roles.is_empty() && elsewhere.is_empty() && mapped.roles.is_empty();
-    let refused = if user.disabled { Some("disabled") } else { nothing.then_some("no-role") };
+    let refused = if is_closed(&user) { Some("disabled") } else { nothing.then_some("no-role") };
     Ok(Trial { user: user.name, exists: true, refused, mapped, groups_before, roles_before })
 }

@@ -1,7 +1,8 @@
-//! Personal API tokens.
+//! API tokens: personal ones, and those of service accounts.
 
 use std::collections::BTreeSet;
 
+use deadpool_postgres::{Client, Transaction};
 use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde_json::json;
@@ -16,8 +17,11 @@ use crate::{
         jwt::{Kind, PERSONAL_LIFETIME_MAX},
         secret::sha256,
     },
-    domain::fields::FieldError,
-    store::{tokens, users},
+    domain::{fields::FieldError, people::AccountKind},
+    store::{
+        tokens,
+        users::{self, User},
+    },
 };
 
 /// Most tokens of one person that work at a time.
@@ -49,30 +53,86 @@ pub async fn list(
     tokens::list(&auth.client().await?, &caller.user, words, offset, limit).await
 }
 
+/// The same of the service account `name`.
+///
+/// # Errors
+/// [`Error::NotFound`] where that is none.
+pub async fn list_of_service(
+    auth: &Auth,
+    name: &str,
+    words: &[String],
+    offset: i64,
+    limit: i64,
+) -> Result<(Vec<ApiToken>, i64), Error> {
+    let client = auth.client().await?;
+    service(users::by_name(&client, name).await?, name)?;
+    tokens::list(&client, name, words, offset, limit).await
+}
+
 /// Makes a token for the caller and returns it with its secret, which is shown this once.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for a caller with such a token: whoever finds one must not make themselves more of them.
 pub async fn create(auth: &Auth, caller: &Caller, new: NewToken) -> Result<(ApiToken, SecretString), Error> {
+    let mut client = begin(auth, caller, &new).await?;
+    let transaction = client.transaction().await?;
+    let owner = users::by_name_locked(&transaction, &caller.user).await?.ok_or(Error::Unauthenticated)?;
+    insert(auth, caller, transaction, &owner, new).await
+}
+
+/// Makes a token for the service account `name`, with the scopes that it needs.
+///
+/// # Errors
+/// Those of [`create`]; [`Error::NotFound`] where there is no such account, [`Error::Conflict`] where it is disabled.
+pub async fn create_for_service(
+    auth: &Auth,
+    caller: &Caller,
+    name: &str,
+    new: NewToken,
+) -> Result<(ApiToken, SecretString), Error> {
+    if new.scopes.is_none() {
+        return Err(Error::field("scopes", "name what the program needs, such as sessions:read"));
+    }
+    let mut client = begin(auth, caller, &new).await?;
+    let transaction = client.transaction().await?;
+    let owner = service(users::by_name_locked(&transaction, name).await?, name)?;
+    if owner.disabled {
+        return Err(Error::Conflict(format!("{name} is disabled: enable the account first")));
+    }
+    insert(auth, caller, transaction, &owner, new).await
+}
+
+/// A connection, once the caller may make such a token.
+async fn begin(auth: &Auth, caller: &Caller, new: &NewToken) -> Result<Client, Error> {
     if matches!(caller.credential, Credential::Token(_)) {
         return Err(Error::Forbidden(
             "a token cannot make tokens: sign in, in the browser or with a password".to_owned(),
         ));
     }
-    check(&new)?;
-    let mut client = auth.client().await?;
-    let transaction = client.transaction().await?;
-    let user = users::by_name_locked(&transaction, &caller.user).await?.ok_or(Error::Unauthenticated)?;
+    check(new)?;
+    auth.client().await
+}
+
+async fn insert(
+    auth: &Auth,
+    caller: &Caller,
+    transaction: Transaction<'_>,
+    owner: &User,
+    new: NewToken,
+) -> Result<(ApiToken, SecretString), Error> {
     let now = auth.now();
-    if tokens::count_working(&transaction, user.id, now).await? >= MOST {
-        return Err(Error::Conflict(format!("you have {MOST} tokens: revoke one that you do not use")));
+    if tokens::count_working(&transaction, owner.id, now).await? >= MOST {
+        return Err(Error::Conflict(format!("{} has {MOST} tokens: revoke one that is not used", owner.name)));
     }
     let (id, expires_at) = (Uuid::now_v7(), auth.end_of(new.expires_in));
-    let secret = auth.keys.sign(Kind::Personal, id, user.id, None, expires_at)?;
+    let secret = auth.keys.sign(Kind::Personal, id, owner.id, None, expires_at)?;
     let scopes = new.scopes.map(|scopes| scopes.iter().map(|scope| scope.word().to_owned()).collect::<Vec<_>>());
     let token = ApiToken { id, name: new.name, scopes, created_at: now, expires_at, last_used_at: None };
-    tokens::insert(&transaction, user.id, &token, &sha256(secret.as_bytes())).await?;
-    let shown = json!({ "name": token.name, "scopes": token.scopes, "expiresAt": token.expires_at });
+    tokens::insert(&transaction, owner.id, &token, &sha256(secret.as_bytes())).await?;
+    let mut shown = json!({ "name": token.name, "scopes": token.scopes, "expiresAt": token.expires_at });
+    if owner.name != caller.user {
+        shown["user"] = owner.name.clone().into();
+    }
     audit::record(&transaction, caller, Entry::new("token.create", target(id)).after(&shown)).await?;
     transaction.commit().await?;
     Ok((token, secret.into()))
@@ -83,15 +143,37 @@ pub async fn create(auth: &Auth, caller: &Caller, new: NewToken) -> Result<(ApiT
 /// # Errors
 /// [`Error::NotFound`] also for tokens of others.
 pub async fn revoke(auth: &Auth, caller: &Caller, id: Uuid) -> Result<(), Error> {
+    revoke_of(auth, caller, &caller.user, id).await
+}
+
+/// Revokes a token of the service account `name`.
+///
+/// # Errors
+/// [`Error::NotFound`] where that is none, or has no such token.
+pub async fn revoke_of_service(auth: &Auth, caller: &Caller, name: &str, id: Uuid) -> Result<(), Error> {
+    service(users::by_name(&auth.client().await?, name).await?, name)?;
+    revoke_of(auth, caller, name, id).await
+}
+
+async fn revoke_of(auth: &Auth, caller: &Caller, owner: &str, id: Uuid) -> Result<(), Error> {
     let mut client = auth.client().await?;
     let transaction = client.transaction().await?;
-    let revoked = tokens::revoke(&transaction, &caller.user, id, auth.now()).await?;
+    let revoked = tokens::revoke(&transaction, owner, id, auth.now()).await?;
     let token = revoked.ok_or_else(|| Error::not_found("token", id.to_string()))?;
-    let shown = json!({ "name": token.name });
+    let mut shown = json!({ "name": token.name });
+    if owner != caller.user {
+        shown["user"] = owner.into();
+    }
     audit::record(&transaction, caller, Entry::new("token.revoke", target(id)).before(&shown)).await?;
     transaction.commit().await?;
-    auth.forget(&caller.user);
+    auth.forget(owner);
     Ok(())
+}
+
+/// The account, if it is a program's. Those of people are theirs to make tokens for.
+fn service(found: Option<User>, name: &str) -> Result<User, Error> {
+    let program = found.filter(|user| user.kind == AccountKind::Service);
+    program.ok_or_else(|| Error::not_found("service account", name))
 }
 
 fn check(new: &NewToken) -> Result<(), Error> {

@@ -21,6 +21,7 @@ mod listener;
 pub mod mapping_rules;
 mod migrate;
 pub mod notices;
+pub mod oidc_sessions;
 mod private_postgres;
 pub mod projects;
 pub mod quotas;

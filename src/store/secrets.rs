@@ -2,6 +2,7 @@
 
 use deadpool_postgres::GenericClient;
 
+use super::oidc_sessions;
 use crate::Error;
 
 /// A column whose values are sealed.
@@ -19,6 +20,7 @@ pub struct Column {
 pub const SEALED: &[Column] = &[
     Column { table: "signing_keys", column: "private_key", id: "kid" },
     Column { table: "saml_keys", column: "private_key", id: "id" },
+    Column { table: oidc_sessions::TABLE, column: "id_token", id: "sign_in_id" },
     Column { table: "catalog_repositories", column: "credential", id: "id" },
     Column { table: "catalog_repositories", column: "webhook_secret", id: "id" },
 ];

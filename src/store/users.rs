@@ -9,7 +9,10 @@ use uuid::Uuid;
 
 use crate::{
     Error,
-    domain::{names::is_dns_label, people::Role},
+    domain::{
+        names::is_dns_label,
+        people::{AccountKind, Role},
+    },
 };
 
 /// An account that was not deleted.
@@ -19,6 +22,8 @@ pub struct User {
     pub id: Uuid,
     /// A DNS label; never changes, never given out again.
     pub name: String,
+    /// Whose it is; never changes.
+    pub kind: AccountKind,
     /// What is shown; may be empty.
     pub display_name: String,
     /// Where the person reads mail.
@@ -42,12 +47,13 @@ pub struct User {
 }
 
 impl User {
-    /// A new account that may do nothing and says nothing of its owner.
+    /// A new account of a person that may do nothing and says nothing of its owner.
     #[must_use]
     pub fn new(name: String, now: Timestamp) -> Self {
         Self {
             id: Uuid::now_v7(),
             name,
+            kind: AccountKind::Person,
             display_name: String::new(),
             email: None,
             roles: BTreeSet::new(),
@@ -69,7 +75,7 @@ impl User {
 }
 
 /// The columns of [`User`], in a query where the table is called `u`.
-pub(super) const COLUMNS: &str = "u.id AS user_id, u.name AS user_name, u.display_name, u.email, u.roles, u.mapped_roles, \
+pub(super) const COLUMNS: &str = "u.id AS user_id, u.name AS user_name, u.kind, u.display_name, u.email, u.roles, u.mapped_roles, \
     u.disabled, u.password_hash IS NOT NULL AS has_password, u.epoch, u.version, u.created_at AS user_created_at, u.last_sign_in_at";
 
 /// The account in `row`, which has [`COLUMNS`].
@@ -77,6 +83,7 @@ pub(super) fn from_row(row: &Row) -> Result<User, Error> {
     Ok(User {
         id: row.try_get("user_id")?,
         name: row.try_get("user_name")?,
+        kind: AccountKind::from_word(row.try_get("kind")?).unwrap_or_default(),
         display_name: row.try_get("display_name")?,
         email: row.try_get("email")?,
         roles: read_roles(row, "roles")?,
@@ -116,11 +123,11 @@ pub async fn insert(db: &impl GenericClient, user: &User) -> Result<(), Error> {
 pub async fn insert_if_free(db: &impl GenericClient, user: &User) -> Result<bool, Error> {
     let statement = db
         .prepare_cached(
-            "INSERT INTO users (id, name, display_name, email, roles, disabled, epoch, version, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO users (id, name, display_name, email, roles, disabled, epoch, version, created_at, kind) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING",
         )
         .await?;
-    let roles = words(&user.roles);
+    let (roles, kind) = (words(&user.roles), user.kind.word());
     let values: &[&(dyn ToSql + Sync)] = &[
         &user.id,
         &user.name,
@@ -131,6 +138,7 @@ pub async fn insert_if_free(db: &impl GenericClient, user: &User) -> Result<bool
         &user.epoch,
         &user.version,
         &user.created_at,
+        &kind,
     ];
     Ok(db.execute(&statement, values).await? > 0)
 }
@@ -193,6 +201,8 @@ pub enum SortKey {
 pub struct Query {
     /// Each occurs in name, shown name or e-mail address, in any case.
     pub words: Vec<String>,
+    /// Whose; `None`: both.
+    pub kind: Option<AccountKind>,
     /// Keys in order, `true` for descending; the name decides in the end.
     pub sort: Vec<(SortKey, bool)>,
     /// How many to skip.
@@ -205,7 +215,8 @@ pub struct Query {
 pub async fn list(db: &impl GenericClient, query: &Query) -> Result<(Vec<User>, i64), Error> {
     let patterns = super::search::containing(&query.words);
     let found = super::search::every_word_in("$1", &["u.name", "u.display_name", "u.email"]);
-    let from = format!("FROM users u WHERE u.deleted_at IS NULL AND {found}");
+    let kind = query.kind.map(AccountKind::word);
+    let from = format!("FROM users u WHERE u.deleted_at IS NULL AND ($2::text IS NULL OR u.kind = $2) AND {found}");
     let order = query.sort.iter().fold(String::new(), |order, (key, descending)| {
         let column = match key {
             SortKey::Name => "u.name",
@@ -214,11 +225,11 @@ pub async fn list(db: &impl GenericClient, query: &Query) -> Result<(Vec<User>, 
         };
         order + column + if *descending { " DESC NULLS LAST, " } else { " ASC NULLS FIRST, " }
     });
-    let page = format!("SELECT {COLUMNS} {from} ORDER BY {order}u.name OFFSET $2 LIMIT $3");
+    let page = format!("SELECT {COLUMNS} {from} ORDER BY {order}u.name OFFSET $3 LIMIT $4");
     let statement = db.prepare_cached(&page).await?;
-    let rows = db.query(&statement, &[&patterns, &query.offset, &query.limit]).await?;
+    let rows = db.query(&statement, &[&patterns, &kind, &query.offset, &query.limit]).await?;
     let count = db.prepare_cached(&format!("SELECT count(*) {from}")).await?;
-    let total = db.query_one(&count, &[&patterns]).await?.try_get(0)?;
+    let total = db.query_one(&count, &[&patterns, &kind]).await?.try_get(0)?;
     Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, total))
 }
 
@@ -298,7 +309,7 @@ pub async fn note_sign_in(db: &impl GenericClient, id: Uuid, now: Timestamp) -> 
 pub async fn administrators_locked(db: &impl GenericClient) -> Result<Vec<Uuid>, Error> {
     let statement = db
         .prepare_cached(
-            "SELECT id FROM users WHERE 'admin' = ANY(roles) AND NOT disabled AND deleted_at IS NULL \
+            "SELECT id FROM users WHERE 'admin' = ANY(roles) AND kind = 'person' AND NOT disabled AND deleted_at IS NULL \
              ORDER BY id FOR UPDATE",
         )
         .await?;

@@ -1,11 +1,14 @@
 //! The rules from what identity providers say to groups and roles, and trying them.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::{
     app::TestApp,
     client::{Client, send},
     idp::Idp,
+    saml::{SamlIdp, Trip},
 };
 
 const RULES: &str = "/api/v1/rbac-mappings";
@@ -76,7 +79,7 @@ async fn the_tester_says_what_a_sign_in_would_do_and_changes_nothing() {
     let tried = async |groups: Value| admin.post(TEST, json!({ "claims": said(groups) })).await.json();
     let new = tried(json!(["eng"])).await;
     let expected = json!({
-        "user": "alice", "exists": false, "fired": [made["id"]],
+        "issuer": idp.issuer(), "claims": said(json!(["eng"])), "user": "alice", "exists": false, "fired": [made["id"]],
         "groups": { "after": ["engineering"], "added": ["engineering"], "removed": [] },
         "roles": { "after": ["user", "auditor"], "added": ["user", "auditor"], "removed": [] },
     });
@@ -91,6 +94,62 @@ async fn the_tester_says_what_a_sign_in_would_do_and_changes_nothing() {
     assert_eq!(user["mappedRoles"], json!(["user", "auditor"]), "nothing happened");
     assert_eq!(admin.patch("/api/v1/users/alice", json!({ "disabled": true })).await.status, 200);
     assert_eq!(tried(json!([])).await["refused"], "disabled");
+}
+
+#[actix_web::test]
+async fn the_tester_reads_a_token_that_somebody_pastes() {
+    let idp = Idp::start().await;
+    let app = idp.app(&[]).await;
+    let admin = app.administrator().await;
+    let rule = json!({ "issuer": idp.issuer(), "principal": "groups=eng", "role": "auditor" });
+    assert_eq!(admin.post(RULES, rule).await.status, 201);
+    let claims = json!({ "iss": idp.issuer(), "sub": "subject-1", "preferred_username": "alice", "groups": ["eng"] });
+    let token = idp.sign(&idp.header(), &claims);
+    let trial = admin.post(TEST, json!({ "token": format!(" {token}\n") })).await.json();
+    assert_eq!((&trial["issuer"], &trial["claims"]), (&json!(idp.issuer()), &claims));
+    assert_eq!((&trial["user"], &trial["roles"]["after"]), (&json!("alice"), &json!(["user", "auditor"])));
+    let nameless = idp.sign(&idp.header(), &json!({ "sub": "x" }));
+    for (body, field) in [
+        (json!({ "token": "no token" }), "token"),
+        (json!({ "token": nameless }), "token"),
+        (json!({ "token": token, "claims": claims }), "claims"),
+        (json!({ "token": token, "issuer": ISSUER }), "claims"),
+        (json!({}), "claims"),
+    ] {
+        let answer = admin.post(TEST, body.clone()).await;
+        assert_eq!((answer.status, &answer.json()["errors"][0]["field"]), (400, &json!(field)), "{body}");
+    }
+}
+
+#[actix_web::test]
+async fn the_tester_reads_an_assertion_however_old_that_its_provider_signed() {
+    let idp = SamlIdp::start().await;
+    let app = idp.app(&[]).await;
+    let admin = app.administrator().await;
+    let trip = Trip::begin(&app.anyone(), "/").await;
+    let assertion = idp.sign(&idp.assertion(&app, &trip, "alice", &[("groups", &["eng", "ops"])]));
+    let response = idp.response(&app, &trip, &assertion);
+    app.clock.advance(SignedDuration::from_hours(2));
+    let tried = async |xml: &str| admin.post(TEST, json!({ "assertion": xml })).await;
+    for shown in [response.as_str(), &STANDARD.encode(&response), &assertion] {
+        let trial = tried(shown).await.json();
+        assert_eq!((&trial["issuer"], &trial["user"]), (&json!(idp.issuer()), &json!("alice")), "{trial}");
+        assert_eq!(trial["claims"]["sub"], "alice");
+        assert_eq!(trial["claims"]["groups"], json!(["eng", "ops"]));
+    }
+    assert_eq!(admin.get("/api/v1/users/alice").await.status, 404, "nothing happened");
+    let stranger = SamlIdp::start().await;
+    let theirs = stranger.sign(&stranger.assertion(&app, &trip, "alice", &[]));
+    for (why, shown) in [
+        ("changed", response.replace(">alice<", ">mallory<")),
+        ("unsigned", idp.response(&app, &trip, &idp.assertion(&app, &trip, "alice", &[]))),
+        ("another provider's", stranger.response(&app, &trip, &theirs)),
+        ("no message", "<a/>".to_owned()),
+        ("no text", "###".to_owned()),
+    ] {
+        let answer = tried(&shown).await;
+        assert_eq!((answer.status, &answer.json()["errors"][0]["field"]), (400, &json!("assertion")), "{why}");
+    }
 }
 
 #[actix_web::test]

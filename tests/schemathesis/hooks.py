@@ -166,6 +166,26 @@ def secret() -> dict:
     return {"token": once("secret", invitation)[1]}
 
 
+def program_account() -> str:
+    return call("POST", "/api/v1/service-accounts", who=ADMIN, body={"name": fresh("program")}).json()["name"]
+
+
+def some_program() -> str:
+    return once("program account", program_account, "/api/v1/users/{}")
+
+
+def scoped() -> dict:
+    """A token of a program to be made."""
+    return {"name": fresh("t"), "scopes": ["sessions:read"]}
+
+
+def program_token() -> dict:
+    """Where a token of a program is."""
+    name = some_program()
+    made = call("POST", f"/api/v1/service-accounts/{name}/tokens", who=ADMIN, body=scoped())
+    return {"name": name, "id": made.json()["id"]}
+
+
 def token() -> dict:
     return call("POST", "/api/v1/tokens", body={"name": fresh("t"), "expiresIn": "24h"}).json()
 
@@ -275,6 +295,7 @@ def job(status: str = "PENDING") -> str:
 
 SESSION = "/api/v1/sessions/{id}"
 PERSON = "/api/v1/users/{name}"
+PROGRAM = "/api/v1/service-accounts/{name}"
 TEMPLATE = "/api/v1/templates/{id}"
 JOB = "/api/v1/jobs/{id}"
 MAPPING = "/api/v1/rbac-mappings/{id}"
@@ -290,6 +311,7 @@ GOOD = {
     "POST /api/v1/auth/login": lambda: {
         "body": {"username": once("with password", with_password), "password": PASSWORD, "grant": "token"}
     },
+    "POST /api/v1/auth/register": lambda: {"body": {"username": fresh("newcomer"), "password": PASSWORD}},
     "POST /api/v1/auth/link": lambda: {"body": {"token": link(person()), "password": PASSWORD}},
     "POST /api/v1/auth/password": lambda: {
         "body": {"current": PASSWORD, "new": PASSWORD + "!"},
@@ -348,6 +370,10 @@ GOOD = {
     f"GET {PROJECT}/quota": lambda: {"path": {"name": some_project()}},
     f"PUT {PROJECT}/quota": lambda: {"path": {"name": some_project()}, "body": {"sessions": 3}},
     f"DELETE {PROJECT}/quota": lambda: {"path": {"name": some_project()}},
+    "POST /api/v1/service-accounts": lambda: {"body": {"name": fresh("program")}},
+    f"GET {PROGRAM}/tokens": lambda: {"path": {"name": some_program()}},
+    f"POST {PROGRAM}/tokens": lambda: {"path": {"name": some_program()}, "body": scoped()},
+    f"DELETE {PROGRAM}/tokens/{{id}}": lambda: {"path": program_token()},
     "POST /api/v1/tokens": lambda: {"body": {"name": fresh("t"), "expiresIn": "24h"}},
     "DELETE /api/v1/tokens/{id}": lambda: {"path": {"id": token()["id"]}},
     "POST /api/v1/sessions": lambda: {"body": {"template": shell()}},
@@ -422,6 +448,7 @@ GOOD = {
 OTHERS = {
     # Who signs in again in the same browser is signed out there first.
     "POST /api/v1/auth/login": lambda: ANYONE,
+    "POST /api/v1/auth/register": lambda: ANYONE,
     "POST /api/v1/auth/link": lambda: ANYONE,
     "POST /api/v1/auth/logout": lambda: browser(once("with password", with_password)),
     "POST /api/v1/auth/password": lambda: once("changes the password", lambda: browser(with_password())),

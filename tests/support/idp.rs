@@ -38,6 +38,8 @@ struct State {
     /// What is said beside the token.
     info: Value,
     away: bool,
+    /// Whether people can sign out there.
+    signs_out: bool,
 }
 
 struct Grant {
@@ -58,7 +60,8 @@ impl Idp {
     /// Starts one.
     pub async fn start() -> Self {
         let (key, kid) = new_key();
-        let state = State { issuer: String::new(), key, kid, codes: HashMap::new(), info: json!({}), away: false };
+        let (issuer, codes, info) = (String::new(), HashMap::new(), json!({}));
+        let state = State { issuer, key, kid, codes, info, away: false, signs_out: false };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let program = Program::start(move |client| serve(client, Arc::clone(&shared))).await;
@@ -97,6 +100,11 @@ impl Idp {
         lock(&self.state).away = away;
     }
 
+    /// From now on people can sign out there.
+    pub fn signs_out(&self) {
+        lock(&self.state).signs_out = true;
+    }
+
     /// What it says beside the token from now on.
     pub fn says_beside(&self, info: Value) {
         lock(&self.state).info = info;
@@ -114,6 +122,23 @@ impl Idp {
             "iss": self.issuer(), "aud": CLIENT, "sub": subject, "iat": now.as_second(), "exp": now.as_second() + 300,
             "nonce": journey.nonce,
         });
+        for (name, value) in more.as_object().expect("an object") {
+            claims[name] = value.clone();
+        }
+        claims
+    }
+
+    /// What its token says to sign `subject` out, or only their sign-in `session`; `more` as in [`Idp::claims`].
+    pub fn leaving(&self, app: &TestApp, subject: &str, session: Option<&str>, more: &Value) -> Value {
+        let now: Timestamp = app.app.clock.now();
+        let mut claims = json!({
+            "iss": self.issuer(), "aud": CLIENT, "sub": subject, "iat": now.as_second(), "exp": now.as_second() + 120,
+            "jti": hex::encode(rand::random::<[u8; 8]>()),
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        if let Some(session) = session {
+            claims["sid"] = session.into();
+        }
         for (name, value) in more.as_object().expect("an object") {
             claims[name] = value.clone();
         }
@@ -242,6 +267,7 @@ async fn serve(mut client: program::Client, state: Arc<Mutex<State>>) {
 fn answer(state: &Mutex<State>, head: &program::Head, body: &[u8]) -> (u16, Value) {
     let mut state = lock(state);
     let issuer = state.issuer.clone();
+    let sign_out = state.signs_out.then(|| format!("{issuer}/sign-out?tenant=x"));
     match head.text.split(' ').nth(1).expect("a path") {
         "/.well-known/openid-configuration" => (
             200,
@@ -249,7 +275,7 @@ fn answer(state: &Mutex<State>, head: &program::Head, body: &[u8]) -> (u16, Valu
                 "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
                 "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/jwks"),
                 "userinfo_endpoint": format!("{issuer}/userinfo"), "response_types_supported": ["code"],
-                "subject_types_supported": ["public"],
+                "subject_types_supported": ["public"], "end_session_endpoint": sign_out,
                 // A careless provider offers what nobody should take.
                 "id_token_signing_alg_values_supported": ["EdDSA", "HS256", "none"],
             }),

@@ -14,6 +14,7 @@ mod presets;
 mod provider;
 mod read;
 mod request;
+mod trial;
 mod xml;
 mod xmlsec;
 

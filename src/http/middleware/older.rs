@@ -8,7 +8,7 @@ use actix_web::{
 };
 
 /// The nouns behind `/api/` that answer as those behind `/api/v1/` do.
-const KNOWN: [&str; 4] = ["auth/login", "users", "groups", "projects"];
+const KNOWN: [&str; 5] = ["auth/login", "auth/register", "users", "groups", "projects"];
 
 /// Lets a request go on under the present name of what it asks for.
 ///
@@ -59,6 +59,7 @@ mod tests {
             ("/api/users/alice?x=1", "/api/v1/users/alice?x=1"),
             ("/api/groups/physics/members", "/api/v1/groups/physics/members"),
             ("/api/auth/login", "/api/v1/auth/login"),
+            ("/api/auth/register", "/api/v1/auth/register"),
             ("/saml/acs", "/api/v1/auth/saml/acs"),
             ("/saml/slo?x=1", "/api/v1/auth/saml/slo?x=1"),
             ("/saml/metadata?x=1", "/api/v1/auth/saml/metadata?x=1"),

@@ -12,7 +12,12 @@ use crate::http::problem::Refusal;
 ///
 /// Webhooks are signed, and count no cookie. What an identity provider's page posts is signed too: an answer counts in the
 /// browser that asked for it, and a request to sign somebody out names whom. Whoever adds one adds it to the test.
-const EXEMPT: &[&str] = &["/webhooks/repository/sync", "/api/v1/auth/saml/acs", "/api/v1/auth/saml/slo"];
+const EXEMPT: &[&str] = &[
+    "/webhooks/repository/sync",
+    "/api/v1/auth/saml/acs",
+    "/api/v1/auth/saml/slo",
+    "/api/v1/auth/oidc/back-channel-logout",
+];
 
 /// Origins that may act.
 #[derive(Clone, Debug)]
@@ -171,6 +176,12 @@ mod tests {
 
     #[test]
     fn nothing_is_exempt_that_is_not_named_here() {
-        assert_eq!(EXEMPT, ["/webhooks/repository/sync", "/api/v1/auth/saml/acs", "/api/v1/auth/saml/slo"]);
+        let named = [
+            "/webhooks/repository/sync",
+            "/api/v1/auth/saml/acs",
+            "/api/v1/auth/saml/slo",
+            "/api/v1/auth/oidc/back-channel-logout",
+        ];
+        assert_eq!(EXEMPT, named);
     }
 }

@@ -329,6 +329,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/oidc/back-channel-logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends what the OpenID Connect provider let in, because it says that somebody signed out there: OpenID Connect
+         *     Back-Channel Logout.
+         */
+        post: operations["oidc_signed_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/oidc/callback": {
         parameters: {
             query?: never;
@@ -374,6 +394,23 @@ export interface paths {
         put?: never;
         /** Changes the caller's password; other browsers of theirs are signed out. */
         post: operations["password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an account with the role of users and signs in to it, where the server allows that (`REGISTRATION`). */
+        post: operations["register"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1056,6 +1093,59 @@ export interface paths {
         patch: operations["change_mapping"];
         trace?: never;
     };
+    "/api/v1/service-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists service accounts; `sort` takes `name`, `createdAt`, `lastSignInAt`. */
+        get: operations["list_service_accounts"];
+        put?: never;
+        /** Makes an account for a program: nobody signs in with it, and its tokens are made by administrators. */
+        post: operations["create_service_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/service-accounts/{name}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tokens of a service account, the newest first. */
+        get: operations["list_service_tokens"];
+        put?: never;
+        /** Makes a token for a service account, narrowed to the scopes that it names. */
+        post: operations["create_service_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/service-accounts/{name}/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a token of a service account; it ends at once. */
+        delete: operations["revoke_service_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -1496,6 +1586,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/me/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists who the caller is at identity providers. Sorts by `issuer`, `createdAt`. */
+        get: operations["own_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/me/quota": {
         parameters: {
             query?: never;
@@ -1632,7 +1739,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes a one-time sign-in link, for a lost password. Links made before no longer work. */
+        /** Makes a one-time sign-in link, for a lost password of a person. Links made before no longer work. */
         post: operations["create_sign_in_link"];
         delete?: never;
         options?: never;
@@ -1919,6 +2026,11 @@ export interface components {
             /** @description Groups whose members may; empty means everybody. */
             groups?: string[];
         };
+        /**
+         * @description Whose an account is.
+         * @enum {string}
+         */
+        AccountKind: "person" | "service";
         /** @description What a provider's page posts. */
         AcsForm: {
             /** @description Where somebody is to come who was not sent to the provider: a path of the page. */
@@ -1976,7 +2088,7 @@ export interface components {
              */
             storage?: string | null;
         };
-        /** @description A personal API token. */
+        /** @description An API token. */
         ApiToken: {
             /**
              * Format: date-time
@@ -2043,6 +2155,11 @@ export interface components {
              * @description How many entries are chained.
              */
             number: number;
+        };
+        /** @description What the provider itself posts when somebody signed out there. */
+        BackChannelForm: {
+            /** @description A token of the provider that names the person, and the sign-in if it is about one. */
+            logout_token: string;
         };
         /** @description A template of the catalog with its latest version. */
         CatalogDetail: components["schemas"]["CatalogTemplate"] & {
@@ -2899,7 +3016,7 @@ export interface components {
             grant?: components["schemas"]["Wanted"];
             /**
              * Format: password
-             * @description A new password for the account: at least 10 characters.
+             * @description A new password for the account: one that is hard to guess.
              */
             password?: string | null;
             /** @description What stands behind `#link=`. */
@@ -3029,7 +3146,10 @@ export interface components {
             expiresIn: string | null;
             /** @description What it is for: 1 to 128 characters. */
             name: string;
-            /** @description What it is narrowed to, such as `sessions:read`; absent: all that its owner may do. */
+            /**
+             * @description What it is narrowed to, such as `sessions:read`; absent: all that its owner may do. A service account's has to
+             *     name what it needs.
+             */
             scopes?: string[] | null;
         };
         /** @description A grant that is to be: of a template, or of a repository. */
@@ -3092,7 +3212,7 @@ export interface components {
             current?: string | null;
             /**
              * Format: password
-             * @description At least 10 characters.
+             * @description One that is hard to guess.
              */
             new: string;
         };
@@ -3122,6 +3242,15 @@ export interface components {
             tag?: string | null;
             /** @description Where it is, such as `https://github.com/team/templates` or `ssh://git@github.com/team/templates`. */
             url: string;
+        };
+        /** @description A service account to be made. */
+        NewServiceAccount: {
+            /** @description What is shown: what the program is for. */
+            displayName?: string;
+            /** @description 1 to 63 lower-case letters, digits and hyphens; no account may have had it before. */
+            name: string;
+            /** @description What it may do at most; its tokens are narrowed to what each needs. */
+            roles?: components["schemas"]["Role"][];
         };
         /** @description What a new session is asked to be. Everything but the template has a default. */
         NewSession: {
@@ -4354,6 +4483,8 @@ export interface components {
                 displayName: string;
                 /** @description Where the person reads mail. */
                 email?: string | null;
+                /** @description Whose it is. */
+                kind: components["schemas"]["AccountKind"];
                 /**
                  * Format: date-time
                  * @description Their last sign-in; null: they never did.
@@ -4537,6 +4668,22 @@ export interface components {
          * @enum {string}
          */
         Reason: "ImageNotFound" | "ImagePullDenied" | "Unschedulable" | "VolumeAttachedElsewhere" | "VolumePending" | "QuotaExceeded" | "BudgetSpent" | "PolicyRefused" | "ValidationFailed" | "UserUnknown" | "ProgramMissing" | "ExitedAtOnce" | "PortNeverOpened" | "OutOfMemory" | "DiskFull" | "HomeNotWritable" | "Evicted" | "NodeLost" | "HostRestarted" | "Unknown";
+        /** @description An account that somebody makes for themselves. */
+        Register: {
+            /** @description What is shown. */
+            displayName?: string;
+            /** @description Where the person reads mail. */
+            email?: string | null;
+            /** @description What it is to give. */
+            grant?: components["schemas"]["Wanted"];
+            /**
+             * Format: password
+             * @description One that is hard to guess.
+             */
+            password: string;
+            /** @description 1 to 63 lower-case letters, digits and hyphens; nobody may have had it before. */
+            username: string;
+        };
         /**
          * @description What a person can press.
          * @enum {string}
@@ -4921,21 +5068,32 @@ export interface components {
              */
             for: string;
         };
-        /** @description What a provider would say of somebody. */
+        /** @description What a provider says of somebody: claims, a token or an assertion, one of them. */
         SsoTest: {
+            /**
+             * @description A SAML response or assertion, as XML or that in base64. Its signature has to be its provider's; that it is old or
+             *     was used does not matter.
+             */
+            assertion?: string | null;
             /** @description Its claims, as an ID token or the answer for a user's information has them; `sub` says who. */
-            claims: Record<string, unknown>;
-            /** @description The provider. Absent: the one that is configured. */
+            claims?: Record<string, unknown> | null;
+            /** @description The provider that says the claims. Absent: the one that is configured. */
             issuer?: string | null;
+            /** @description An ID token (JWT). Its signature is not looked at: only what it says is tried. */
+            token?: string | null;
         };
         /** @description What a sign-in would do. */
         SsoTrial: {
+            /** @description What the rules look at. */
+            claims: Record<string, unknown>;
             /** @description Whether there is that account; otherwise it would be made. */
             exists: boolean;
             /** @description Ids of the rules that fire. */
             fired: string[];
             /** @description The groups that this provider gives. */
             groups: components["schemas"]["Difference_String"];
+            /** @description Who says so, as rules call it. */
+            issuer: string;
             /** @description Why the person would not be let in: `disabled` or `no-role`. */
             refused?: string | null;
             /** @description The roles that this provider gives. */
@@ -5170,6 +5328,8 @@ export interface components {
             displayName: string;
             /** @description Where the person reads mail. */
             email?: string | null;
+            /** @description Whose it is. */
+            kind: components["schemas"]["AccountKind"];
             /**
              * Format: date-time
              * @description Their last sign-in; null: they never did.
@@ -5270,6 +5430,8 @@ export interface components {
             password: boolean;
             /** @description Through identity providers. */
             providers: components["schemas"]["Provider"][];
+            /** @description Whether people make themselves an account. */
+            registration: boolean;
         };
         /** @description A program that speaks HTTP. */
         Webapp: {
@@ -6340,6 +6502,49 @@ export interface operations {
             };
         };
     };
+    oidc_signed_out: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["BackChannelForm"];
+            };
+        };
+        responses: {
+            /** @description They are signed out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     oidc_callback: {
         parameters: {
             query?: {
@@ -6451,6 +6656,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Register"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
             };
             /** @description The request is refused; `code` says why */
             "4XX": {
@@ -9280,6 +9529,247 @@ export interface operations {
             };
         };
     };
+    list_service_accounts: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_User"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_service_account: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewServiceAccount"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_service_tokens: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ApiToken"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_service_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApiToken"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_service_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_sessions: {
         parameters: {
             query?: {
@@ -11113,6 +11603,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    own_identities: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Identity"];
                 };
             };
             /** @description The request is refused; `code` says why */
