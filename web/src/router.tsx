@@ -131,6 +131,12 @@ const groups = createRoute({
   component: lazyRouteComponent(() => part(() => import('./people/GroupsPage')), 'GroupsPage'),
 })
 
+const projects = createRoute({
+  getParentRoute: () => shell,
+  path: '/projects',
+  component: lazyRouteComponent(() => part(() => import('./projects/ProjectsPage')), 'ProjectsPage'),
+})
+
 const audit = createRoute({
   getParentRoute: () => shell,
   path: '/admin/audit',
@@ -235,7 +241,7 @@ const sso = createRoute({
 })
 
 const theCatalog = [catalog, catalogTemplate, repositories, repository, grants]
-const pages = [home, templates, template, sessions, invitation, profile, people, groups, sso, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
+const pages = [home, templates, template, sessions, invitation, profile, people, groups, projects, sso, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

@@ -72,6 +72,15 @@ export function usePatchSession() {
   })
 }
 
+/** Enters a session, which wakes it. */
+export function useConnectSession() {
+  return useMutation({
+    mutationFn: async (name: string): Promise<void> => {
+      await answer(api.POST('/api/v1/sessions/{id}/connect', path(name)))
+    },
+  })
+}
+
 export function useRestartSession() {
   const client = useQueryClient()
   return useMutation({

@@ -34,11 +34,18 @@ export const keys = {
   /** Groups, and who belongs to each. */
   groups: ['groups'] as const,
   members: (group: string) => ['groups', group, 'members'] as const,
+  /** Projects, and who belongs to each. */
+  projects: ['projects'] as const,
+  projectMembers: (project: string) => ['projects', project, 'members'] as const,
   /** Everything that is limited: one change may show in several places. */
   quotas: ['quotas'] as const,
   ownQuota: ['quotas', 'own'] as const,
-  quota: (kind: 'default' | 'user' | 'group', name: string) => ['quotas', kind, name] as const,
+  quota: (kind: 'default' | 'user' | 'group' | 'project', name: string) => ['quotas', kind, name] as const,
   mappings: ['mappings'] as const,
+  /** Who one is at identity providers. */
+  identities: ['identities'] as const,
+  /** One's own tokens, and those of service accounts. */
   tokens: ['tokens'] as const,
+  tokensOf: (account: string | undefined) => ['tokens', account] as const,
   audit: (page: number, search: string, actor: string | undefined) => ['audit', { page, search, actor }] as const,
 }

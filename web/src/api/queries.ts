@@ -153,9 +153,25 @@ export const usersQuery = queryOptions({
     allPages((page) => answer(api.GET('/api/v1/users', { params: { query: { page, pageSize: PAGE_SIZE } }, signal }))),
 })
 
-export const tokensQuery = queryOptions({
-  queryKey: keys.tokens,
-  queryFn: async ({ signal }) => (await answer(api.GET('/api/v1/tokens', { signal }))).items,
+/** One's own tokens, or those of a service account. */
+export const tokensQuery = (account: string | undefined) =>
+  queryOptions({
+    queryKey: keys.tokensOf(account),
+    queryFn: async ({ signal }) =>
+      (
+        await answer(
+          account === undefined
+            ? api.GET('/api/v1/tokens', { signal })
+            : api.GET('/api/v1/service-accounts/{name}/tokens', { params: { path: { name: account } }, signal }),
+        )
+      ).items,
+  })
+
+/** Who one is at identity providers. */
+export const ownIdentitiesQuery = queryOptions({
+  queryKey: keys.identities,
+  queryFn: async ({ signal }) =>
+    (await answer(api.GET('/api/v1/users/me/identities', { params: { query: { pageSize: PAGE_SIZE } }, signal }))).items,
 })
 
 export const AUDIT_PAGE_SIZE = 50

@@ -21,6 +21,12 @@ export async function signIn(client: QueryClient, username: string, password: st
   enter(client, whoIn(await answer(api.POST('/api/v1/auth/login', { body: { username, password } }))))
 }
 
+/** Makes an account, where people may make themselves one, and signs in to it. */
+export async function register(client: QueryClient, username: string, password: string, displayName: string): Promise<void> {
+  const body = { username, password, ...(displayName === '' ? {} : { displayName }) }
+  enter(client, whoIn(await answer(api.POST('/api/v1/auth/register', { body }))))
+}
+
 /** Redeems a one-time sign-in link. */
 export async function redeemLink(client: QueryClient, token: string): Promise<Me> {
   const me = whoIn(await answer(api.POST('/api/v1/auth/link', { body: { token } })))

@@ -1,5 +1,6 @@
 import {
   IconBooks,
+  IconBriefcase,
   IconFileText,
   IconHome,
   IconKey,
@@ -21,6 +22,7 @@ import {
   mayReadPeople,
   seesEveryonesJobs,
   seesGroups,
+  seesProjects,
   seesRepositories,
 } from '~/lib/permissions'
 import { strings } from '~/strings'
@@ -52,7 +54,8 @@ export function usePages(): { own: Entry[]; administration: Entry[] } {
   if (import.meta.env.DEV) {
     administration.push({ to: '/dev/components', label: strings.nav.components, icon: IconPalette })
   }
-  return { own: OWN, administration }
+  const projects: Entry = { to: '/projects', label: strings.nav.projects, icon: IconBriefcase }
+  return { own: seesProjects(me) ? [...OWN, projects] : OWN, administration }
 }
 
 export function MainNav({ onNavigate }: { onNavigate?: () => void }) {

@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { answer, api } from '~/api/client'
 import { keys } from '~/api/keys'
-import type { Role, SignInLink, User } from '~/api/types'
+import type { CreatedUser, Role, SignInLink, User } from '~/api/types'
 import { say } from '~/lib/notices'
 import { nameOf } from '~/lib/people'
 import { ROLES } from '~/lib/permissions'
@@ -11,6 +11,7 @@ import { formatExact, parseTime } from '~/lib/time'
 import { strings } from '~/strings'
 import classes from './PeopleDialogs.module.css'
 import { ProblemAlert } from './ProblemAlert'
+import { TokenList } from './TokenList'
 import { usePatchUser } from './usePatchUser'
 
 const words = strings.people
@@ -23,13 +24,35 @@ interface DialogProps {
   onClose: () => void
 }
 
-interface AddProps {
+interface AddProps<Made> {
   onClose: () => void
-  /** With the link through which they come in for the first time. */
-  onAdded: (user: User, link: SignInLink) => void
+  onAdded: (made: Made) => void
 }
 
-export function AddPersonDialog({ onClose, onAdded }: AddProps) {
+/** Makes somebody's account; the answer has the link through which they come in for the first time. */
+export function AddPersonDialog(props: AddProps<CreatedUser>) {
+  return <AddDialog {...props} title={words.add} make={(body) => answer(api.POST('/api/v1/users', { body }))} />
+}
+
+/** Makes a program's account. */
+export function AddProgramDialog(props: AddProps<User>) {
+  const make = (body: NewAccount) => answer(api.POST('/api/v1/service-accounts', { body }))
+  return <AddDialog {...props} title={words.addProgram} text={words.programText} make={make} />
+}
+
+interface NewAccount {
+  name: string
+  displayName?: string
+  roles: Role[]
+}
+
+interface AddDialogProps<Made> extends AddProps<Made> {
+  title: string
+  text?: string
+  make: (account: NewAccount) => Promise<Made>
+}
+
+function AddDialog<Made extends User>({ title, text, make, onClose, onAdded }: AddDialogProps<Made>) {
   const client = useQueryClient()
   const [name, setName] = useState('')
   const [displayName, setDisplayName] = useState('')
@@ -37,13 +60,13 @@ export function AddPersonDialog({ onClose, onAdded }: AddProps) {
   const bad = name !== '' && !NAME.test(name)
   const create = useMutation({
     mutationFn: () => {
-      const body = { name, roles, ...(displayName.trim() === '' ? {} : { displayName: displayName.trim() }) }
-      return answer(api.POST('/api/v1/users', { body }))
+      const shown = displayName.trim()
+      return make({ name, roles, ...(shown === '' ? {} : { displayName: shown }) })
     },
     onSuccess: (user) => {
       void client.invalidateQueries({ queryKey: keys.users })
       say(words.created(nameOf(user)))
-      onAdded(user, user.signInLink)
+      onAdded(user)
     },
   })
   const submit = (event: SubmitEvent) => {
@@ -51,9 +74,10 @@ export function AddPersonDialog({ onClose, onAdded }: AddProps) {
     create.mutate()
   }
   return (
-    <Modal opened onClose={onClose} title={words.add}>
+    <Modal opened onClose={onClose} title={title}>
       <form onSubmit={submit}>
         <Stack>
+          {text && <Text size="sm">{text}</Text>}
           <TextInput
             data-autofocus
             label={words.name}
@@ -117,7 +141,7 @@ export function DisableDialog({ user, onClose }: DialogProps) {
     <Modal opened onClose={onClose} title={words.disableTitle(nameOf(user))}>
       <form onSubmit={submit}>
         <Stack>
-          <Text size="sm">{words.disableText}</Text>
+          <Text size="sm">{user.kind === 'service' ? words.disableProgramText : words.disableText}</Text>
           {patch.error && <ProblemAlert problem={patch.error} />}
           <Buttons onClose={onClose} label={words.disable} color="red" loading={patch.isPending} />
         </Stack>
@@ -154,6 +178,15 @@ export function LinkDialog({ user, made, onClose }: DialogProps & { made?: SignI
           </Group>
         </Stack>
       )}
+    </Modal>
+  )
+}
+
+/** The tokens that let a program in. */
+export function TokensDialog({ user, onClose }: DialogProps) {
+  return (
+    <Modal opened onClose={onClose} size="lg" title={words.tokensOf(nameOf(user))}>
+      <TokenList account={user.name} />
     </Modal>
   )
 }

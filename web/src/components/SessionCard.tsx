@@ -1,6 +1,8 @@
 import { Button, Skeleton, Text } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import type { Activity, Session, Template } from '~/api/types'
+import { useMe } from '~/api/hooks'
+import { mayChange, mayWake } from '~/lib/permissions'
 import { phaseOf, titleOf } from '~/lib/session'
 import { strings } from '~/strings'
 import { IdleText } from './IdleText'
@@ -18,11 +20,12 @@ interface Props {
   activity: Activity | undefined
 }
 
-/** One session of one's own: what it is, how it is, and the one thing one most likely wants. */
+/** One session, one's own or shared with one: what it is, how it is, and the one thing one most likely wants. */
 export function SessionCard({ session, template, activity }: Props) {
   const phase = phaseOf(session)
   const title = titleOf(session, template)
   const name = session.metadata.name
+  const me = useMe()
   return (
     <article className={classes.card} aria-label={title}>
       <div className={classes.head}>
@@ -35,7 +38,7 @@ export function SessionCard({ session, template, activity }: Props) {
             <Subtitle session={session} template={template} title={title} />
           </Text>
         </div>
-        <SessionMenu session={session} template={template} />
+        {mayChange(me, session) && <SessionMenu session={session} template={template} />}
       </div>
       <div className={classes.body}>
         <CardBody session={session} template={template} activity={activity} />
@@ -52,10 +55,14 @@ export function SessionCard({ session, template, activity }: Props) {
 }
 
 /** The template where the session has a name of its own, and when it was made. */
+/** … and whose it is, where it is another's. */
 function Subtitle({ session, template, title }: { session: Session; template: Template | undefined; title: string }) {
   const kind = template?.spec.displayName ?? session.spec.template
+  const owner = session.spec.user
+  const me = useMe()
   return (
     <>
+      {owner !== me.name && `${strings.viewer.ownedBy(owner)} · `}
       {kind === title ? strings.session.createdAt : `${kind} ·`} <RelativeTime at={session.metadata.creationTimestamp} />
     </>
   )
@@ -95,9 +102,11 @@ function CardBody({ session, template, activity }: Props) {
 
 function CardAction({ session, template }: Pick<Props, 'session' | 'template'>) {
   const actions = useSessionActions(session, template)
+  const me = useMe()
   const phase = phaseOf(session)
   const title = titleOf(session, template)
   if (phase === 'Hibernated') {
+    if (!mayWake(me, session)) return null
     return (
       <Button
         size="xs"

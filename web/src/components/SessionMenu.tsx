@@ -2,6 +2,8 @@ import { Menu } from '@mantine/core'
 import { IconDotsVertical, IconMoon, IconPencil, IconPlayerPlay, IconRefresh, IconTrash } from '@tabler/icons-react'
 import { useState, type ComponentProps } from 'react'
 import type { Session, Template } from '~/api/types'
+import { useMe } from '~/api/hooks'
+import { mayDelete } from '~/lib/permissions'
 import { canStop, canWake, isOver, phaseOf, titleOf } from '~/lib/session'
 import { strings } from '~/strings'
 import { DeleteDialog } from './DeleteDialog'
@@ -40,6 +42,7 @@ function MenuButton({ session, template, className, ...rest }: Props & Component
 function OpenedMenu({ session, template }: Props) {
   const [dialog, setDialog] = useState<'rename' | 'delete'>()
   const actions = useSessionActions(session, template)
+  const me = useMe()
   const phase = phaseOf(session)
   const close = () => setDialog(undefined)
   return (
@@ -67,15 +70,19 @@ function OpenedMenu({ session, template }: Props) {
           <Menu.Item leftSection={<IconPencil size={16} />} disabled={isOver(phase)} onClick={() => setDialog('rename')}>
             {strings.session.rename}
           </Menu.Item>
-          <Menu.Divider />
-          <Menu.Item
-            c="var(--state-bad)"
-            leftSection={<IconTrash size={16} />}
-            disabled={phase === 'Terminating'}
-            onClick={() => setDialog('delete')}
-          >
-            {strings.session.delete}
-          </Menu.Item>
+          {mayDelete(me, session) && (
+            <>
+              <Menu.Divider />
+              <Menu.Item
+                c="var(--state-bad)"
+                leftSection={<IconTrash size={16} />}
+                disabled={phase === 'Terminating'}
+                onClick={() => setDialog('delete')}
+              >
+                {strings.session.delete}
+              </Menu.Item>
+            </>
+          )}
         </Menu.Dropdown>
       </Menu>
       {dialog === 'rename' && <RenameDialog session={session} template={template} onClose={close} />}

@@ -1,7 +1,8 @@
-import { Button, Code, CopyButton, Group, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Code, CopyButton, Group, MultiSelect, Select, Skeleton, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { answer, api } from '~/api/client'
+import { useMe } from '~/api/hooks'
 import { keys } from '~/api/keys'
 import { tokensQuery } from '~/api/queries'
 import type { ApiToken } from '~/api/types'
@@ -15,33 +16,45 @@ const words = strings.profile
 const LIFETIMES_DAYS = [7, 30, 90, 365]
 const HOURS_A_DAY = 24
 
-/** One's API tokens: made, shown once, revoked. */
-export function TokenList() {
-  const { data, error, isPending, refetch } = useQuery(tokensQuery)
+interface Props {
+  /** The service account whose they are; one's own otherwise. */
+  account?: string
+}
+
+/** API tokens: made, shown once, revoked. */
+export function TokenList({ account }: Props) {
+  const { data, error, isPending, refetch } = useQuery(tokensQuery(account))
   return (
     <Stack gap="md">
       <Text size="sm" c="dimmed">
-        {words.tokensText}
+        {account === undefined ? words.tokensText : words.programTokensText}
       </Text>
       {isPending && <Skeleton h={48} />}
       {error && <ProblemAlert problem={error} onRetry={() => void refetch()} />}
-      {data?.length === 0 && <Text size="sm">{words.tokenNone}</Text>}
+      {data?.length === 0 && <Text size="sm">{account === undefined ? words.tokenNone : words.programTokenNone}</Text>}
       {data && data.length > 0 && (
         <ul className={classes.list}>
           {data.map((token) => (
-            <TokenRow key={token.id} token={token} />
+            <TokenRow key={token.id} token={token} account={account} />
           ))}
         </ul>
       )}
-      <NewToken />
+      <NewToken account={account} />
     </Stack>
   )
 }
 
-function TokenRow({ token }: { token: ApiToken }) {
+function TokenRow({ token, account }: { token: ApiToken; account: string | undefined }) {
   const client = useQueryClient()
   const revoke = useMutation({
-    mutationFn: () => answer(api.DELETE('/api/v1/tokens/{id}', { params: { path: { id: token.id } } })),
+    mutationFn: () => {
+      const { id } = token
+      return answer(
+        account === undefined
+          ? api.DELETE('/api/v1/tokens/{id}', { params: { path: { id } } })
+          : api.DELETE('/api/v1/service-accounts/{name}/tokens/{id}', { params: { path: { name: account, id } } }),
+      )
+    },
     onSuccess: () => {
       say(words.tokenRevoked)
       void client.invalidateQueries({ queryKey: keys.tokens })
@@ -68,6 +81,7 @@ function TokenRow({ token }: { token: ApiToken }) {
               {words.tokenEnds} <RelativeTime at={token.expiresAt} />
             </>
           )}
+          {token.scopes && ` · ${token.scopes.join(', ')}`}
         </Text>
       </div>
       <Button
@@ -83,17 +97,25 @@ function TokenRow({ token }: { token: ApiToken }) {
   )
 }
 
-function NewToken() {
+function NewToken({ account }: { account: string | undefined }) {
   const client = useQueryClient()
+  const { permissions } = useMe()
   const [name, setName] = useState('')
   const [days, setDays] = useState('30')
+  const [scopes, setScopes] = useState<string[]>([])
   const create = useMutation({
     mutationFn: () => {
       const expiresIn = `${Number(days) * HOURS_A_DAY}h`
-      return answer(api.POST('/api/v1/tokens', { body: { name: name.trim(), expiresIn } }))
+      const body = { name: name.trim(), expiresIn, ...(scopes.length === 0 ? {} : { scopes }) }
+      return answer(
+        account === undefined
+          ? api.POST('/api/v1/tokens', { body })
+          : api.POST('/api/v1/service-accounts/{name}/tokens', { params: { path: { name: account } }, body }),
+      )
     },
     onSuccess: () => {
       setName('')
+      setScopes([])
       void client.invalidateQueries({ queryKey: keys.tokens })
     },
   })
@@ -120,10 +142,20 @@ function NewToken() {
             value={days}
             onChange={(value) => setDays(value ?? '30')}
           />
-          <Button type="submit" variant="default" loading={create.isPending} disabled={name.trim() === ''}>
+          <Button type="submit" variant="default" loading={create.isPending} disabled={name.trim() === '' || (account !== undefined && scopes.length === 0)}>
             {words.tokenCreate}
           </Button>
         </Group>
+        <MultiSelect
+          label={words.tokenScopes}
+          description={account === undefined ? words.tokenScopesText : words.programScopesText}
+          data={permissions}
+          searchable
+          clearable
+          error={create.error?.about('scopes')}
+          value={scopes}
+          onChange={setScopes}
+        />
         {create.error && <ProblemAlert problem={create.error} />}
         {create.data?.token && <FreshToken token={create.data.token} />}
       </Stack>

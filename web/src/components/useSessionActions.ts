@@ -1,7 +1,8 @@
 import { useNavigate } from '@tanstack/react-router'
-import { usePatchSession, useRestartSession } from '~/api/hooks'
+import { useConnectSession, useMe, usePatchSession, useRestartSession } from '~/api/hooks'
 import type { Session, Template } from '~/api/types'
 import { complain, say } from '~/lib/notices'
+import { mayChange } from '~/lib/permissions'
 import { titleOf } from '~/lib/session'
 import { strings } from '~/strings'
 
@@ -10,13 +11,19 @@ export function useSessionActions(session: Session, template?: Template) {
   const navigate = useNavigate()
   const patch = usePatchSession()
   const restart = useRestartSession()
+  const connect = useConnectSession()
+  const me = useMe()
   const name = session.metadata.name
   const open = () => navigate({ to: '/sessions/$id', params: { id: name } })
   return {
-    busy: patch.isPending || restart.isPending,
+    busy: patch.isPending || restart.isPending || connect.isPending,
     open,
-    wake: () =>
-      patch.mutate({ name, patch: { state: 'running' } }, { onSuccess: () => void open(), onError: complain }),
+    wake: () => {
+      const then = { onSuccess: () => void open(), onError: complain }
+      // Who may not change it, a guest, wakes it by entering.
+      if (mayChange(me, session)) patch.mutate({ name, patch: { state: 'running' } }, then)
+      else connect.mutate(name, then)
+    },
     stop: () =>
       patch.mutate(
         { name, patch: { state: 'hibernated' } },

@@ -9,6 +9,8 @@ export const mayReadPeople = has('users:read')
 export const mayManagePeople = has('users:write')
 export const seesGroups = has('groups:read')
 export const mayWriteGroups = has('groups:write')
+export const seesProjects = has('projects:read')
+export const mayWriteProjects = has('projects:write')
 export const maySetQuotas = has('quotas:write')
 export const mayManageSso = has('sso:manage')
 export const mayReadAudit = has('audit:read')
@@ -49,6 +51,8 @@ export const mayDelete = (me: Me, session: Session) => isOwn(me, session) || cha
 /** Whether the person may work in it. */
 export const mayWork = (me: Me, session: Session) =>
   isOwn(me, session) || actsForOthers(me) || isShared(me, session, ['use', 'manage'])
+/** Whether the person may wake it: who works in it does so by entering. */
+export const mayWake = (me: Me, session: Session) => mayChange(me, session) || mayWork(me, session)
 /** Whether the person may see its window. */
 export const mayEnter = (me: Me, session: Session) => mayWork(me, session) || isShared(me, session, ['view'])
 /** Whether the person may open it to others, and whether as far as it goes. */

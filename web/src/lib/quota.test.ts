@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { QuotaView } from '~/api/types'
-import { limitedBy, passedBy, usedInWords } from './quota'
+import { limitedBy, nearlyUsed, passedBy, usedInWords } from './quota'
 
 const quota: QuotaView = {
   name: 'ada',
@@ -19,6 +19,13 @@ describe('limits', () => {
     expect(passedBy(quota, { sessions: 1, cpu: 0.6 })).toEqual({ dimension: 'cpu', limit: 1.5, used: 1 })
     expect(passedBy({ ...quota, used: { ...quota.used, sessions: 5 } }, { cpu: 0.1 })).toBeUndefined()
     expect(passedBy(quota, { storage: 2 ** 50 })).toBeUndefined()
+  })
+
+  it('are said to be nearly used from four fifths on', () => {
+    const used = (sessions: number, memory: string) => nearlyUsed({ ...quota, used: { sessions, cpu: '0', memory } })
+    expect(used(1, '3276Mi')).toEqual([])
+    expect(used(2, '3277Mi')).toEqual(['sessions', 'memory'])
+    expect(nearlyUsed({ ...quota, limits: {}, used: { sessions: 5 } })).toEqual([])
   })
 
   it('are told with what is used of them', () => {

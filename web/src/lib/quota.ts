@@ -36,6 +36,16 @@ export function inWords(dimension: Dimension, amount: number): string {
   return dimension === 'memory' || dimension === 'storage' ? formatBytes(amount) : formatCores(amount)
 }
 
+/** From here on somebody is told that little is left. */
+const LITTLE_LEFT = 0.8
+
+/** The limits of which little is left. */
+export const nearlyUsed = (quota: QuotaView): Dimension[] =>
+  limitedBy(quota).filter((dimension) => {
+    const limit = amountOf(quota.limits, dimension) ?? 0
+    return (amountOf(quota.used, dimension) ?? 0) >= LITTLE_LEFT * limit
+  })
+
 /** The first limit of `quota` that `wanted` more would pass. */
 export function passedBy(quota: QuotaView, wanted: Partial<Record<Dimension, number>>) {
   for (const dimension of DIMENSIONS) {

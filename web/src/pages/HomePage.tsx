@@ -2,7 +2,7 @@ import { Anchor, Group, Text, Title } from '@mantine/core'
 import { IconAppWindow } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useMe, useOwnSessions, useTemplatesByName } from '~/api/hooks'
+import { useMe, useOwnSessions, useSession, useTemplatesByName } from '~/api/hooks'
 import { activityQuery, templatesQuery } from '~/api/queries'
 import type { Session, Template } from '~/api/types'
 import { EmptyState } from '~/components/EmptyState'
@@ -45,6 +45,7 @@ export function HomePage() {
         )}
         <OwnSessions sessions={own} pending={sessions.isPending} />
       </section>
+      <SharedSessions />
       <OwnQuota />
       <Suggestions sessions={own ?? []} />
     </>
@@ -92,6 +93,32 @@ function OwnSessions({ sessions, pending }: { sessions: readonly Session[] | und
       )}
     </>
   )
+}
+
+/** What others share with one. */
+function SharedSessions() {
+  const names = Object.keys(useMe().shared ?? {})
+  if (names.length === 0) return null
+  return (
+    <section className={layout.section} aria-labelledby="shared">
+      <Heading id="shared" text={strings.home.shared} />
+      <div className={layout.cards}>
+        {names.slice(0, MOST_SHOWN).map((name) => (
+          <SharedSession key={name} name={name} />
+        ))}
+      </div>
+    </section>
+  )
+}
+
+function SharedSession({ name }: { name: string }) {
+  const { data: session, isPending } = useSession(name)
+  const templates = useTemplatesByName()
+  const activity = useQuery(activityQuery).data
+  if (isPending) return <SessionCardSkeleton />
+  // One that is over, or was shared until just now.
+  if (!session || isOver(phaseOf(session))) return null
+  return <SessionCard session={session} template={templates.get(session.spec.template)} activity={activity?.[name]} />
 }
 
 function Suggestions({ sessions }: { sessions: readonly Session[] }) {

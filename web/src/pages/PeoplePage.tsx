@@ -1,12 +1,12 @@
 import { ActionIcon, Button, Group, Menu, Table, Text, TextInput } from '@mantine/core'
-import { IconBan, IconCheck, IconDotsVertical, IconGauge, IconSearch, IconUserPlus } from '@tabler/icons-react'
+import { IconBan, IconCheck, IconDotsVertical, IconGauge, IconRobot, IconSearch, IconUserPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useMe } from '~/api/hooks'
 import { usersQuery } from '~/api/queries'
 import type { SignInLink, User } from '~/api/types'
 import { PageTitle } from '~/components/PageTitle'
-import { AddPersonDialog, DisableDialog, LinkDialog, RolesDialog } from '~/components/PeopleDialogs'
+import { AddPersonDialog, AddProgramDialog, DisableDialog, LinkDialog, RolesDialog, TokensDialog } from '~/components/PeopleDialogs'
 import { usePatchUser } from '~/components/usePatchUser'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { TableSkeleton } from '~/components/TableSkeleton'
@@ -14,7 +14,7 @@ import { Tags } from '~/components/Tags'
 import { RelativeTime } from '~/components/Time'
 import { nameOf } from '~/lib/people'
 import { complain } from '~/lib/notices'
-import { maySetQuotas } from '~/lib/permissions'
+import { mayManagePeople, maySetQuotas } from '~/lib/permissions'
 import { QuotaDialog } from '~/people/QuotaDialog'
 import { strings } from '~/strings'
 import { DataTable } from '~/components/DataTable'
@@ -23,9 +23,9 @@ import classes from '~/components/DataTable.module.css'
 const words = strings.people
 
 type Dialog =
-  | { kind: 'add' }
+  | { kind: 'add' | 'add-program' }
   | { kind: 'link'; user: User; made?: SignInLink }
-  | { kind: 'roles' | 'disable' | 'quota'; user: User }
+  | { kind: 'roles' | 'disable' | 'quota' | 'tokens'; user: User }
   | { kind: 'everybody' }
 
 /** Accounts: who there is, what they may do, and how they get in. */
@@ -52,6 +52,15 @@ export function PeoplePage() {
               {strings.quota.everybody}
             </Button>
           )}
+          {mayManagePeople(me) && (
+            <Button
+              variant="default"
+              leftSection={<IconRobot size={17} />}
+              onClick={() => setDialog({ kind: 'add-program' })}
+            >
+              {words.addProgram}
+            </Button>
+          )}
           <Button leftSection={<IconUserPlus size={17} />} onClick={() => setDialog({ kind: 'add' })}>
             {words.add}
           </Button>
@@ -72,8 +81,15 @@ export function PeoplePage() {
       {shown?.length === 0 && <Text size="sm">{words.empty}</Text>}
       {shown && shown.length > 0 && <PeopleTable users={shown} onDialog={setDialog} />}
       {dialog?.kind === 'add' && (
-        <AddPersonDialog onClose={close} onAdded={(user, made) => setDialog({ kind: 'link', user, made })} />
+        <AddPersonDialog
+          onClose={close}
+          onAdded={(user) => setDialog({ kind: 'link', user, made: user.signInLink })}
+        />
       )}
+      {dialog?.kind === 'add-program' && (
+        <AddProgramDialog onClose={close} onAdded={(user) => setDialog({ kind: 'tokens', user })} />
+      )}
+      {dialog?.kind === 'tokens' && <TokensDialog user={dialog.user} onClose={close} />}
       {dialog?.kind === 'link' && <LinkDialog user={dialog.user} made={dialog.made} onClose={close} />}
       {dialog?.kind === 'roles' && <RolesDialog user={dialog.user} onClose={close} />}
       {dialog?.kind === 'quota' && (
@@ -118,6 +134,7 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
   const me = useMe()
   const patch = usePatchUser()
   const self = user.name === me.name
+  const program = user.kind === 'service'
   const roles = [...new Set([...user.roles, ...user.mappedRoles])].map((role) => strings.roles[role] ?? role)
   return (
     <Table.Tr>
@@ -132,7 +149,7 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
           )}
         </Text>
         <Text size="xs" c="dimmed">
-          {user.name}
+          {program ? `${user.name} · ${words.program}` : user.name}
         </Text>
         <div className={classes.narrow}>
           {[user.disabled && words.disabled, ...roles].filter(Boolean).join(' · ')}
@@ -156,9 +173,13 @@ function PersonRow({ user, onDialog }: { user: User; onDialog: TableProps['onDia
             </ActionIcon>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Item disabled={user.disabled} onClick={() => onDialog({ kind: 'link', user })}>
-              {words.link}
-            </Menu.Item>
+            {program ? (
+              <Menu.Item onClick={() => onDialog({ kind: 'tokens', user })}>{words.tokens}</Menu.Item>
+            ) : (
+              <Menu.Item disabled={user.disabled} onClick={() => onDialog({ kind: 'link', user })}>
+                {words.link}
+              </Menu.Item>
+            )}
             <Menu.Item onClick={() => onDialog({ kind: 'roles', user })}>{words.editRoles}</Menu.Item>
             {maySetQuotas(me) && (
               <Menu.Item onClick={() => onDialog({ kind: 'quota', user })}>{strings.quota.menu}</Menu.Item>

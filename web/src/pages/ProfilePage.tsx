@@ -1,10 +1,13 @@
 import { SegmentedControl, Stack, Text, Title, useMantineColorScheme, type MantineColorScheme } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
 import { useId, type ReactNode } from 'react'
 import { useMe } from '~/api/hooks'
+import { ownIdentitiesQuery } from '~/api/queries'
 import { AuditTable } from '~/components/AuditTable'
 import { NewPasswordForm } from '~/components/NewPasswordForm'
 import { PageTitle } from '~/components/PageTitle'
 import { Tags } from '~/components/Tags'
+import { RelativeTime } from '~/components/Time'
 import { TokenList } from '~/components/TokenList'
 import { nameOf } from '~/lib/people'
 import { mayReadAudit } from '~/lib/permissions'
@@ -51,6 +54,7 @@ export function ProfilePage() {
             onDone={() => say(words.changed)}
           />
         </Panel>
+        <Identities />
         <Panel title={words.tokens}>
           <TokenList />
         </Panel>
@@ -61,6 +65,34 @@ export function ProfilePage() {
       {/* Others see no entries but those about themselves anyway. */}
       <AuditTable own actor={mayReadAudit(me) ? me.name : undefined} />
     </>
+  )
+}
+
+/** Who one is at identity providers; nothing where one came through none. */
+function Identities() {
+  const { data } = useQuery(ownIdentitiesQuery)
+  if (!data || data.length === 0) return null
+  return (
+    <Panel title={words.identities}>
+      <Stack gap="sm">
+        {data.map(({ id, issuer, subject, lastSignInAt }) => (
+          <div key={id}>
+            <Text size="sm" fw={600} style={{ overflowWrap: 'anywhere' }}>
+              {issuer}
+            </Text>
+            <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+              {subject}
+              {lastSignInAt && (
+                <>
+                  {' · '}
+                  {words.identityUsed} <RelativeTime at={lastSignInAt} />
+                </>
+              )}
+            </Text>
+          </div>
+        ))}
+      </Stack>
+    </Panel>
   )
 }
 

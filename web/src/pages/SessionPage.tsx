@@ -13,7 +13,7 @@ import { useDocumentTitle } from '~/components/PageTitle'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { StartProgress } from '~/components/StartProgress'
 import { useSessionActions } from '~/components/useSessionActions'
-import { mayChange, mayEnter, mayWork } from '~/lib/permissions'
+import { mayEnter, mayWake, mayWork } from '~/lib/permissions'
 import { isDesktop, phaseOf, titleOf } from '~/lib/session'
 import { SessionBar } from '~/session/SessionBar'
 import { SessionDrawer } from '~/session/SessionDrawer'
@@ -133,7 +133,7 @@ function Waiting({ session, template }: WaitingProps) {
         text={strings.session.asleep}
         action={
           phase === 'Hibernated' &&
-          mayChange(me, session) && (
+          mayWake(me, session) && (
             <Button loading={actions.busy} onClick={actions.wake}>
               {strings.session.wake}
             </Button>

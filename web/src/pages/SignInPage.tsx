@@ -5,7 +5,7 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useState, type SubmitEvent } from 'react'
 import logo from '~/assets/icon.svg'
 import { systemQuery } from '~/api/queries'
-import { redeemLink, signIn } from '~/api/signIn'
+import { redeemLink, register, signIn } from '~/api/signIn'
 import type { Me } from '~/api/types'
 import { NewPasswordForm } from '~/components/NewPasswordForm'
 import { useDocumentTitle } from '~/components/PageTitle'
@@ -62,12 +62,12 @@ function Ways({ to, onDone }: WaysProps) {
   const { data, error, refetch } = useQuery(systemQuery)
   if (error) return <ProblemAlert problem={error} onRetry={() => void refetch()} />
   if (!data) return <Waiting text={words.asking} />
-  const { password, providers } = data.signIn
+  const { password, providers, registration } = data.signIn
   return (
     <Stack>
       <Providers providers={providers} to={to} />
       {providers.length > 0 && password && <Divider label={words.or} />}
-      {password && <PasswordSignIn onDone={onDone} />}
+      {password && <LocalAccount registration={registration} onDone={onDone} />}
     </Stack>
   )
 }
@@ -119,6 +119,72 @@ function ChoosePassword({ me, onDone }: { me: Me; onDone: () => void }) {
         {words.later}
       </Button>
     </Stack>
+  )
+}
+
+/** Signing in to an account of this server's own or, where people may, making one. */
+function LocalAccount({ registration, onDone }: { registration: boolean; onDone: () => void }) {
+  const [fresh, setFresh] = useState(false)
+  return (
+    <>
+      {fresh ? <Register onDone={onDone} /> : <PasswordSignIn onDone={onDone} />}
+      {registration && (
+        <Button variant="subtle" onClick={() => setFresh(!fresh)}>
+          {fresh ? words.haveAccount : words.register}
+        </Button>
+      )}
+    </>
+  )
+}
+
+function Register({ onDone }: { onDone: () => void }) {
+  const client = useQueryClient()
+  const [username, setUsername] = useState('')
+  const [displayName, setDisplayName] = useState('')
+  const [password, setPassword] = useState('')
+  const make = useMutation({
+    mutationFn: () => register(client, username.trim(), password, displayName.trim()),
+    onSuccess: onDone,
+  })
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault()
+    make.mutate()
+  }
+  return (
+    <form onSubmit={submit} aria-label={words.register}>
+      <Stack>
+        <TextInput
+          label={words.username}
+          description={strings.people.nameHint}
+          autoComplete="username"
+          autoCapitalize="none"
+          spellCheck={false}
+          autoFocus
+          error={make.error?.about('username')}
+          value={username}
+          onChange={(event) => setUsername(event.currentTarget.value)}
+        />
+        <TextInput
+          label={strings.people.displayName}
+          autoComplete="name"
+          error={make.error?.about('displayName')}
+          value={displayName}
+          onChange={(event) => setDisplayName(event.currentTarget.value)}
+        />
+        <PasswordInput
+          label={words.newPassword}
+          description={words.passwordHint}
+          autoComplete="new-password"
+          error={make.error?.about('password')}
+          value={password}
+          onChange={(event) => setPassword(event.currentTarget.value)}
+        />
+        {make.error && make.error.fields.length === 0 && <ProblemAlert problem={make.error} />}
+        <Button type="submit" loading={make.isPending} disabled={username.trim() === '' || password === ''}>
+          {words.make}
+        </Button>
+      </Stack>
+    </form>
   )
 }
 

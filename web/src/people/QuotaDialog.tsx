@@ -9,6 +9,7 @@ import { ProblemAlert } from '~/components/ProblemAlert'
 import { QuotaMeters } from '~/components/QuotaMeters'
 import { say } from '~/lib/notices'
 import { DIMENSIONS, type Dimension } from '~/lib/quota'
+import { projectQuotaQuery } from '~/projects/queries'
 import { strings } from '~/strings'
 import { defaultQuotaQuery, groupQuotaQuery, userQuotaQuery } from './queries'
 
@@ -16,7 +17,7 @@ const words = strings.quota
 
 /** Whose limits. */
 export interface QuotaSubject {
-  kind: 'default' | 'user' | 'group'
+  kind: 'default' | 'user' | 'group' | 'project'
   name: string
   /** What people call it. */
   title: string
@@ -59,8 +60,9 @@ function useLimits({ kind, name }: QuotaSubject): {
   const everybodys = useQuery({ ...defaultQuotaQuery, enabled: kind === 'default' })
   const persons = useQuery({ ...userQuotaQuery(name), enabled: kind === 'user' })
   const groups = useQuery({ ...groupQuotaQuery(name), enabled: kind === 'group' })
+  const projects = useQuery({ ...projectQuotaQuery(name), enabled: kind === 'project' })
   if (kind === 'default') return { limits: everybodys.data, quota: undefined, error: everybodys.error }
-  const { data: quota, error } = kind === 'user' ? persons : groups
+  const { data: quota, error } = { user: persons, group: groups, project: projects }[kind]
   return { limits: quota?.limits, quota, error }
 }
 
@@ -164,7 +166,8 @@ function useSave({ kind, name }: QuotaSubject, onClose: () => void) {
       const params = { path: { name } }
       if (kind === 'default') await answer(api.PUT('/api/v1/quotas/default', { body }))
       else if (kind === 'user') await answer(api.PUT('/api/v1/users/{name}/quota', { params, body }))
-      else await answer(api.PUT('/api/v1/groups/{name}/quota', { params, body }))
+      else if (kind === 'group') await answer(api.PUT('/api/v1/groups/{name}/quota', { params, body }))
+      else await answer(api.PUT('/api/v1/projects/{name}/quota', { params, body }))
     },
     onSuccess,
   })
@@ -176,6 +179,7 @@ function useRemove({ kind, name }: QuotaSubject, onClose: () => void) {
     mutationFn: async (): Promise<void> => {
       const params = { path: { name } }
       if (kind === 'group') await answer(api.DELETE('/api/v1/groups/{name}/quota', { params }))
+      else if (kind === 'project') await answer(api.DELETE('/api/v1/projects/{name}/quota', { params }))
       else await answer(api.DELETE('/api/v1/users/{name}/quota', { params }))
     },
     onSuccess,

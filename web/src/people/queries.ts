@@ -6,7 +6,7 @@ import type { UserQuota } from '~/api/types'
 import { limitedBy } from '~/lib/quota'
 
 /** What is used changes with every start and stop, of others too. */
-const USED_AGAIN_MS = 10_000
+export const USED_AGAIN_MS = 10_000
 
 /** What one may use oneself. */
 export const ownQuotaQuery = queryOptions({

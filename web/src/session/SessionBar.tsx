@@ -22,7 +22,7 @@ import { DeleteDialog } from '~/components/DeleteDialog'
 import { RenameDialog } from '~/components/RenameDialog'
 import { StateBadge } from '~/components/StateBadge'
 import { useSessionActions } from '~/components/useSessionActions'
-import { mayChange, mayDelete, mayShare, mayShareAll, mayWork } from '~/lib/permissions'
+import { mayChange, mayDelete, mayShare, mayShareAll, mayWake, mayWork } from '~/lib/permissions'
 import { part } from '~/lib/part'
 import { canStop, canWake, phaseOf, titleOf } from '~/lib/session'
 import { strings } from '~/strings'
@@ -117,7 +117,7 @@ export function SessionBar(props: SessionBarProps) {
             </span>
           </>
         )}
-        {changeable && canWake(phase) && (
+        {mayWake(me, session) && canWake(phase) && (
           <Button size="xs" loading={actions.busy} onClick={actions.wake}>
             {strings.session.wake}
           </Button>

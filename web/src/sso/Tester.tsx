@@ -1,24 +1,15 @@
-import { Button, Group, List, Stack, Text, Textarea, Title } from '@mantine/core'
+import { Button, Code, Group, List, Stack, Text, Textarea, Title } from '@mantine/core'
 import { useState, type SubmitEvent } from 'react'
 import type { Mapping, SsoTrial } from '~/api/types'
 import { ProblemAlert } from '~/components/ProblemAlert'
 import { strings } from '~/strings'
 import { given } from './MappingTable'
 import { useTrial } from './queries'
+import { shown } from './shown'
 
 const words = strings.sso
 
 const EXAMPLE = JSON.stringify({ sub: 'their-id', preferred_username: 'alice', groups: ['engineering'] }, null, 2)
-
-/** The object in `text`; undefined for anything else. */
-function objectIn(text: string): Record<string, never> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, never>) : undefined
-  } catch {
-    return undefined
-  }
-}
 
 interface Props {
   issuer: string | undefined
@@ -29,11 +20,10 @@ interface Props {
 export function Tester({ issuer, rules }: Props) {
   const [text, setText] = useState(EXAMPLE)
   const trial = useTrial()
-  const claims = objectIn(text)
-  const from = issuer ?? rules[0]?.issuer
+  const asked = shown(text, issuer ?? rules[0]?.issuer)
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
-    if (claims) trial.mutate({ claims, ...(from === undefined ? {} : { issuer: from }) })
+    if (asked) trial.mutate(asked)
   }
   return (
     <section aria-label={words.tester}>
@@ -50,24 +40,25 @@ export function Tester({ issuer, rules }: Props) {
             rows={8}
             spellCheck={false}
             styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
-            error={claims ? undefined : words.notJson}
+            error={asked ? undefined : words.notClaims}
             value={text}
             onChange={(event) => setText(event.currentTarget.value)}
           />
           <Group>
-            <Button type="submit" variant="default" loading={trial.isPending} disabled={!claims}>
+            <Button type="submit" variant="default" loading={trial.isPending} disabled={!asked}>
               {words.test}
             </Button>
           </Group>
           {trial.error && <ProblemAlert problem={trial.error} />}
-          {trial.data && <Outcome trial={trial.data} rules={rules} />}
+          {trial.data && <Outcome trial={trial.data} rules={rules} pasted={trial.variables.claims === undefined} />}
         </Stack>
       </form>
     </section>
   )
 }
 
-function Outcome({ trial, rules }: { trial: SsoTrial; rules: readonly Mapping[] }) {
+/** `pasted`: what it says was not seen yet. */
+function Outcome({ trial, rules, pasted }: { trial: SsoTrial; rules: readonly Mapping[]; pasted: boolean }) {
   const fired = rules.filter(({ id }) => trial.fired.includes(id))
   const refused = trial.refused === 'disabled' || trial.refused === 'no-role' ? words.refused[trial.refused] : undefined
   return (
@@ -88,6 +79,12 @@ function Outcome({ trial, rules }: { trial: SsoTrial; rules: readonly Mapping[] 
       )}
       <Change what={words.groups} change={trial.groups} name={(group) => group} />
       <Change what={words.roles} change={trial.roles} name={(role) => strings.roles[role] ?? role} />
+      {pasted && (
+        <>
+          <Text size="sm">{words.says(trial.issuer)}</Text>
+          <Code block>{JSON.stringify(trial.claims, null, 2)}</Code>
+        </>
+      )}
     </Stack>
   )
 }

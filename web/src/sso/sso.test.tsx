@@ -4,6 +4,7 @@ import type { Mapping } from '~/api/types'
 import { fakeServer, json, listOf, nothing, problem } from '~/test/fakeServer'
 import { me } from '~/test/fixtures'
 import { renderPage } from '~/test/render'
+import { shown } from './shown'
 
 const admin = { ...me, permissions: [...me.permissions, 'sso:manage'] }
 const rule: Mapping = {
@@ -57,6 +58,8 @@ it('the tester says who it would be, what fires, what is new and what is taken b
     'GET /rbac-mappings': () => listOf([rule]),
     'POST /admin/sso/test': () =>
       json({
+        issuer: rule.issuer,
+        claims: { groups: 'ops' },
         user: 'alice',
         exists: true,
         fired: ['r1'],
@@ -65,10 +68,10 @@ it('the tester says who it would be, what fires, what is new and what is taken b
       }),
   })
   const { user } = renderPage('/admin/sso')
-  const claims = await screen.findByLabelText('Claims, as JSON')
+  const claims = await screen.findByLabelText('Claims as JSON, an ID token, or a SAML response')
   await user.clear(claims)
   await user.type(claims, '[[]')
-  expect(screen.getByText('This is not a JSON object')).toBeVisible()
+  expect(screen.getByText('This is neither a JSON object, nor a token, nor a SAML response')).toBeVisible()
   expect(screen.getByRole('button', { name: 'Try' })).toBeDisabled()
   await user.clear(claims)
   await user.type(claims, '{{"groups": "ops"}')
@@ -79,4 +82,20 @@ it('the tester says who it would be, what fires, what is new and what is taken b
   expect(server.asked('POST /admin/sso/test').map(({ body }) => body)).toEqual([
     { issuer: rule.issuer, claims: { groups: 'ops' } },
   ])
+  expect(screen.queryByText(`What ${rule.issuer} says:`)).toBeNull()
+  await user.clear(claims)
+  await user.type(claims, 'aGVhZGVy.cGF5bG9hZA.c2ln')
+  await user.click(screen.getByRole('button', { name: 'Try' }))
+  expect(await screen.findByText(`What ${rule.issuer} says:`)).toBeVisible()
+  expect(server.asked('POST /admin/sso/test').at(-1)?.body).toEqual({ token: 'aGVhZGVy.cGF5bG9hZA.c2ln' })
+})
+
+it('what is pasted is told by its looks', () => {
+  const xml = '<samlp:Response>…</samlp:Response>'
+  expect(shown('{"sub": "x"}', 'https://id.example')).toEqual({ claims: { sub: 'x' }, issuer: 'https://id.example' })
+  expect(shown(' a.b.c\n', 'https://id.example')).toEqual({ token: 'a.b.c' })
+  expect(shown(xml, undefined)).toEqual({ assertion: xml })
+  const base64 = 'PHNhbWxwOlJlc3BvbnNlPjwvc2FtbHA6UmVzcG9uc2U+PCEtLQ=='
+  expect(shown(base64, undefined)).toEqual({ assertion: base64 })
+  for (const other of ['', '[]', 'words', 'a.b']) expect(shown(other, undefined)).toBeUndefined()
 })

@@ -29,7 +29,7 @@ export const system = {
   version: '1',
   engine: 'local',
   authMode: 'hybrid',
-  signIn: { password: true, providers: [] },
+  signIn: { password: true, registration: false, providers: [] },
   signedIn: true,
   appsDomain: 'localhost',
   appsShareOrigin: false,
