@@ -92,11 +92,12 @@ test-chart: setup-chart ## The chart as helm sees it
 test-kubernetes: setup-kubernetes web/dist/index.html
 	@$(CARGO) test --locked --test kubernetes
 
-# Signing in through a real identity provider, in Chromium. The provider is a Java program of 160 MB that this fetches.
+# Signing in through real identity providers, in Chromium. One is a Java program of 160 MB that this fetches.
 .PHONY: test-sso
 test-sso: setup-sso web/dist/index.html tests/browser/node_modules/.package-lock.json
 	@$(CARGO) build --locked --bins
-	KEYCLOAK="$$(scripts/tool keycloak)" tests/browser/run --config sso.config.ts
+	export KEYCLOAK="$$(scripts/tool keycloak)" PYSAML2="$$(dirname "$$(scripts/tool pysaml2)")/python"
+	tests/browser/run --config sso.config.ts
 
 # What schemathesis makes up from openapi.json, against the real server. ARGS go to it, such as ARGS='--max-examples 200'.
 .PHONY: test-schemathesis

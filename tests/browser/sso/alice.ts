@@ -20,6 +20,15 @@ export async function atKeycloak(page: Page): Promise<void> {
   await page.locator('#kc-login').click()
 }
 
+/** Signs out at Keycloak itself, whose realm is `issuer`; sooner or later the server at `origin` knows. */
+export async function signOutThere(page: Page, issuer: string, origin: string): Promise<void> {
+  await page.goto(`${issuer}/protocol/openid-connect/logout`)
+  await page.getByRole('button', { name: /log ?out/i }).click()
+  await expect(async () => {
+    expect((await page.request.get(`${origin}/api/v1/users/me`)).status()).toBe(401)
+  }).toPass({ timeout: 10_000 })
+}
+
 /** Signs out on our page, and is back at the way in. */
 export async function signOut(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Account' }).click()

@@ -6,7 +6,7 @@ import { violations } from '../support/axe.ts'
 import { CLIENT, Keycloak } from '../support/keycloak.ts'
 import { freePort, Server } from '../support/server.ts'
 import { newLink, signIn } from '../support/stories.ts'
-import { ALICE, atKeycloak, signOut } from './alice.ts'
+import { ALICE, atKeycloak, signOut, signOutThere } from './alice.ts'
 
 test.setTimeout(420_000)
 
@@ -34,7 +34,7 @@ test('people of a Keycloak come in, with what their groups give, until it is tak
       expect(await violations(page)).toEqual([])
       await addRule(page, 'groups=engineering', { team: 'engineering' })
       await addRule(page, 'groups=operators', { role: 'Operator' })
-      await page.getByLabel('Claims, as JSON').fill('{"sub": "x", "preferred_username": "bob", "groups": ["operators"]}')
+      await page.getByLabel('Claims as JSON').fill('{"sub": "x", "preferred_username": "bob", "groups": ["operators"]}')
       await page.getByRole('button', { name: 'Try', exact: true }).click()
       await expect(page.getByText('An account bob would be made.')).toBeVisible()
       await expect(page.getByText(/Roles through this provider: .*Operator \(new\)/)).toBeVisible()
@@ -66,8 +66,9 @@ test('people of a Keycloak come in, with what their groups give, until it is tak
     await test.step('what the provider no longer says is taken back at the next sign-in', async () => {
       await keycloak.removeFrom('operators', 'alice')
       await signOut(theirs)
-      // Keycloak knows the browser still, and asks nothing.
-      await theirs.getByRole('link', { name: 'Sign in with Keycloak' }).click()
+      await expect(theirs).toHaveURL(`${server.origin}/sign-in`)
+      // Signed out there as well: it asks for the password again.
+      await atKeycloak(theirs)
       await expect(theirs.getByRole('heading', { name: 'Home', exact: true })).toBeVisible()
       await expect(theirs.getByRole('link', { name: 'Jobs' })).toHaveCount(0)
       expect(await admin.get('/api/v1/users/alice')).toMatchObject({ mappedRoles: ['user'] })
@@ -76,7 +77,7 @@ test('people of a Keycloak come in, with what their groups give, until it is tak
     await test.step('a key that the provider rolled is believed', async () => {
       await keycloak.rollKey()
       await signOut(theirs)
-      await theirs.getByRole('link', { name: 'Sign in with Keycloak' }).click()
+      await atKeycloak(theirs)
       await expect(theirs.getByRole('heading', { name: 'Home', exact: true })).toBeVisible()
     })
 
@@ -85,14 +86,18 @@ test('people of a Keycloak come in, with what their groups give, until it is tak
       await theirs.goto(`${server.origin}/api/v1/auth/oidc/callback?state=${'A'.repeat(43)}&code=x`)
       await expect(theirs.getByRole('alert')).toContainText('This sign-in is over')
       expect(await violations(theirs)).toEqual([])
-      await theirs.getByRole('link', { name: 'Sign in with Keycloak' }).click()
+      await atKeycloak(theirs)
       await expect(theirs.getByRole('heading', { name: 'Home', exact: true })).toBeVisible()
+    })
+
+    await test.step('who is signed out there is signed out here', async () => {
+      await signOutThere(theirs, keycloak.issuer, server.origin)
     })
 
     await test.step('a disabled account stays out, and the page says why', async () => {
       await admin.patch('/api/v1/users/alice', { disabled: true })
       await theirs.goto(server.origin)
-      await theirs.getByRole('link', { name: 'Sign in with Keycloak' }).click()
+      await atKeycloak(theirs)
       await expect(theirs.getByRole('alert')).toContainText('Your account is disabled')
     })
     await context.close()

@@ -5,7 +5,7 @@ import { Api } from '../support/api.ts'
 import { Keycloak } from '../support/keycloak.ts'
 import { freePort, Server } from '../support/server.ts'
 import { newLink, signIn } from '../support/stories.ts'
-import { ALICE, atKeycloak, signOut } from './alice.ts'
+import { ALICE, atKeycloak, signOut, signOutThere } from './alice.ts'
 
 test.setTimeout(420_000)
 
@@ -55,11 +55,7 @@ test('people of a Keycloak come in with SAML and go out from either side', async
     })
 
     await test.step('who is signed out there is signed out here', async () => {
-      await theirs.goto(`${keycloak.issuer}/protocol/openid-connect/logout`)
-      await theirs.getByRole('button', { name: /log ?out/i }).click()
-      await expect(async () => {
-        expect((await theirs.request.get(`${server.origin}/api/v1/users/me`)).status()).toBe(401)
-      }).toPass({ timeout: 10_000 })
+      await signOutThere(theirs, keycloak.issuer, server.origin)
     })
     await context.close()
     await admin.close()

@@ -161,7 +161,13 @@ export class Keycloak {
           clientId: CLIENT.id,
           secret: CLIENT.secret,
           redirectUris: [`${origin}/api/v1/auth/oidc/callback`],
-          attributes: { 'pkce.code.challenge.method': 'S256' },
+          attributes: {
+            'pkce.code.challenge.method': 'S256',
+            'post.logout.redirect.uris': `${origin}/sign-in`,
+            // It tells us itself when somebody signs out there, in place of their browser.
+            'backchannel.logout.url': `${origin}/api/v1/auth/oidc/back-channel-logout`,
+            'backchannel.logout.session.required': 'true',
+          },
           protocolMappers: [
             {
               name: 'groups',
