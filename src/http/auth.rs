@@ -23,8 +23,10 @@ use crate::{
     Error,
     auth::{Auth, Caller, Credential, permission::needs::SelfManage},
     services::{
-        oidc, saml,
-        sign_in::{self, Grant, Granted, Origin, Registration, SignedIn},
+        oidc,
+        register::{self, Registration},
+        saml,
+        sign_in::{self, Grant, Granted, Origin, SignedIn},
     },
 };
 
@@ -157,7 +159,7 @@ pub async fn register(
     let Body(Register { username, password, display_name, email, grant }) = body;
     let new = Registration { name: username, display_name, email, password };
     let grant = wanted(grant, &request).await;
-    let mut made = answer(&auth, &request, sign_in::register(&auth, &origin(&request), new, grant).await?);
+    let mut made = answer(&auth, &request, register::register(&auth, &origin(&request), new, grant).await?);
     *made.status_mut() = StatusCode::CREATED;
     Ok(made)
 }

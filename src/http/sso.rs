@@ -24,7 +24,8 @@ use crate::{
     services::{
         oidc,
         sign_in::Granted,
-        sso::{self, Answer, Begun, Entered, Refused, Shown, Trial},
+        sso::{self, Answer, Begun, Entered, Refused},
+        trials::{self, Shown, Trial},
     },
     telemetry::logs,
 };
@@ -260,7 +261,7 @@ pub async fn test_sso(
     auth: web::Data<Auth>,
     body: Body<SsoTest>,
 ) -> Result<HttpResponse, Error> {
-    let (issuer, claims) = sso::read(&auth, body.0.read()?).await?;
-    let trial = sso::test(&auth, &issuer, &claims).await?;
+    let (issuer, claims) = trials::read(&auth, body.0.read()?).await?;
+    let trial = trials::test(&auth, &issuer, &claims).await?;
     Ok(HttpResponse::Ok().json(SsoTrial::new(issuer, claims, trial)))
 }

@@ -21,6 +21,7 @@ pub mod oidc;
 pub mod presence;
 pub mod projects;
 pub mod quotas;
+pub mod register;
 pub mod rights;
 pub mod saml;
 pub mod secrets;
@@ -31,6 +32,7 @@ pub mod sockets;
 pub mod sso;
 pub mod templates;
 pub mod tokens;
+pub mod trials;
 pub mod upkeep;
 
 use crate::Error;

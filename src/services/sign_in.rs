@@ -13,18 +13,13 @@ pub use crate::store::users::User;
 use crate::{
     Error,
     auth::{
-        Auth, Caller, Credential, Role, decode_secret, encode_secret,
+        Auth, Caller, Credential, decode_secret, encode_secret,
         jwt::{ACCESS_LIFETIME, Kind},
         password::Verdict,
         secret::{random, sha256},
     },
     config::AuthMode,
-    domain::{
-        fields::FieldError,
-        lock_out,
-        names::is_dns_label,
-        people::{check_display_name, check_email, check_name},
-    },
+    domain::{lock_out, names::is_dns_label},
     store::{
         sign_in_failures::{self, Attempt},
         sign_in_links,
@@ -187,52 +182,6 @@ pub async fn with_link(
     Ok(signed_in)
 }
 
-/// What somebody says of themselves who makes themselves an account.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    /// The user name: a DNS label that nobody had before.
-    pub name: String,
-    /// What is shown; may be empty.
-    pub display_name: String,
-    /// Where they read mail.
-    pub email: Option<String>,
-    /// Their password from now on.
-    pub password: SecretString,
-}
-
-/// Makes an account with the role of users for whoever asks, and signs them in.
-///
-/// # Errors
-/// [`Error::Forbidden`] where administrators alone make accounts; [`Error::Invalid`] naming what is wrong,
-/// [`Error::AlreadyExists`] for a name that is or was in use.
-pub async fn register(auth: &Auth, origin: &Origin, new: Registration, grant: Grant) -> Result<SignedIn, Error> {
-    local_accounts(auth)?;
-    if !auth.registration {
-        return Err(Error::Forbidden("accounts are made by an administrator here: ask one".to_owned()));
-    }
-    let Registration { name, display_name, email, password } = new;
-    let address = email.as_deref().and_then(|email| check_email(email).err());
-    let unnamed = check_name(&name).err().map(|wrong| FieldError { field: "username".to_owned(), ..wrong });
-    let wrong = [unnamed, check_display_name(&display_name).err(), address];
-    let wrong: Vec<_> = wrong.into_iter().flatten().collect();
-    if !wrong.is_empty() {
-        return Err(Error::Invalid(wrong));
-    }
-    let hash = new_hash(auth, "password", password, &name).await?;
-    let user = User { display_name, email, roles: [Role::User].into(), ..User::new(name, auth.now()) };
-    let mut client = auth.client().await?;
-    let transaction = client.transaction().await?;
-    users::insert(&transaction, &user).await?;
-    users::set_password(&transaction, user.id, &hash).await?;
-    let made = json!({ "name": user.name, "displayName": user.display_name, "email": user.email, "roles": user.roles });
-    let entry = Entry::new("user.register", format!("user/{}", user.name)).after(&made);
-    audit::record_arrival(&transaction, origin, &user.name, entry).await?;
-    let user = users::by_id(&transaction, user.id).await?.ok_or_else(|| Error::internal("a new account is away"))?;
-    let signed_in = admit(auth, &transaction, origin, user, PASSWORD, grant).await?;
-    transaction.commit().await?;
-    Ok(signed_in)
-}
-
 /// Ends the browser's sign-in.
 ///
 /// # Errors
@@ -342,7 +291,12 @@ pub(super) fn name_mac(auth: &Auth, name: &str) -> [u8; 32] {
 }
 
 /// The hash of a password that `name` wants, after the rules.
-async fn new_hash(auth: &Auth, field: &'static str, password: SecretString, name: &str) -> Result<String, Error> {
+pub(super) async fn new_hash(
+    auth: &Auth,
+    field: &'static str,
+    password: SecretString,
+    name: &str,
+) -> Result<String, Error> {
     auth.passwords.check(field, &password, name).await?;
     auth.passwords.hash(password).await
 }

@@ -11,7 +11,7 @@ use crate::http::problem::Refusal;
 /// URLs that other sites post to by their nature, and that prove their right in another way.
 ///
 /// Webhooks are signed, and count no cookie. What an identity provider's page posts is signed too: an answer counts in the
-/// browser that asked for it, and a request to sign somebody out names whom. Whoever adds one adds it to the test.
+/// browser that asked for it, and a request to sign somebody out names whom, also where the provider itself posts it. Whoever adds one adds it to the test.
 const EXEMPT: &[&str] = &[
     "/webhooks/repository/sync",
     "/api/v1/auth/saml/acs",

@@ -95,6 +95,15 @@ test('a link lets in who opens it, once they are signed in, and its secret leave
   await Terminal.in(his)
   const secret = new URL(link).hash.split('=')[1] ?? 'none'
   expect(asked.filter((url) => url.includes(secret) && !url.includes('#'))).toEqual([])
+
+  // It goes to sleep; whoever may work in it finds it at home, and wakes it.
+  await api.patch(`/api/v1/sessions/${metadata.name}`, { state: 'hibernated' })
+  await his.goto(new URL('/', link).href)
+  const card = his.getByRole('region', { name: 'Shared with you' }).getByRole('article')
+  await expect(card).toContainText(`Session of ${person.name}`)
+  await card.getByRole('button', { name: /^Wake/ }).click()
+  await expect(his).toHaveURL(new RegExp(`/sessions/${metadata.name}`))
+  await Terminal.in(his)
   await his.context().close()
 })
 
