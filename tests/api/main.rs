@@ -20,6 +20,7 @@ mod nodes;
 mod oidc;
 mod oidc_logout;
 mod openapi;
+mod ownership;
 mod permissions;
 mod projects;
 mod quotas;
