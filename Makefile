@@ -134,6 +134,13 @@ bench-%: setup-bench web/dist/index.html bench/peers/node_modules/.package-lock.
 faults: setup-test web/dist/index.html ## Kill, starve and cut off the running server; minutes, so not part of test
 	@$(CARGO) test --locked --test faults -- --nocapture --test-threads 1
 
+# Minutes for each change, hours for all of them, so not part of test. Changes the clone itself, one place at a time, and puts
+# each back. ARGS go to cargo-mutants, such as ARGS='--file src/services/rights.rs'.
+.PHONY: mutants
+mutants: setup-test web/dist/index.html ## Does a test notice when something is wrong in what lets people in?
+	@git diff --quiet || { echo "commit first: this changes files and puts them back as they were" >&2; exit 2; }
+	PATH="$$(dirname "$$(scripts/tool cargo-mutants)"):$$PATH" $(CARGO) mutants --in-place --output target $(ARGS)
+
 .PHONY: fresh
 fresh: ## make run and make test on a fresh Debian, as root and as an ordinary user (SUITE=bookworm or trixie)
 	@scripts/setup fresh
