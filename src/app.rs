@@ -8,12 +8,12 @@ use std::{ops::Deref, sync::Arc};
 use crate::{
     auth::Auth,
     clock::Clock,
-    config::Config,
+    config::{Changing, Config},
     crd::{Session, Template},
     engine::Engine,
     live::Hub,
     nodes::Nodes,
-    objects::Cached,
+    objects::{Cached, Resources},
     store::Pool,
 };
 
@@ -26,6 +26,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// What was configured.
     pub config: Config,
+    /// What of that may change meanwhile, as it is now.
+    pub settings: Changing,
     /// The one source of time.
     pub clock: Arc<dyn Clock>,
     /// The database.
@@ -40,6 +42,8 @@ pub struct Parts {
     pub engine: Arc<dyn Engine>,
     /// The machines that they run on.
     pub nodes: Arc<dyn Nodes>,
+    /// What else is in the cluster; `None` on one machine.
+    pub resources: Option<Resources>,
     /// Tells every browser what happens.
     pub hub: Hub,
 }

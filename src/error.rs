@@ -4,7 +4,7 @@ use crate::{
     domain::quota::Exceeded,
     engine::EngineError,
     nodes::NodesError,
-    objects::{FieldError, ObjectError},
+    objects::{FieldError, ObjectError, ResourceError},
 };
 
 /// Why a request failed. `Display` is written for the person; `source()` goes to the log only.
@@ -25,6 +25,9 @@ pub enum Error {
     /// The caller may not do that.
     #[error("{0}")]
     Forbidden(String),
+    /// Nobody may do that here as things are set up.
+    #[error("{0}")]
+    NotAllowed(String),
     /// A limit of the owner's, or of a group of theirs, does not allow it.
     #[error("{0}: {rest}", rest = remedy(.0))]
     QuotaExceeded(Box<Exceeded>),
@@ -65,6 +68,9 @@ pub enum Error {
     /// A program is missing on the host, or a grant of an administrator.
     #[error("{0}")]
     CannotRunHere(String),
+    /// What is asked for is a cluster's, and there is none.
+    #[error("this server runs sessions on one machine: there is no cluster behind it")]
+    NoCluster,
     /// The database did not answer. A statement that it refuses is [`Error::Internal`].
     #[error("the database did not answer: try again in a moment")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -112,6 +118,19 @@ impl From<NodesError> for Error {
             NodesError::Refused(wrong) => Self::Invalid(vec![wrong]),
             NodesError::Unavailable(why) => Self::Unavailable(why),
             NodesError::Database(error) => *error,
+        }
+    }
+}
+
+impl From<ResourceError> for Error {
+    fn from(error: ResourceError) -> Self {
+        match error {
+            ResourceError::NotFound(name) => Self::NotFound { kind: "object", name },
+            ResourceError::Stale(_) => Self::Stale,
+            ResourceError::Invalid(wrong) => Self::Invalid(wrong),
+            ResourceError::NotAllowed(why) => Self::NotAllowed(why),
+            ResourceError::Conflict(why) => Self::Conflict(why),
+            ResourceError::Unavailable(why) => Self::Unavailable(why),
         }
     }
 }

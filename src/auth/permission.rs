@@ -95,6 +95,10 @@ permissions! {
     NodesFollow = "nodes:follow": Operator Admin;
     /// Label, taint, cordon and drain nodes.
     NodesWrite = "nodes:write": Operator Admin;
+    /// See the objects of the cluster that the platform runs on.
+    ClusterRead = "cluster:read": Operator Auditor Admin;
+    /// Apply, change and delete objects of the cluster, of the kinds that are allowed.
+    ClusterWrite = "cluster:write": Admin;
     /// See accounts.
     UsersRead = "users:read": Operator Auditor Admin;
     /// Create, change, disable and delete accounts.

@@ -15,7 +15,7 @@ use crate::{
         local::{self, LocalEngine},
     },
     nodes::{HostNodes, KubernetesNodes, Nodes},
-    objects::{KubernetesStore, ObjectError, ObjectStore, PostgresStore},
+    objects::{KubernetesStore, ObjectError, ObjectStore, PostgresStore, Resources},
     store::{Claim, Listener, Pool, leadership::Leadership},
     telemetry::task::Tasks,
 };
@@ -26,6 +26,7 @@ pub(super) struct Adapters {
     pub(super) templates: Arc<dyn ObjectStore<Template>>,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) nodes: Arc<dyn Nodes>,
+    pub(super) resources: Option<Resources>,
 }
 
 /// What the adapters of one machine are made from.
@@ -69,6 +70,7 @@ async fn on_this_machine(
         templates: Arc::new(PostgresStore::start(pool.clone(), listener, namespace, Arc::clone(clock), tasks)),
         engine: LocalEngine::start(options, Arc::clone(clock), tasks).await?,
         nodes: Arc::new(HostNodes::start(pool.clone(), claim.data(), Arc::clone(clock), tasks).await?),
+        resources: None,
     })
 }
 
@@ -89,7 +91,10 @@ async fn in_a_cluster(
     let templates = KubernetesStore::new(client.clone(), namespace, Arc::clone(clock), leadership.cloned());
     defined::<Session>(&sessions).await?;
     defined::<Template>(&templates).await?;
+    let shown = config.cluster.namespaces(namespace);
+    let resources = Resources::new(at_once.clone(), shown.clone(), config.cluster.cluster_kinds.clone());
     let options = kubernetes::Options {
+        also_readable: shown,
         home_bytes: config.sessions.user_pv_size,
         storage_class: config.sessions.default_storage_class.clone(),
         port_deadline: config.sessions.session_start_timeout,
@@ -102,7 +107,13 @@ async fn in_a_cluster(
         KubernetesNodes::unseen(&at_once, namespace)
     });
     let engine = KubernetesEngine::start(client, options, Arc::clone(clock), tasks).await?;
-    Ok(Adapters { sessions: Arc::new(sessions), templates: Arc::new(templates), engine, nodes })
+    Ok(Adapters {
+        sessions: Arc::new(sessions),
+        templates: Arc::new(templates),
+        engine,
+        nodes,
+        resources: Some(resources),
+    })
 }
 
 /// Fails where the cluster does not know such objects, and says how it comes to.

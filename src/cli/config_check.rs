@@ -3,7 +3,7 @@
 use super::{CliError, Sources};
 use crate::{
     auth::{refuse_strangers, secret::Secrets},
-    config::{self, Config},
+    config::{self, Changing, Config},
     http::{middleware::policy::Policy, server},
     store::Connector,
 };
@@ -40,7 +40,7 @@ pub(super) fn run(settings: &Settings, sources: &Sources) -> Result<(), CliError
 /// What each part would say at the start.
 pub(super) fn problems(config: &Config) -> Vec<String> {
     let mut wrong: Vec<String> = config.check(&config::environment).iter().map(ToString::to_string).collect();
-    wrong.extend(Policy::new(&config.http).err().map(|error| error.to_string()));
+    wrong.extend(Policy::new(&config.http, &Changing::new(config)).err().map(|error| error.to_string()));
     wrong.extend(server::tls(&config.http).err().map(|error| error.to_string()));
     wrong.extend(refuse_strangers(config).err().map(|error| error.to_string()));
     if let Some(keys) = &config.people.secret_key {

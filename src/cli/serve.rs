@@ -18,7 +18,7 @@ use crate::{
     app::{App, Parts},
     auth::Auth,
     clock::Clock,
-    config::{Config, Role, environment},
+    config::{Changing, Config, Role, environment},
     controller,
     gateway::{self, Gateway},
     http::{
@@ -57,15 +57,24 @@ async fn serve(config: Config, clock: Arc<dyn Clock>) -> Result<(), CliError> {
     if !wrong.is_empty() {
         return Err(wrong.join("; ").into());
     }
-    let policy = Arc::new(Policy::new(&config.http)?);
+    let settings = Changing::new(&config);
+    let policy = Arc::new(Policy::new(&config.http, &settings)?);
     let tls = server::tls(&config.http)?;
     let sockets = Sockets::bind(&config)?;
     // What can fail at once has been tried by now: from here on something has to be stopped.
     let claim = Claim::take(&config.folders)?;
     let database = store::connect(&config, &claim).await?;
-    let ended = with_database(config, clock, &claim, &database, Doors { policy, tls, sockets }).await;
+    let ended =
+        with_database(Given { config, settings, clock }, &claim, &database, Doors { policy, tls, sockets }).await;
     database.stop().await?;
     ended
+}
+
+/// What the server was told, what of it may change, and its clock.
+struct Given {
+    config: Config,
+    settings: Changing,
+    clock: Arc<dyn Clock>,
 }
 
 /// Where people and machines come in, and on what terms.
@@ -94,21 +103,18 @@ impl Sockets {
 }
 
 /// Everything that needs the database, which outlives it.
-async fn with_database(
-    config: Config,
-    clock: Arc<dyn Clock>,
-    claim: &Claim,
-    database: &Database,
-    doors: Doors,
-) -> Result<(), CliError> {
+async fn with_database(given: Given, claim: &Claim, database: &Database, doors: Doors) -> Result<(), CliError> {
     store::migrate(&database.connector).await?;
     let mut tasks = Tasks::new(CancellationToken::new());
     if let Some(private) = database.private.clone() {
         let stop = tasks.stopping();
         tasks.start("private-postgres", async move { private.keep(stop).await });
     }
-    let leadership = stand(&config, claim, database, &mut tasks)?;
-    let (app, listener) = wire(config, clock, claim, database, leadership.as_ref(), &mut tasks).await?;
+    let leadership = stand(&given.config, claim, database, &mut tasks)?;
+    let (app, listener) = wire(given, claim, database, leadership.as_ref(), &mut tasks).await?;
+    services::settings::load(&app).await?;
+    let changes = listener.wakes(store::SETTINGS);
+    tasks.start("settings", services::settings::follow(app.clone(), changes, tasks.stopping()));
     metrics::upkeep(metrics::registry()?, &mut tasks);
     // The claim on the data folder says that no other process serves the database in it.
     let keys = Keys::new(app.pool.clone(), Arc::clone(&app.clock), database.private.is_some());
@@ -164,8 +170,7 @@ impl Servers {
 
 /// The parts of the server, started.
 async fn wire(
-    config: Config,
-    clock: Arc<dyn Clock>,
+    Given { config, settings, clock }: Given,
     claim: &Claim,
     database: &Database,
     leadership: Option<&Leadership>,
@@ -176,7 +181,7 @@ async fn wire(
     auth.keep(database.connector.clone(), tasks);
     let listener = Listener::start(database.connector.clone(), tasks);
     let machine = Machine { claim, pool: &pool, listener: &listener };
-    let Adapters { sessions, templates, engine, nodes } =
+    let Adapters { sessions, templates, engine, nodes, resources } =
         adapters::start(&config, &clock, machine, leadership, tasks).await?;
     let hub = if config.roles.has(Role::Api) {
         let hub = Hub::start(Arc::clone(&sessions), Arc::clone(&templates), Arc::clone(&clock), tasks);
@@ -192,8 +197,10 @@ async fn wire(
         templates: Cached::start(templates, tasks),
         engine,
         nodes,
+        resources,
         auth,
         config,
+        settings,
         clock,
         pool,
     });

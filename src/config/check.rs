@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use super::{AppsRouting, AuthMode, Config, ConfigError, Http, layers::Variables};
-use crate::domain::names;
+use crate::domain::{names, settings};
 
 impl Config {
     /// Everything that is wrong, so that it can be mended at once. `variables` is the environment.
@@ -49,8 +49,7 @@ impl Config {
         if !names::is_dns_label(sessions.namespace()) {
             wrong.push(ConfigError::new("NAMESPACE", "write lower-case letters, digits and hyphens, 63 at most"));
         }
-        let bound = sessions.max_idle_timeout;
-        if !bound.is_zero() && (sessions.default_idle_timeout.is_zero() || sessions.default_idle_timeout > bound) {
+        if !settings::idle_fits(sessions.default_idle_timeout, sessions.max_idle_timeout) {
             wrong.push(ConfigError::new("DEFAULT_IDLE_TIMEOUT", "it is longer than MAX_IDLE_TIMEOUT allows"));
         }
     }

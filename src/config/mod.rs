@@ -3,8 +3,10 @@
 //! Order of precedence: defaults, the YAML file, the environment, flags.
 
 mod catalog;
+mod changing;
 mod check;
 mod client;
+mod cluster;
 mod database;
 mod engine;
 mod folders;
@@ -20,7 +22,9 @@ mod sessions;
 mod sso;
 
 pub use catalog::Catalog;
+pub use changing::{Changing, InForce};
 pub use client::client_folder;
+pub use cluster::Cluster;
 pub use database::{Database, SslMode};
 pub use engine::{Engine, EngineKind};
 pub use folders::Folders;
@@ -87,6 +91,9 @@ pub struct Config {
     /// What sessions may have.
     #[command(flatten)]
     pub sessions: Sessions,
+    /// What of a cluster is shown beside sessions.
+    #[command(flatten)]
+    pub cluster: Cluster,
     /// The template catalog.
     #[command(flatten)]
     pub catalog: Catalog,

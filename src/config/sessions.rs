@@ -3,7 +3,7 @@ use std::{net::IpAddr, time::Duration};
 use ipnet::IpNet;
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::domain::{duration, quantity, quota::Month, session::Ceilings};
+use crate::domain::{duration, quantity, quota::Month};
 
 /// What sessions get.
 #[derive(clap::Args, Clone, Debug)]
@@ -58,17 +58,6 @@ impl Sessions {
     #[must_use]
     pub fn month(&self, now: Timestamp) -> Month {
         Month::at(now, &self.budget_timezone)
-    }
-
-    /// What sessions may ask for.
-    #[must_use]
-    pub fn ceilings(&self) -> Ceilings {
-        let bound = |duration: Duration| (!duration.is_zero()).then_some(duration);
-        Ceilings {
-            default_idle: bound(self.default_idle_timeout),
-            idle: bound(self.max_idle_timeout),
-            duration: bound(self.max_session_duration),
-        }
     }
 }
 

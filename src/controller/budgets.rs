@@ -57,7 +57,7 @@ async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
             spent.push(holder(owner, project));
         }
     }
-    let grace = SignedDuration::try_from(app.config.sessions.budget_grace).unwrap_or(SignedDuration::MAX);
+    let grace = SignedDuration::try_from(app.settings.now().budget_grace.0).unwrap_or(SignedDuration::MAX);
     let since = usage::note_spent(&client, &spent, now).await?;
     let end = |since: Timestamp| since.checked_add(grace).unwrap_or(Timestamp::MAX);
     let ends: HashMap<String, Timestamp> = since.into_iter().map(|(holder, since)| (holder, end(since))).collect();

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
+
 /// Longest idle time-out that may be asked for: a week.
 pub const LONGEST_IDLE: Duration = Duration::from_hours(168);
 
@@ -70,6 +74,32 @@ pub fn short(duration: Duration) -> String {
     let parts = [(all / 3600, 'h'), (all / 60 % 60, 'm'), (all % 60, 's')];
     let text: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
     if text.is_empty() { "0s".into() } else { text.concat() }
+}
+
+/// A duration that is read and written as such a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, example = "1h30m")]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// So long before `now`; `None` where that is before all times.
+    #[must_use]
+    pub fn before(self, now: Timestamp) -> Option<Timestamp> {
+        now.checked_sub(SignedDuration::try_from(self.0).ok()?).ok()
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&short(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).map(Self).map_err(de::Error::custom)
+    }
 }
 
 /// Writes a duration for people: `1 hour 30 minutes`, `45 seconds`.

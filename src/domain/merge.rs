@@ -1,5 +1,6 @@
 //! JSON merge patch, RFC 7396.
 
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// Applies `patch` to `target`: objects are merged, `null` removes, everything else replaces.
@@ -19,6 +20,15 @@ pub fn patch(target: &mut Value, patch_: &Value) {
             patch(fields.entry(key).or_insert(Value::Null), change);
         }
     }
+}
+
+/// For a field of a merge patch: tells a null (`Some(None)`) from an absent field.
+///
+/// # Errors
+/// What does not fit.
+#[allow(clippy::option_option, reason = "in a merge patch absent, null and a value mean three things")]
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod catalog;
+pub mod cluster;
 pub mod conditions;
 pub mod doctor;
 pub mod duration;
@@ -23,6 +24,7 @@ pub mod phase;
 pub mod quantity;
 pub mod quota;
 pub mod session;
+pub mod settings;
 pub mod sharing;
 pub mod ssh;
 pub mod sso;

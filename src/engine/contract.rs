@@ -184,14 +184,14 @@ async fn count(engine: &dyn Engine, session: &SessionId) -> u32 {
 
 /// The lines that there are, but for the platform's own.
 async fn lines(engine: &dyn Engine, session: &SessionId, tail: Option<usize>) -> Vec<String> {
-    let lines = engine.logs(session, LogQuery { tail, follow: false }).await.unwrap();
+    let lines = engine.logs(session, LogQuery { tail, follow: false, ..LogQuery::default() }).await.unwrap();
     let of_the_program = lines.map(Result::unwrap).filter(|line| std::future::ready(line.stream != "system"));
     of_the_program.map(|line| line.text).collect().await
 }
 
 /// Follows the output until a line is `text`.
 async fn says(engine: &dyn Engine, session: &SessionId, text: &str) {
-    let mut lines = engine.logs(session, LogQuery { tail: None, follow: true }).await.unwrap();
+    let mut lines = engine.logs(session, LogQuery { tail: None, follow: true, ..LogQuery::default() }).await.unwrap();
     let said = async {
         loop {
             match lines.next().await {
@@ -386,7 +386,8 @@ pub async fn output_is_followed_through_runs_until_the_end(subject: &mut impl Su
     let first = script(subject, "alice", "echo first; sleep 1000");
     engine.ensure(&first).await.unwrap();
     says(&*engine, &first.session, "first").await;
-    let lines = engine.logs(&first.session, LogQuery { tail: Some(1), follow: true }).await.unwrap();
+    let lines =
+        engine.logs(&first.session, LogQuery { tail: Some(1), follow: true, ..LogQuery::default() }).await.unwrap();
     let mut lines = lines.map(Result::unwrap).filter(|line| std::future::ready(line.stream != "system"));
     assert_eq!(lines.next().await.unwrap().text, "first");
     let command = ["sh", "-c", "echo second; sleep 1000"].map(str::to_owned).to_vec();

@@ -175,6 +175,19 @@ pub enum EngineError {
     /// There is no such workload, or it does not run.
     #[error("session {0} does not run")]
     NotRunning(SessionId),
+    /// There is no such pod, or its output is none that may be read.
+    #[error("pod {0} does not exist")]
+    NoSuchPod(String),
+    /// The pod has no such container.
+    #[error("pod {pod} has no container {container}: it has {there}")]
+    NoSuchContainer {
+        /// The pod.
+        pod: String,
+        /// What was asked for.
+        container: String,
+        /// The names of those that there are.
+        there: String,
+    },
     /// The port is not one of the workload's.
     #[error("session {session} has no port {port}")]
     NoSuchPort {
@@ -236,9 +249,25 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A container whose output is asked for, of a session's or of anybody's pod.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ContainerOf {
+    /// Where the pod is.
+    pub namespace: String,
+    /// Its name.
+    pub pod: String,
+    /// The container's name; `None`: the one that people mean, which the pod says.
+    pub container: Option<String>,
+}
+
+/// The namespace of workloads on one machine.
+pub const LOCAL_NAMESPACE: &str = "local";
+
 /// Which lines are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogQuery {
+    /// Only those from then on. `None`: of any age.
+    pub since: Option<Timestamp>,
     /// Only so many of the last lines that exist. `None`: all that are kept.
     pub tail: Option<usize>,
     /// Whether the stream goes on with lines to come, through restarts, until the workload is removed.
@@ -286,6 +315,25 @@ pub trait Engine: Debug + Send + Sync {
         session: &SessionId,
         query: LogQuery,
     ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError>;
+
+    /// The namespace of the workloads.
+    fn namespace(&self) -> &str {
+        LOCAL_NAMESPACE
+    }
+
+    /// Whether there are pods in that namespace whose output may be read, beside those of sessions.
+    fn reads_pods_in(&self, _namespace: &str) -> bool {
+        false
+    }
+
+    /// The output of any container within reach, through its restarts.
+    async fn output(
+        &self,
+        of: &ContainerOf,
+        _query: LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError> {
+        Err(EngineError::NoSuchPod(format!("{}/{}", of.namespace, of.pod)))
+    }
 
     /// What the workload uses; `None` while it does not run.
     async fn usage(&self, session: &SessionId) -> Result<Option<Usage>, EngineError>;

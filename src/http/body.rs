@@ -2,7 +2,7 @@
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web::Bytes};
 use futures::{StreamExt, future::LocalBoxFuture};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::problem::Refusal;
 use crate::{Error, domain::fields::FieldError};
@@ -62,15 +62,6 @@ pub async fn read(mut payload: Payload, declared: Option<usize>) -> Result<Bytes
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.freeze())
-}
-
-/// For a field of a merge patch: tells a null (`Some(None)`) from an absent field.
-///
-/// # Errors
-/// What does not fit.
-#[allow(clippy::option_option, reason = "in a merge patch absent, null and a value mean three things")]
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Reads `bytes` as a `T`.

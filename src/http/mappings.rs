@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    body::{Body, present},
+    body::Body,
     etag::{self, IfMatch},
     guard::Guarded,
     list::{Column, ListQuery, Page},
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Error,
     auth::{Auth, Role, permission::needs::SsoManage},
+    domain::merge::present,
     services::mappings::{self, Change, NewRule, Rule},
 };
 

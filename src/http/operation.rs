@@ -13,12 +13,14 @@ use actix_web::{
 
 use super::{
     context::Context,
+    guard::caller,
     middleware::{idempotency, policy::Policy, revision},
     problem::Refusal,
 };
 use crate::{
-    Error,
+    App, Error,
     auth::{Caller, Permission},
+    services::audit,
 };
 
 /// Longest time that an operation may take until its answer begins.
@@ -158,8 +160,16 @@ async fn run<G: Guard>(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, actix_web::Error> {
     let (asked, payload) = request.parts_mut();
-    let guard = G::from_request(asked, payload).await?;
-    count(operation, &guard, asked)?;
+    let guard = match G::from_request(asked, payload).await {
+        Ok(guard) => guard,
+        Err(error) => {
+            if let Error::Forbidden(why) = &error {
+                forbidden(operation, asked, why).await?;
+            }
+            return Err(error.into());
+        }
+    };
+    count(operation, guard.caller(), asked)?;
     if operation.method == "GET" {
         revision::catch_up(asked).await;
     }
@@ -169,12 +179,25 @@ async fn run<G: Guard>(
     }
 }
 
+/// Counts the request of one who may not make it, and writes down that they asked for a change: what they may not read
+/// is told to them alone.
+async fn forbidden(operation: &Operation, request: &HttpRequest, why: &str) -> Result<(), Error> {
+    // Whom `AUTH_MODE=none` does not let in is nobody.
+    let (Some(app), Ok(caller)) = (request.app_data::<web::Data<App>>(), caller(request).await) else { return Ok(()) };
+    count(operation, Some(&caller), request)?;
+    if operation.method == "GET" {
+        return Ok(());
+    }
+    let asked = audit::Asked { method: operation.method, pattern: operation.path, path: request.path() };
+    audit::record_forbidden(&app.pool.get().await?, &caller, asked, why).await
+}
+
 /// Counts the request against the limits of its person, or of its address where it tries to sign in.
-fn count(operation: &Operation, guard: &impl Guard, request: &HttpRequest) -> Result<(), Error> {
+fn count(operation: &Operation, caller: Option<&Caller>, request: &HttpRequest) -> Result<(), Error> {
     let (Some(context), Some(policy)) = (Context::of(request), request.app_data::<web::Data<Policy>>()) else {
         return Ok(());
     };
-    if let Some(caller) = guard.caller() {
+    if let Some(caller) = caller {
         context.user.replace(Some(caller.user.clone()));
         context.stand(policy.limits.count_user(&caller.user))?;
     }

@@ -101,6 +101,8 @@ impl Error {
                 class("idempotency-key-in-flight", StatusCode::CONFLICT, "The first request is under way")
             }
             Self::TooMany { .. } => class("too-many-requests", StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
+            Self::NotAllowed(_) => class("not-set-up", StatusCode::CONFLICT, "Not set up here"),
+            Self::NoCluster => class("no-cluster", StatusCode::CONFLICT, "There is no cluster"),
             Self::CannotRunHere(_) => class("cannot-run-here", StatusCode::CONFLICT, "Cannot run here"),
             Self::Database(_) => class("database-unavailable", StatusCode::SERVICE_UNAVAILABLE, "The database is away"),
             Self::Engine(error) => engine_class(error),
@@ -120,6 +122,8 @@ impl Error {
 fn engine_class(error: &EngineError) -> Class {
     match error {
         EngineError::NotRunning(_) => class("session-not-running", StatusCode::CONFLICT, "The session does not run"),
+        EngineError::NoSuchPod(_) => class("not-found", StatusCode::NOT_FOUND, "Not found"),
+        EngineError::NoSuchContainer { .. } => class("no-such-container", StatusCode::NOT_FOUND, "No such container"),
         EngineError::NoSuchPort { .. } => class("no-such-port", StatusCode::NOT_FOUND, "No such port"),
         EngineError::Unreachable { .. } => class("app-unreachable", StatusCode::BAD_GATEWAY, "Nothing answers there"),
         EngineError::Doctor { .. } => class("cannot-run-here", StatusCode::CONFLICT, "Cannot run here"),

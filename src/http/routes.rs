@@ -4,12 +4,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::OpenApi;
 
 use super::{
-    audit, auth, catalog, connections, grants, groups, health, identities, jobs, mappings, nodes, openapi,
+    audit, auth, catalog, cluster, connections, grants, groups, health, identities, jobs, mappings, nodes, openapi,
     operation::{Kind, Operation, permission, resource, route},
     page,
     problem::{Problem, Refusal},
-    projects, quotas, repositories, saml, service_accounts, sessions, shares, sso, system, templates, tokens, users,
-    webhooks, ws,
+    projects, quotas, repositories, saml, service_accounts, sessions, settings, shares, sso, system, templates, tokens,
+    users, webhooks, ws,
 };
 use crate::auth::Permission;
 
@@ -193,6 +193,12 @@ routes! {
     "/api/admin/nodes/{name}/cordon" { POST nodes::cordon_node; }
     "/api/admin/nodes/{name}/uncordon" { POST nodes::uncordon_node; }
     "/api/admin/nodes/{name}/drain" { POST nodes::drain_node; }
+    "/api/v1/cluster/pods/{namespace}/{name}/logs" { GET cluster::pod_logs; }
+    "/api/v1/cluster/resources" {
+        POST cluster::apply_resource; PATCH cluster::patch_resource; DELETE cluster::delete_resource;
+    }
+    "/api/v1/cluster/{plural}" { GET cluster::list_objects; }
+    "/api/v1/config" { GET settings::get_config; PATCH settings::change_config; }
     "/api/v1/audit" { GET audit::list_audit; }
     "/api/v1/audit/head" { GET audit::audit_head; }
 }

@@ -5,7 +5,8 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use futures::TryStreamExt;
+use futures::{TryStreamExt, stream::BoxStream};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,8 +24,8 @@ use crate::{
     App, Error,
     auth::permission::needs::{SessionsOwn, SessionsRead},
     crd::{Lifecycle, LifecycleType, Session},
-    domain::duration,
-    engine::{self, LogQuery},
+    domain::duration::{self, Span},
+    engine::{self, EngineError, LogLine, LogQuery},
     services::{
         logs,
         sessions::{self, Filter, NewSession, Recorded, StoryQuery},
@@ -158,6 +159,9 @@ pub struct LogParams {
     /// So many of the last lines; 200 where it is absent.
     #[param(maximum = 100_000)]
     pub tail: Option<usize>,
+    /// Only lines of that time up to now, such as `5m`.
+    #[param(value_type = Option<String>)]
+    pub since: Option<Span>,
     /// Go on with lines to come.
     #[serde(default)]
     #[param(required = false)]
@@ -166,6 +170,26 @@ pub struct LogParams {
     #[serde(default)]
     #[param(required = false)]
     pub timestamps: bool,
+}
+
+impl LogParams {
+    /// The lines that are meant at `now`.
+    pub(super) fn query(&self, now: Timestamp) -> Result<LogQuery, Error> {
+        let tail = self.tail.unwrap_or(TAIL);
+        if tail > TAIL_MOST {
+            return Err(Error::field("tail", format!("may be at most {TAIL_MOST}")));
+        }
+        let since = self.since.and_then(|span| span.before(now));
+        Ok(LogQuery { since, tail: Some(tail), follow: self.follow })
+    }
+}
+
+/// Lines as text, as they come.
+pub(super) fn as_text(lines: BoxStream<'static, Result<LogLine, EngineError>>, timestamps: bool) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .streaming(lines.map_ok(move |line| engine::plain(&line, timestamps)))
 }
 
 /// What the session's program wrote.
@@ -178,17 +202,8 @@ pub async fn session_logs(
     id: web::Path<String>,
     query: Params<LogParams>,
 ) -> Result<HttpResponse, Error> {
-    let LogParams { tail, follow, timestamps } = query.0;
-    let tail = tail.unwrap_or(TAIL);
-    if tail > TAIL_MOST {
-        return Err(Error::field("tail", format!("may be at most {TAIL_MOST}")));
-    }
-    let lines = logs::of_session(&app, &caller, &id, LogQuery { tail: Some(tail), follow }).await?;
-    let text = lines.map_ok(move |line| engine::plain(&line, timestamps));
-    Ok(HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .streaming(text))
+    let lines = logs::of_session(&app, &caller, &id, query.0.query(app.clock.now())?).await?;
+    Ok(as_text(lines, query.0.timestamps))
 }
 
 /// A list of Events.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    body::{Body, present},
+    body::Body,
     etag::{self, IfMatch},
     guard::Guarded,
     list::{ListQuery, Page},
@@ -20,7 +20,7 @@ use crate::{
         Auth, Caller, Permission, Role,
         permission::needs::{SelfManage, UsersRead, UsersWrite},
     },
-    domain::people::AccountKind,
+    domain::{merge::present, people::AccountKind},
     services::accounts::{self, Change, Link, NewUser, Query, SortKey, User},
 };
 

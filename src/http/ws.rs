@@ -28,6 +28,8 @@ use crate::{
             needs::{JobsRead, NodesFollow, SelfManage, SessionsRead},
         },
     },
+    config::EngineKind,
+    domain::duration::Span,
     live::{Access, Conversation, Cursor, Drain, Gate, LogWish, Scope, Subject, Topic},
     services::{
         rights::{self, Seen},
@@ -253,16 +255,20 @@ pub struct LogQuery {
     follow: Option<bool>,
     /// Whether lines carry their time; `true` unless told otherwise.
     timestamps: Option<bool>,
-    /// The container, where a workload has several. On one machine it has none.
+    /// The container, where a pod has several. On one machine workloads have none.
     container: Option<String>,
+    /// Only lines of that time up to now, such as `5m`.
+    #[param(value_type = Option<String>)]
+    since: Option<Span>,
     /// A one-time ticket from `POST /api/v1/ws/tickets`.
     #[serde(rename = "ticket")]
     _ticket: Option<String>,
 }
 
 impl LogQuery {
-    fn wish(&self) -> Result<LogWish, Error> {
-        if self.container.as_deref().is_some_and(|name| !name.is_empty()) {
+    fn wish(&self, app: &App) -> Result<LogWish, Error> {
+        let container = self.container.clone().filter(|name| !name.is_empty());
+        if container.is_some() && app.config.engine.kind() == EngineKind::Local {
             return Err(Error::field("container", "a workload on this machine has no containers: leave it out"));
         }
         let usual = LogWish::default();
@@ -270,6 +276,8 @@ impl LogQuery {
             tail: self.tail.unwrap_or(usual.tail).min(TAIL_MAX),
             follow: self.follow.unwrap_or(usual.follow),
             timestamps: self.timestamps.unwrap_or(usual.timestamps),
+            since: self.since.and_then(|span| span.before(app.clock.now())),
+            container,
         })
     }
 }
@@ -290,7 +298,7 @@ pub async fn ws_logs(
     place: web::Path<(String, String)>,
     query: Params<LogQuery>,
 ) -> Result<HttpResponse, Error> {
-    let wish = query.0.wish()?;
+    let wish = query.0.wish(&app)?;
     let (namespace, pod) = place.into_inner();
     let drain = open(&app, &caller, &request, false).await?;
     let topic = Topic::Logs { namespace, pod };

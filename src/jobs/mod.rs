@@ -91,7 +91,9 @@ impl From<Error> for Failure {
             | Error::Conflict(_)
             | Error::KeyReused
             | Error::QuotaExceeded(_)
-            | Error::CannotRunHere(_) => Self::Final(error.to_string()),
+            | Error::CannotRunHere(_)
+            | Error::NotAllowed(_)
+            | Error::NoCluster => Self::Final(error.to_string()),
         }
     }
 }

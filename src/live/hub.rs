@@ -21,13 +21,14 @@ use super::{
     feeds::{
         cluster::Cluster,
         figures, jobs,
-        logs::{self, LOCAL_NAMESPACE, LogReading, LogWish},
+        logs::{self, LogReading, LogWish, Source},
         notifications::{self, Notices},
     },
     frame::CloseCode,
     outbox::{Key, Verb},
     people::{self, People, SIGNED_OUT},
     relay,
+    scope::Whose,
     socket::{Access, Gate, Socket},
     wire::Line,
 };
@@ -36,7 +37,7 @@ use crate::{
     clock::Clock,
     crd::{Session, Template},
     domain::nodes::{Node, NodeStats},
-    engine::{Engine, SessionId},
+    engine::{ContainerOf, Engine, SessionId},
     objects::ObjectStore,
     store::{JOB_FEED, Listener, Pool, notices::Notice},
     telemetry::task::{self, Tasks},
@@ -281,17 +282,35 @@ impl Hub {
         (namespace, pod): (&str, &str),
         wish: LogWish,
     ) -> Result<(), Error> {
-        let known = self.0.sessions().feed.by_logs(pod).filter(|_| namespace == LOCAL_NAMESPACE);
-        let may = socket.access().logs;
-        let (session, whose) = known
-            .filter(|(_, whose)| may.is_some_and(|scope| scope.sees(whose)))
+        let (source, whose) = self
+            .source(engine, (namespace, pod), wish.container.clone())
+            .filter(|(_, whose)| socket.access().logs.is_some_and(|scope| scope.sees(whose)))
             .ok_or_else(|| Error::not_found("logs", format!("{namespace}/{pod}")))?;
         let topic: Arc<str> = format!("logs/{namespace}/{pod}").into();
         socket.stop_logs(&topic);
         let id = self.0.next_logs.fetch_add(1, Ordering::Relaxed);
-        let session = SessionId(session.to_string());
-        let read = logs::follow(engine.clone(), session, wish, socket.clone(), (id, topic.clone()));
+        let read = logs::follow(engine.clone(), source, wish, socket.clone(), (id, topic.clone()));
         socket.add_logs(LogReading { id, topic, whose, task: task::spawn("live.logs", read) })
+    }
+
+    /// What has logs of that name, and who may read them. A session's container is any pod's: only the session as a whole
+    /// goes on through its runs.
+    fn source(
+        &self,
+        engine: &Arc<dyn Engine>,
+        (namespace, pod): (&str, &str),
+        container: Option<String>,
+    ) -> Option<(Source, Whose)> {
+        let ours = self.0.sessions().feed.by_logs(pod).filter(|_| namespace == engine.namespace());
+        let of = ContainerOf { namespace: namespace.to_owned(), pod: pod.to_owned(), container };
+        match ours {
+            Some((session, whose)) if of.container.is_none() => {
+                Some((Source::Session(SessionId(session.to_string())), whose))
+            }
+            Some((_, whose)) => Some((Source::Container(of), whose)),
+            None if engine.reads_pods_in(namespace) => Some((Source::Container(of), Whose::the_operators())),
+            None => None,
+        }
     }
 
     /// All objects of a feed as they were at `number`.

@@ -40,7 +40,7 @@ pub use drain::Drain;
 pub use event::Subject;
 pub use feeds::{
     figures::{Figure, announce},
-    logs::{LOCAL_NAMESPACE, LogWish},
+    logs::LogWish,
 };
 pub use frame::CloseCode;
 pub use hub::Hub;

@@ -14,7 +14,7 @@ use super::{
     hub::Hub,
     socket::Socket,
 };
-use crate::{Error, clock::Clock, engine::Engine};
+use crate::{Error, clock::Clock, domain::duration::Span, engine::Engine};
 
 /// How many messages a client may send at once.
 const BURST: f64 = 60.0;
@@ -74,6 +74,8 @@ enum Request {
         tail: Option<usize>,
         follow: Option<bool>,
         timestamps: Option<bool>,
+        since: Option<Span>,
+        container: Option<String>,
     },
     Unsubscribe {
         topic: String,
@@ -198,13 +200,15 @@ impl Conversation {
         };
         let (Request::Subscribe { topic: name, .. } | Request::Unsubscribe { topic: name }) = &request;
         let done = Topic::parse(name).and_then(|topic| match &request {
-            Request::Subscribe { cursor, tail, follow, timestamps, .. } => {
+            Request::Subscribe { cursor, tail, follow, timestamps, since, container, .. } => {
                 let cursor = Cursor::parse(cursor.as_deref().unwrap_or_default());
                 let usual = LogWish::default();
                 let wish = LogWish {
                     tail: tail.unwrap_or(usual.tail),
                     follow: follow.unwrap_or(usual.follow),
                     timestamps: timestamps.unwrap_or(usual.timestamps),
+                    since: since.and_then(|span| span.before(self.clock.now())),
+                    container: container.clone(),
                 };
                 self.hub.subscribe(&self.socket, &self.engine, &topic, cursor, wish)
             }

@@ -19,6 +19,14 @@ pub struct Whose {
     pub groups: Arc<[String]>,
 }
 
+impl Whose {
+    /// What is no object of anybody's: only who sees all sees it.
+    #[must_use]
+    pub fn the_operators() -> Self {
+        Self { uid: "".into(), owner: Some("".into()), groups: Arc::default() }
+    }
+}
+
 /// Which objects a reader sees.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Scope {

@@ -28,7 +28,7 @@ use crate::crd::EventType;
 pub use crate::domain::fields::FieldError;
 pub use cached::{Cached, Page};
 pub use definition::Definition;
-pub use kubernetes::KubernetesStore;
+pub use kubernetes::{KubernetesStore, Manner, ResourceError, Resources, Written, redact};
 pub use postgres::{PostgresStore, Retention};
 
 /// A custom resource that the port carries.

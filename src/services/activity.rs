@@ -128,7 +128,7 @@ fn idle(app: &App, session: &Session, live: &activity::Live) -> Idle {
     let template = app.templates.peek(&session.spec.template);
     // What cannot be worked out is the controller's to report; nothing stops by it.
     let resolved =
-        template.and_then(|it| session::resolve(&session.spec, &it.spec, &app.config.sessions.ceilings()).ok());
+        template.and_then(|it| session::resolve(&session.spec, &it.spec, &app.settings.now().ceilings()).ok());
     let timeout = resolved.and_then(|resolved| resolved.idle_timeout);
     let explained = activity::explain(live, started.map_or(now, |time| time.0), timeout, now);
     Idle { since: explained.since, cause: explained.cause, stops_at: explained.stops_at }

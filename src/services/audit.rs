@@ -13,6 +13,8 @@ use crate::{
 
 /// Most bytes that an entry keeps of what was there before, and of what is there after.
 const KEPT_MAX_BYTES: usize = 32 * 1_024;
+/// Most bytes that an entry keeps of a path that was asked.
+const PATH_MAX_BYTES: usize = 512;
 /// Stands where a secret stood.
 const REMOVED: &str = "(removed)";
 /// Parts of field names whose values are never kept.
@@ -78,6 +80,29 @@ impl Entry {
 /// Writes down what `caller` did. Belongs into the transaction of what it tells: both happen, or neither.
 pub async fn record(db: &impl GenericClient, caller: &Caller, entry: Entry) -> Result<(), Error> {
     audit::insert(db, &fact(caller, entry)).await
+}
+
+/// A request that was refused before anybody looked at what it is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// The pattern of its URL.
+    pub pattern: &'a str,
+    /// Its path, of which the beginning is kept.
+    pub path: &'a str,
+}
+
+/// Writes down that `caller` asked for an operation that they may not use.
+pub async fn record_forbidden(
+    db: &impl GenericClient,
+    caller: &Caller,
+    Asked { method, pattern, path }: Asked<'_>,
+    why: &str,
+) -> Result<(), Error> {
+    let path = &path[..path.floor_char_boundary(PATH_MAX_BYTES)];
+    let entry = Entry { result: Outcome::Refused, ..Entry::new("request.forbid", format!("{method} {pattern}")) };
+    record(db, caller, entry.after(&serde_json::json!({ "path": path, "reason": why }))).await
 }
 
 /// The entry as it is kept, for one who writes it down later.

@@ -298,7 +298,7 @@ pub async fn snooze(
 ) -> Result<Arc<Session>, Error> {
     let session = sessions::get_usable(app, caller, id).await?;
     let wish = duration::parse(wish).map_err(|error| Error::field("for", error.to_string()))?;
-    let longest = app.config.sessions.ceilings().idle.unwrap_or(LONGEST_SNOOZE).max(SHORTEST_SNOOZE);
+    let longest = app.settings.now().ceilings().idle.unwrap_or(LONGEST_SNOOZE).max(SHORTEST_SNOOZE);
     if !(SHORTEST_SNOOZE..=longest).contains(&wish) {
         return Err(Error::field("for", format!("must lie between 1m and {}", duration::short(longest))));
     }

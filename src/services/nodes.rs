@@ -118,7 +118,7 @@ impl Load {
 fn asked(app: &App, sessions: &[Arc<Session>]) -> Amounts {
     let of = |session: &Arc<Session>| {
         let template = app.templates.peek(&session.spec.template)?;
-        let resolved = session::resolve(&session.spec, &template.spec, &app.config.sessions.ceilings()).ok()?;
+        let resolved = session::resolve(&session.spec, &template.spec, &app.settings.now().ceilings()).ok()?;
         Some(Amounts {
             cpu_millis: Some(resolved.cpu_millicores),
             memory_bytes: Some(resolved.memory_bytes),
@@ -195,7 +195,7 @@ pub async fn change(
     change: &Change,
     expected: Option<&str>,
 ) -> Result<Node, Error> {
-    let before = app.nodes.get(name).ok().flatten().map(|found| set_on(&found.node));
+    let before = before(app, name);
     match app.nodes.change(name, change, expected).await {
         Ok(Changed { after: None, .. }) => {}
         Ok(Changed { before, after: Some(after) }) => {
@@ -216,9 +216,10 @@ fn target(name: &str) -> String {
     format!("node/{name}")
 }
 
-/// What people set on a node, as it is shown.
-fn set_on(node: &Node) -> Settings {
-    Settings { labels: node.labels.clone(), taints: node.taints.clone(), unschedulable: !node.schedulable }
+/// What people have set on the node of that name, as it is shown; `None` where it is not known.
+pub(super) fn before(app: &App, name: &str) -> Option<Settings> {
+    let Node { labels, taints, schedulable, .. } = app.nodes.get(name).ok()??.node;
+    Some(Settings { labels, taints, unschedulable: !schedulable })
 }
 
 const fn is_refusal(error: &NodesError) -> bool {

@@ -164,7 +164,7 @@ pub(super) fn ask(app: &App, session: &Session, template: &Template, resolved: &
 pub(super) async fn admit_start(app: &App, session: &Session) -> Result<(), Error> {
     // What cannot be worked out is the controller's to report, which asks here before it starts anything.
     let Some(template) = app.templates.get(&session.spec.template).await? else { return Ok(()) };
-    let Ok(resolved) = session::resolve(&session.spec, &template.spec, &app.config.sessions.ceilings()) else {
+    let Ok(resolved) = session::resolve(&session.spec, &template.spec, &app.settings.now().ceilings()) else {
         return Ok(());
     };
     let mut client = app.pool.get().await?;

@@ -230,7 +230,7 @@ pub async fn create(
     let template = template(app, caller, &new.template).await?;
     project(app, &owner, new.project.as_deref()).await?;
     let spec = compose(owner, new);
-    let resolved = session::resolve(&spec, &template.spec, &app.config.sessions.ceilings())
+    let resolved = session::resolve(&spec, &template.spec, &app.settings.now().ceilings())
         .map_err(|errors| Error::Invalid(flat(errors)))?;
     grants::require(app, &template).await?;
     runs_here(app, &template).await?;
@@ -362,7 +362,7 @@ async fn apply(
         nodes::require_open(app)?;
     }
     if let Some(template) = app.templates.get(&wanted.template).await? {
-        session::resolve(&wanted, &template.spec, &app.config.sessions.ceilings())
+        session::resolve(&wanted, &template.spec, &app.settings.now().ceilings())
             .map_err(|errors| Error::Invalid(flat(errors)))?;
     }
     if wanted.state == DesiredState::Running && session.spec.state != DesiredState::Running {

@@ -36,8 +36,11 @@ pub const FIGURES: &str = "streamspace_figures";
 /// The channel of names of sessions whose idle deadline, or the reason for it, may be another now; empty: of any.
 pub const USES: &str = "streamspace_uses";
 
+/// The channel on which it is announced that settings were changed.
+pub const SETTINGS: &str = "streamspace_settings";
+
 /// Everything that is listened to.
-const CHANNELS: [&str; 7] = [OBJECTS, JOBS, JOB_CANCELS, JOB_FEED, NOTICES, FIGURES, USES];
+const CHANNELS: [&str; 8] = [OBJECTS, JOBS, JOB_CANCELS, JOB_FEED, NOTICES, FIGURES, USES, SETTINGS];
 /// Announcements of figures that wait for a reader before the oldest are lost.
 const FIGURES_WAITING: usize = 256;
 /// Names that wait for a reader, who looks at all sessions where more came.

@@ -29,6 +29,7 @@ pub mod reservations;
 pub mod saml;
 mod search;
 pub mod secrets;
+pub mod settings;
 pub mod shares;
 pub mod sign_in_failures;
 pub mod sign_in_links;
@@ -50,7 +51,9 @@ use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
 pub use away::is_away;
 pub use connector::{Connector, Messages, listen, ping};
 pub use folder::Claim;
-pub use listener::{FIGURES, JOB_CANCELS, JOB_FEED, JOBS, Listener, NOTICES, OBJECTS, Subscription, USES, announce};
+pub use listener::{
+    FIGURES, JOB_CANCELS, JOB_FEED, JOBS, Listener, NOTICES, OBJECTS, SETTINGS, Subscription, USES, announce,
+};
 pub use migrate::migrate;
 pub use private_postgres::PrivatePostgres;
 

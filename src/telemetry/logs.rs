@@ -6,7 +6,7 @@
 use std::{
     fmt::Debug,
     io::{IsTerminal, Write},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::{Map, Value};
@@ -18,7 +18,8 @@ use tracing::{
 use tracing_subscriber::{
     EnvFilter, Layer,
     layer::{Context, SubscriberExt},
-    registry::{LookupSpan, Scope},
+    registry::{LookupSpan, Registry, Scope},
+    reload,
     util::SubscriberInitExt,
 };
 
@@ -38,19 +39,46 @@ pub enum LogError {
     /// It was begun before.
     #[error(transparent)]
     Begun(#[from] tracing_subscriber::util::TryInitError),
+    /// It is no more.
+    #[error(transparent)]
+    Gone(#[from] reload::Error),
 }
 
 /// Crates that tell more than anybody asked: at `info`, and, in the client of the database, the parameters of every query,
 /// which hold secrets. A directive of the configuration for the same crate wins.
 const QUIET: &str = "actix_server=warn,refinery_core=warn,tokio_postgres=warn";
 
+/// What decides which lines are written, once the log has begun.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|source| LogError::Level { level: level.to_owned(), source })
+}
+
+/// Whether `level` makes sense.
+///
+/// # Errors
+/// [`LogError::Level`].
+pub fn check(level: &str) -> Result<(), LogError> {
+    filter(level).map(drop)
+}
+
+/// Has the log write what is of that level from now on; nothing where it has not begun.
+///
+/// # Errors
+/// [`LogError`] for a level that makes no sense.
+pub fn set_level(level: &str) -> Result<(), LogError> {
+    let filter = filter(level)?;
+    FILTER.get().map_or(Ok(()), |handle| handle.reload(filter))?;
+    Ok(())
+}
+
 /// Begins the log on standard error; once per process.
 ///
 /// # Errors
 /// [`LogError`] for a level that makes no sense.
 pub fn start(level: &str, format: LogFormat, clock: Arc<dyn Clock>) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{level}"))
-        .map_err(|source| LogError::Level { level: level.to_owned(), source })?;
+    let (filter, handle) = reload::Layer::new(filter(level)?);
     let registry = tracing_subscriber::registry().with(filter);
     let person = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
@@ -62,6 +90,8 @@ pub fn start(level: &str, format: LogFormat, clock: Arc<dyn Clock>) -> Result<()
     } else {
         registry.with(JsonLines { clock, out: std::io::stderr }).try_init()?;
     }
+    // Whoever begins it twice was refused above.
+    FILTER.get_or_init(|| handle);
     Ok(())
 }
 

@@ -31,7 +31,7 @@ const PROMPT: Duration = Duration::from_secs(1);
 /// How long a test listens for what must not come; each has a control that does.
 const WHILE: Duration = Duration::from_millis(100);
 
-async fn create(app: &TestApp, name: &str, owner: &str) {
+pub async fn create(app: &TestApp, name: &str, owner: &str) {
     put(app, name, owner, json!({})).await;
 }
 
@@ -47,7 +47,7 @@ async fn touch(app: &TestApp, name: &str, tag: &str) {
 }
 
 /// Gives a session a workload of its own name, by which its logs are asked.
-async fn run(app: &TestApp, name: &str) {
+pub async fn run(app: &TestApp, name: &str) {
     let mut session = Session::clone(&*app.app.sessions.get(name).await.expect("read").expect("there"));
     let workload = WorkloadStatus { name: name.to_owned(), ..WorkloadStatus::default() };
     session.status = Some(SessionStatus { workload: Some(workload), ..SessionStatus::default() });

@@ -6,6 +6,8 @@
 mod support;
 
 mod audit;
+mod cluster;
+mod config;
 mod conventions;
 mod external;
 mod gateway;

@@ -1,7 +1,9 @@
 //! Nodes, as those see them who run the place: here the host is the only one.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use streamspace::auth::Role;
+use streamspace::{auth::Role, http::routes};
 
 use crate::support::{
     app::TestApp,
@@ -66,35 +68,48 @@ async fn the_host_is_the_only_node_and_shows_real_figures() {
     assert_eq!(auditor.get(&format!("{NODES}?sort=colour")).await.status, 400);
 }
 
+/// A change that is made, and one of the same kind that is refused: method, path below the node, body.
+type Tried = (&'static str, &'static str, Option<Value>);
+
+/// Of each operation that sets something on a node: the change, the refused one, and what the audit calls it.
+fn changes() -> Vec<(Tried, Tried, &'static str)> {
+    let label = |key: &str| Some(json!({ "key": key, "value": "blue" }));
+    let taint = |key: &str| Some(json!({ "key": key, "value": "a", "effect": "PreferNoSchedule" }));
+    vec![
+        (("PUT", "/labels", label("example.org/team")), ("PUT", "/labels", label("kubernetes.io/os")), "node.label"),
+        (("POST", "/taints", taint("example.org/k")), ("POST", "/taints", taint("node.kubernetes.io/x")), "node.taint"),
+        (("POST", "/cordon", None), ("POST", "/cordon", None), "node.cordon"),
+        (("POST", "/uncordon", None), ("POST", "/uncordon", None), "node.uncordon"),
+        (
+            ("DELETE", "/labels/example.org%2Fteam", None),
+            ("DELETE", "/labels/kubernetes.io%2Fhostname", None),
+            "node.unlabel",
+        ),
+        (
+            ("DELETE", "/taints/example.org%2Fk", None),
+            ("DELETE", "/taints/node.kubernetes.io%2Fx", None),
+            "node.untaint",
+        ),
+    ]
+}
+
+/// The one change, and its refusal: both are written down with what was there before and after.
+fn assert_told_of_both(entries: &[(String, String, Value, Value)], action: &str) {
+    let words: Vec<_> = entries.iter().map(|(action, result, _, _)| (action.as_str(), result.as_str())).collect();
+    assert_eq!(words, [(action, "success"), (action, "refused")], "once, and the refusal");
+    for (_, _, before, after) in entries {
+        assert!(before.is_object() && after.is_object(), "{before} {after}");
+    }
+    assert_ne!(entries[0].2, entries[0].3, "what changed can be read from it");
+    assert!(entries[1].3["reason"].is_string() && entries[1].3["asked"].is_object(), "{:?}", entries[1].3);
+}
+
 #[actix_web::test]
 async fn every_change_has_its_effect_once_and_is_written_down_with_what_was_there_before_and_after() {
     let app = TestApp::start().await;
     let admin = app.administrator().await;
     let olga = app.person("olga", &[Role::Operator]).await;
-    let label = json!({ "key": "example.org/team", "value": "blue" });
-    let taint = json!({ "key": "example.org/kept", "value": "a", "effect": "PreferNoSchedule" });
-    // Method, path below the node, body; what is refused; the action.
-    let changes = [
-        (
-            "PUT",
-            "/labels",
-            Some(label),
-            ("PUT", "/labels", Some(json!({ "key": "kubernetes.io/os", "value": "x" }))),
-            "label",
-        ),
-        (
-            "POST",
-            "/taints",
-            Some(taint),
-            ("POST", "/taints", Some(json!({ "key": "node.kubernetes.io/x", "effect": "NoSchedule" }))),
-            "taint",
-        ),
-        ("POST", "/cordon", None, ("POST", "/cordon", None), "cordon"),
-        ("POST", "/uncordon", None, ("POST", "/uncordon", None), "uncordon"),
-        ("DELETE", "/labels/example.org%2Fteam", None, ("DELETE", "/labels/kubernetes.io%2Fhostname", None), "unlabel"),
-        ("DELETE", "/taints/example.org%2Fkept", None, ("DELETE", "/taints/node.kubernetes.io%2Fx", None), "untaint"),
-    ];
-    for (method, below, body, (wrong_method, wrong, wrong_body), action) in changes {
+    for ((method, below, body), (wrong_method, wrong, wrong_body), action) in changes() {
         let url = path(&olga, below).await;
         let before = told(&admin).await.len();
         let first = asked(&olga, method, &url, body.as_ref()).await;
@@ -113,20 +128,36 @@ async fn every_change_has_its_effect_once_and_is_written_down_with_what_was_ther
         })
         .await;
         assert!(matches!(refused.status, 400 | 412), "{wrong}: {refused:?}");
-        let entries = told(&admin).await.split_off(before);
-        let words: Vec<_> = entries.iter().map(|(action, result, _, _)| (action.as_str(), result.as_str())).collect();
-        let action = format!("node.{action}");
-        assert_eq!(words, [(action.as_str(), "success"), (action.as_str(), "refused")], "once, and the refusal");
-        for (_, _, before, after) in &entries {
-            assert!(before["labels"].is_object() && after.is_object(), "{before} {after}");
-        }
-        assert_ne!(entries[0].2, entries[0].3, "what changed can be read from it");
-        assert!(entries[1].3["reason"].is_string() && entries[1].3["asked"].is_object(), "{:?}", entries[1].3);
+        assert_told_of_both(&told(&admin).await.split_off(before), action);
     }
     let events = olga.get(&path(&olga, "").await).await.json()["events"].clone();
     let reasons: Vec<_> = events.as_array().expect("a list").iter().map(|event| event["reason"].clone()).collect();
     let expected = ["Untainted", "Unlabelled", "NodeSchedulable", "NodeNotSchedulable", "Tainted", "Labelled"];
     assert_eq!(reasons, expected);
+
+    // A drain begins with a cordon, which is there already: it tells of nothing else.
+    asked(&olga, "POST", &path(&olga, "/cordon").await, None).await;
+    let before = told(&admin).await.len();
+    for status in [202, 409] {
+        let drain = asked(&olga, "POST", &path(&olga, "/drain").await, Some(&json!({}))).await;
+        assert_eq!(drain.status, status, "once at a time: {drain:?}");
+    }
+    assert_told_of_both(&told(&admin).await.split_off(before), "node.drain");
+}
+
+#[test]
+fn every_operation_that_changes_a_node_is_among_those_that_are_tried() {
+    let below = |path: &str| path.replace("{key}", "");
+    let there: BTreeSet<(&str, String)> = routes::TABLE
+        .iter()
+        .filter_map(|(path, operations)| Some((path.strip_prefix("/api/admin/nodes/{name}")?, operations)))
+        .flat_map(|(path, operations)| operations.iter().map(move |operation| (operation.method, below(path))))
+        .filter(|(method, _)| *method != "GET")
+        .collect();
+    let keyless = |path: &str| path.rfind("example.org").map_or(path, |key| &path[..key]).to_owned();
+    let tried = changes().into_iter().map(|((method, path, _), _, _)| (method, keyless(path)));
+    let tried: BTreeSet<(&str, String)> = tried.chain([("POST", "/drain".to_owned())]).collect();
+    assert_eq!(tried, there);
 }
 
 #[actix_web::test]

@@ -175,6 +175,14 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("POST", "/api/admin/nodes/{name}/cordon", "OX"),
     ("POST", "/api/admin/nodes/{name}/uncordon", "OX"),
     ("POST", "/api/admin/nodes/{name}/drain", "OX"),
+    // Whose pod it is is for the service; tests/kubernetes/resources.rs tries it.
+    ("GET", "/api/v1/cluster/pods/{namespace}/{name}/logs", "UOAX"),
+    ("GET", "/api/v1/cluster/{plural}", "OAX"),
+    ("POST", "/api/v1/cluster/resources", "X"),
+    ("PATCH", "/api/v1/cluster/resources", "X"),
+    ("DELETE", "/api/v1/cluster/resources", "X"),
+    ("GET", "/api/v1/config", "X"),
+    ("PATCH", "/api/v1/config", "X"),
     ("GET", "/api/v1/audit", "UOAX"),
     ("GET", "/api/v1/audit/head", "AX"),
 ];
@@ -239,6 +247,34 @@ async fn every_route_lets_in_whom_the_table_names_and_nobody_else() {
             assert_eq!(ask(client, method, path).await, expected, "{method} {path} as {}", role.word());
         }
     }
+}
+
+#[actix_web::test]
+async fn whoever_asks_for_a_change_that_they_may_not_make_is_written_down() {
+    let app = TestApp::start().await;
+    let admin = app.administrator().await;
+    let mut expected = BTreeSet::new();
+    for (letter, role) in [('U', Role::User), ('O', Role::Operator), ('A', Role::Auditor)] {
+        let name = format!("one-{}", role.word());
+        let client = app.person(&name, &[role]).await;
+        for (method, path, _) in TABLE.iter().filter(|(_, _, who)| *who != "*" && !who.contains(letter)) {
+            assert_eq!(ask(&client, method, path).await, Met::Refused, "{method} {path} as {}", role.word());
+            // What may not be read is no change.
+            if *method != "GET" {
+                expected.insert((name.clone(), format!("{method} {path}")));
+            }
+        }
+    }
+    let told = admin.get("/api/v1/audit?action=request.forbid&pageSize=500").await.json();
+    let word = |entry: &serde_json::Value, field: &str| entry[field].as_str().expect("a word").to_owned();
+    let entries = told["items"].as_array().expect("items");
+    for entry in entries {
+        assert_eq!(entry["result"], "refused", "{entry}");
+        assert!(entry["after"]["path"].is_string() && entry["after"]["reason"].is_string(), "{entry}");
+    }
+    let told: BTreeSet<_> = entries.iter().map(|entry| (word(entry, "actor"), word(entry, "target"))).collect();
+    assert_eq!(told, expected);
+    assert!(!expected.is_empty());
 }
 
 #[actix_web::test]

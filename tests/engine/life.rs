@@ -40,7 +40,7 @@ async fn output_is_followed_through_a_restart_until_the_session_is_removed() {
     let mut workload = script("alice", "echo first run; sleep 1000");
     host.run(&workload).await;
     host.line(&workload.session, "first run").await;
-    let follow = LogQuery { tail: Some(1), follow: true };
+    let follow = LogQuery { tail: Some(1), follow: true, ..LogQuery::default() };
     let mut lines = host.engine.logs(&workload.session, follow).await.unwrap().map(|line| line.unwrap().text);
     assert_eq!(lines.next().await.unwrap(), "first run");
     workload.run = 2;

@@ -134,7 +134,8 @@ impl Host {
 
     /// Follows the output until a line contains `text`, and returns that line.
     pub async fn line(&self, session: &SessionId, text: &str) -> String {
-        let lines = self.engine.logs(session, LogQuery { tail: None, follow: true }).await.unwrap();
+        let lines =
+            self.engine.logs(session, LogQuery { tail: None, follow: true, ..LogQuery::default() }).await.unwrap();
         let mut lines = lines.map(|line| line.unwrap().text);
         match next_with(&mut lines, text).await {
             Some(line) => line,

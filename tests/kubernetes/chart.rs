@@ -191,6 +191,9 @@ async fn live_a_day(platform: &Platform) {
     platform.page(&id).await;
     call("GET", &format!("/api/v1/sessions/{id}/logs"), None).await;
     call("GET", &format!("/api/v1/sessions/{id}/events"), None).await;
+    for plural in ["nodes", "pods", "deployments", "services", "namespaces", "persistentvolumeclaims"] {
+        call("GET", &format!("/api/v1/cluster/{plural}"), None).await;
+    }
     for _ in 0..2 {
         call("PATCH", &format!("/api/v1/sessions/{id}"), Some(json!({ "state": "hibernated" }))).await;
         server.reaches(&id, "Hibernated").await;

@@ -31,6 +31,7 @@ mod postgres;
 #[allow(dead_code, reason = "shared with other areas")]
 #[path = "../support/program.rs"]
 mod program;
+mod resources;
 mod roles;
 #[allow(dead_code, reason = "other areas need more of it")]
 #[path = "../support/server.rs"]

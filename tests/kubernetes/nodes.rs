@@ -98,3 +98,39 @@ async fn a_node_shows_the_pods_and_sessions_on_it_what_they_ask_for_and_what_hap
     assert_eq!(entries["items"][0]["after"]["unschedulable"], json!(true));
     server.delete_all().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_rights_over_nodes_that_is_said_and_everything_else_works() {
+    let platform = Platform::start_as("kubernetes-nodeless", &["nodes=none"], &[]).await;
+    let server = &platform.server;
+    for path in ["", "/stats", "/node1"] {
+        let told = until("it is known why", async || {
+            let told = server.call("GET", &format!("/api/admin/nodes{path}"), None).await;
+            told.body["detail"].as_str()?.contains("nodes: none").then_some(told)
+        })
+        .await;
+        assert_eq!((told.status, &told.body["code"]), (503, &json!("unavailable")), "{path}: {told:?}");
+        assert!(told.body["detail"].as_str().unwrap().contains("cannot list resource"), "{path}: {told:?}");
+    }
+    for action in ["cordon", "drain"] {
+        let told = server.call("POST", &format!("/api/admin/nodes/node1/{action}"), Some(json!({}))).await;
+        assert_eq!((told.status, &told.body["code"]), (503, &json!("unavailable")), "{action}: {told:?}");
+    }
+    let told = server.call("GET", "/api/v1/cluster/nodes", None).await;
+    assert_eq!((told.status, &told.body["code"]), (409, &json!("not-set-up")), "{told:?}");
+
+    let id = server.session(json!({ "template": "page" })).await;
+    let session = server.reaches(&id, "Running").await;
+    let user = session["spec"]["user"].as_str().unwrap();
+    assert_eq!(platform.page(&id).await, format!("the page of {user}\n"));
+    for path in ["/api/v1/cluster/pods", &format!("/api/v1/sessions/{id}/events")] {
+        let told = server.call("GET", path, None).await;
+        assert!(told.status == 200 && !told.body["items"].as_array().unwrap().is_empty(), "{path}: {told:?}");
+    }
+    for (state, phase) in [("hibernated", "Hibernated"), ("running", "Running")] {
+        let changed = server.call("PATCH", &format!("/api/v1/sessions/{id}"), Some(json!({ "state": state }))).await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+        server.reaches(&id, phase).await;
+    }
+    server.delete_all().await;
+}

@@ -17,10 +17,15 @@ impl Platform {
         Self::start_with(name, &[]).await
     }
 
-    /// The server has the rights that the chart gives it, and no others.
+    /// The same with settings of the test's own.
     pub async fn start_with(name: &str, more: &[(&'static str, &str)]) -> Self {
+        Self::start_as(name, &[], more).await
+    }
+
+    /// The server has the rights that the chart gives it with these values, and no others.
+    pub async fn start_as(name: &str, values: &[&str], more: &[(&'static str, &str)]) -> Self {
         let place = Place::make().await;
-        let kubeconfig = Rights::of_chart(&place, &[]).kubeconfig("server");
+        let kubeconfig = Rights::of_chart(&place, values).kubeconfig("server");
         let path = kubeconfig.path().display().to_string();
         let mut settings = vec![
             ("ENGINE", "kubernetes"),

@@ -25,6 +25,7 @@ STATUSES = Path(os.environ["STREAMSPACE_STATUSES"])
 PASSWORD = "correct horse battery staple"
 RUNS_WITHIN_S = 90
 DEFAULT_LIMITS = "/api/v1/quotas/default"
+CONFIG = "/api/v1/config"
 
 numbers = itertools.count(1)
 counts: dict[str, int] = {}
@@ -441,6 +442,8 @@ GOOD = {
         "body": {"repository_url": repository()["url"], "branch": "main"},
         "who": program(),
     },
+    "GET /api/v1/cluster/pods/{namespace}/{name}/logs": lambda: {"path": {"namespace": "local", "name": running()}},
+    f"PATCH {CONFIG}": lambda: {"body": {"terminatedTtl": "24h"}},
     "GET /openapi-ui/{file}": lambda: {"path": {"file": "swagger-ui.css"}},
 }
 
@@ -478,11 +481,13 @@ def before_call(context, case, kwargs):
 def after_call(context, case, response):
     with STATUSES.open("a") as file:
         file.write(f"{case.method.upper()} {case.operation.path} {response.status_code}\n")
-    if response.status_code >= 400 or case.method.upper() not in ("POST", "PUT"):
+    if response.status_code >= 400 or case.method.upper() not in ("POST", "PUT", "PATCH"):
         return
     # What is set for everybody would hold for those who ask as well.
     if case.operation.path == DEFAULT_LIMITS:
         call("PUT", DEFAULT_LIMITS, who=ADMIN, body={})
+    if case.operation.path == CONFIG:
+        call("PATCH", CONFIG, who=ADMIN, body=dict.fromkeys(call("GET", CONFIG, who=ADMIN).json()["overrides"]))
     if case.operation.path in (f"{NODE}/cordon", f"{NODE}/drain"):
         call("POST", f"/api/admin/nodes/{node()}/uncordon", who=ADMIN)
     if case.operation.path == f"{NODE}/taints" and case.body.get("effect") != "PreferNoSchedule":

@@ -1,7 +1,5 @@
 //! The machine as a node, with real sessions on it: kept away by a cordon, and emptied by a drain.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Server, until};
@@ -146,43 +144,22 @@ async fn a_drain_does_what_its_plan_said_also_when_the_server_is_killed_in_the_m
 async fn a_drain_that_is_cancelled_leaves_what_runs_and_says_so() {
     let (server, names) = with_sessions("cancel", 1).await;
     connect(&server, &names[0]).await;
-    let page = server.page();
-    let (request, line) = page.socket("/api/v1/ws/events?topics=notifications").await;
-    let (feed, _) = tokio_tungstenite::client_async(request, line).await.expect("a feed");
-    let mut feed = Warnings(feed);
+    let mut feed = server.page().feed("/api/v1/ws/events?topics=notifications").await;
     let begun = drain(&server, json!({ "warnMinutes": 30 })).await;
     let id = begun.body["id"].as_str().expect("an id").to_owned();
-    let warning = feed.next().await;
+    let warning = feed.next_of("session.warning").await;
     assert_eq!((&warning["session"], &warning["reason"]), (&json!(names[0]), &json!("Drain")), "{warning}");
     assert!(warning["message"].as_str().expect("words").contains("being emptied"), "{warning}");
 
     assert_eq!(server.call("POST", &format!("/api/v1/jobs/{id}/cancel"), None).await.status, 202);
     let cancelled = reaches(&server, &id, "CANCELLED").await;
     assert_eq!(steps(&cancelled), [(names[0].clone(), "stayed".to_owned())]);
-    let all_clear = feed.next().await;
+    let all_clear = feed.next_of("session.warning").await;
     assert!(all_clear["message"].as_str().expect("words").contains("goes on"), "{all_clear}");
     assert!(all_clear["stopsAt"].as_str() < warning["stopsAt"].as_str(), "{all_clear}");
     assert_eq!(server.get(&names[0]).await["status"]["phase"], json!("Running"));
     assert_eq!(node(&server).await["schedulable"], json!(false), "it stays cordoned");
     server.delete_all().await;
-}
-
-/// What a person is warned of.
-struct Warnings(tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>);
-
-impl Warnings {
-    async fn next(&mut self) -> Value {
-        use futures::StreamExt;
-        loop {
-            let frame = tokio::time::timeout(Duration::from_secs(30), self.0.next()).await.expect("a warning in time");
-            let frame = frame.expect("an open feed").expect("a frame");
-            let Ok(text) = frame.to_text() else { continue };
-            let message: Value = serde_json::from_str(text).unwrap_or_default();
-            if message["type"] == "session.warning" {
-                return message;
-            }
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

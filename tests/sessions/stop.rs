@@ -58,8 +58,7 @@ async fn a_server_whose_people_and_programs_hang_ends_within_its_limit() {
     let silent = entry.ask("/silent").await;
     let flood = begun(entry.ask("/flood").await).await;
     let log = begun(page.ask(&format!("/api/v1/sessions/{session}/logs?follow=true")).await).await;
-    let (request, line) = page.socket("/api/v1/ws/events?topics=sessions").await;
-    let (feed, _) = tokio_tungstenite::client_async(request, line).await.expect("a feed");
+    let feed = page.feed("/api/v1/ws/events?topics=sessions").await;
     let half =
         page.begin("POST /api/v1/sessions HTTP/1.1", "content-type: application/json\r\ncontent-length: 99\r\n").await;
 

@@ -12,7 +12,7 @@ use streamspace::{
     app::{App, Parts},
     auth::Auth,
     clock::MovableClock,
-    config::Config,
+    config::{Changing, Config},
     crd::{Session, Template},
     engine::Engine,
     gateway::{self, Gateway},
@@ -23,8 +23,8 @@ use streamspace::{
     live::Hub,
     nodes::{HostNodes, Nodes},
     objects::{Cached, ObjectStore, postgres::PostgresStore},
-    services::{audit_chain, disabled, idempotency::Keys, nodes, presence::Presence, shares, sockets},
-    store::{Connector, Listener},
+    services::{audit_chain, disabled, idempotency::Keys, nodes, presence::Presence, settings, shares, sockets},
+    store::{self, Connector, Listener},
     telemetry::task::{self, Tasks},
 };
 use tokio_util::sync::CancellationToken;
@@ -84,8 +84,11 @@ impl TestApp {
         let address = sockets[0].local_addr().expect("an address");
         let (clock, mut tasks) = (MovableClock::shared(), Tasks::new(CancellationToken::new()));
         let config = configuration(address, arguments);
-        let app = wire(config, clock.clone(), &database, Arc::clone(&engine), &mut tasks).await;
-        let policy = Arc::new(Policy::new(&app.config.http).expect("settings that can be used"));
+        let (app, listener) = wire(config, clock.clone(), &database, Arc::clone(&engine), &mut tasks).await;
+        settings::load(&app).await.expect("settings");
+        let changes = listener.wakes(store::SETTINGS);
+        tasks.start("settings", settings::follow(app.clone(), changes, tasks.stopping()));
+        let policy = Arc::new(Policy::new(&app.config.http, &app.settings).expect("settings that can be used"));
         let gateway = gateway(&app, &policy, &mut tasks);
         tasks.start("live.access", sockets::follow_changes(app.clone(), tasks.stopping()));
         tasks.start("live.cluster", nodes::tell(app.clone(), tasks.stopping()));
@@ -150,7 +153,7 @@ async fn wire(
     database: &TestDatabase,
     engine: Arc<dyn Engine>,
     tasks: &mut Tasks,
-) -> App {
+) -> (App, Listener) {
     let (pool, namespace) = (database.pool.clone(), config.sessions.namespace().to_owned());
     let auth = Auth::start(&config, Path::new("/nowhere"), pool.clone(), clock.clone()).await.expect("keys");
     auth.keep(database.connector.clone(), tasks);
@@ -165,17 +168,20 @@ async fn wire(
     hub.listen(&listener, tasks);
     let host = HostNodes::start(pool.clone(), Path::new("/"), clock.clone(), tasks).await.expect("the host's figures");
     let nodes: Arc<dyn Nodes> = Arc::new(host);
-    App::new(Parts {
+    let app = App::new(Parts {
         hub,
         sessions: Cached::start(sessions, tasks),
         templates: Cached::start(templates, tasks),
         engine,
         nodes,
+        resources: None,
         auth,
+        settings: Changing::new(&config),
         config,
         clock,
         pool,
-    })
+    });
+    (app, listener)
 }
 
 /// Settings for a server on `address`, changed by `arguments`.

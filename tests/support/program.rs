@@ -18,8 +18,8 @@ use futures::{
 use streamspace::{
     crd::Requirement,
     engine::{
-        Connection, Engine, EngineError, HomeUsage, LogLine, LogQuery, SessionId, Usage, Workload, WorkloadEvent,
-        WorkloadState,
+        Connection, ContainerOf, Engine, EngineError, HomeUsage, LogLine, LogQuery, SessionId, Usage, Workload,
+        WorkloadEvent, WorkloadState,
     },
     telemetry::task,
 };
@@ -91,6 +91,18 @@ impl Engine for TestEngine {
     async fn logs(
         &self,
         _: &SessionId,
+        _: LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError> {
+        Ok(stream::empty().boxed())
+    }
+
+    fn reads_pods_in(&self, namespace: &str) -> bool {
+        namespace == "beside"
+    }
+
+    async fn output(
+        &self,
+        _: &ContainerOf,
         _: LogQuery,
     ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError> {
         Ok(stream::empty().boxed())

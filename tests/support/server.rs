@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::StreamExt;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -20,7 +21,10 @@ use rustix::{
 };
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
-use tokio_tungstenite::tungstenite::{client::IntoClientRequest, handshake::client::Request};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{client::IntoClientRequest, handshake::client::Request},
+};
 
 #[allow(clippy::duplicate_mod, reason = "this file is also used where the rest of this folder is not")]
 #[path = "until.rs"]
@@ -75,6 +79,12 @@ impl Entry {
         (request, self.line().await)
     }
 
+    /// The feed at `path`.
+    pub async fn feed(&self, path: &str) -> Feed {
+        let (request, line) = self.socket(path).await;
+        Feed(client_async(request, line).await.expect("a feed").0)
+    }
+
     /// A connection over which `path` was asked for; nothing of the answer was read.
     pub async fn ask(&self, path: &str) -> TcpStream {
         self.begin(&format!("GET {path} HTTP/1.1"), "").await
@@ -99,6 +109,26 @@ impl Entry {
 
     async fn line(&self) -> TcpStream {
         TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection")
+    }
+}
+
+/// What a feed tells.
+pub struct Feed(pub WebSocketStream<TcpStream>);
+
+impl Feed {
+    /// The next message of that type; others before it are left out.
+    pub async fn next_of(&mut self, kind: &str) -> Value {
+        let told = async {
+            loop {
+                let frame = self.0.next().await.expect("an open feed").expect("a frame");
+                let Ok(text) = frame.to_text() else { continue };
+                let message: Value = serde_json::from_str(text).unwrap_or_default();
+                if message["type"] == kind {
+                    return message;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, told).await.unwrap_or_else(|_| panic!("no {kind} in time"))
     }
 }
 

@@ -240,8 +240,14 @@ const sso = createRoute({
   component: lazyRouteComponent(() => part(() => import('./sso/SsoPage')), 'SsoPage'),
 })
 
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/settings',
+  component: lazyRouteComponent(() => part(() => import('./settings/SettingsPage')), 'SettingsPage'),
+})
+
 const theCatalog = [catalog, catalogTemplate, repositories, repository, grants]
-const pages = [home, templates, template, sessions, invitation, profile, people, groups, projects, sso, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
+const pages = [home, templates, template, sessions, invitation, profile, people, groups, projects, sso, settings, audit, jobs, job, nodes, node, ...theCatalog, elsewhere]
 const routeTree = root.addChildren([
   signIn,
   authed.addChildren([shell.addChildren([...pages, ...developing]), session]),

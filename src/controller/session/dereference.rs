@@ -40,8 +40,8 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         granted,
         budget_ends,
         stopped_because: session.annotations().get(keys::STOPPED_BECAUSE).cloned(),
-        ceilings: app.config.sessions.ceilings(),
-        terminated_ttl: app.config.sessions.terminated_ttl,
+        ceilings: app.settings.now().ceilings(),
+        terminated_ttl: app.settings.now().terminated_ttl.0,
         public_url: app.config.http.public_url(),
         hosts: app.config.http.hosts(),
     })

@@ -73,13 +73,7 @@ impl Inner {
         session: &SessionId,
         query: LogQuery,
     ) -> Result<Lines<impl AsyncBufRead + Unpin + use<>>, EngineError> {
-        let params = LogParams {
-            container: Some(CONTAINER.into()),
-            follow: query.follow,
-            tail_lines: query.tail.map(|lines| i64::try_from(lines).unwrap_or(i64::MAX)),
-            timestamps: true,
-            ..LogParams::default()
-        };
+        let params = LogParams { container: Some(CONTAINER.into()), ..params(query) };
         match tokio::time::timeout(super::CALL_WITHIN, self.pods.log_stream(&session.0, &params)).await {
             Ok(Ok(output)) => Ok(Box::pin(output).lines()),
             Ok(Err(error)) => Err(failed(error)),
@@ -88,8 +82,19 @@ impl Inner {
     }
 }
 
+/// What kubelet is asked for, of whatever container.
+pub(super) fn params(query: LogQuery) -> LogParams {
+    LogParams {
+        follow: query.follow,
+        since_time: query.since,
+        tail_lines: query.tail.map(|lines| i64::try_from(lines).unwrap_or(i64::MAX)),
+        timestamps: true,
+        ..LogParams::default()
+    }
+}
+
 /// A line as kubelet gives it: the time, a space, the text.
-fn parse(line: &str, now: Timestamp) -> LogLine {
+pub(super) fn parse(line: &str, now: Timestamp) -> LogLine {
     let stamped = line.split_once(' ').and_then(|(time, text)| Some((time.parse().ok()?, text)));
     let (time, text) = stamped.unwrap_or((now, line));
     // Kubelet does not tell one from the other.

@@ -5,6 +5,7 @@
 
 mod follow;
 mod logs;
+mod output;
 mod pod;
 mod state;
 
@@ -28,8 +29,8 @@ use tokio::{net::TcpStream, sync::oneshot, time::timeout};
 
 use self::state::Seen;
 use super::{
-    Connection, Engine, EngineError, Home, HomeUsage, LogLine, LogQuery, SessionId, Stage, Usage, Workload,
-    WorkloadEvent, WorkloadState, board::Board,
+    Connection, ContainerOf, Engine, EngineError, Home, HomeUsage, LogLine, LogQuery, SessionId, Stage, Usage,
+    Workload, WorkloadEvent, WorkloadState, board::Board,
 };
 use crate::{
     clock::Clock,
@@ -54,6 +55,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub struct Options {
     /// Where sessions, homes and pods are.
     pub namespace: String,
+    /// The namespaces beside that one of whose pods the output may be read.
+    pub also_readable: Vec<String>,
     /// Whether the sessions are objects of that namespace, to which their pods then belong.
     pub owned: bool,
     /// Bytes of a home.
@@ -72,12 +75,17 @@ impl Options {
     pub fn new(namespace: impl Into<String>) -> Self {
         Self {
             namespace: namespace.into(),
+            also_readable: Vec::new(),
             owned: true,
             home_bytes: 10 << 30,
             storage_class: None,
             stop_grace: Duration::from_secs(10),
             port_deadline: Duration::from_mins(1),
         }
+    }
+
+    fn readable(&self, namespace: &str) -> bool {
+        namespace == self.namespace || self.also_readable.iter().any(|other| other == namespace)
     }
 }
 
@@ -90,6 +98,7 @@ pub struct KubernetesEngine {
 struct Inner {
     options: Options,
     clock: Arc<dyn Clock>,
+    client: Client,
     pods: Api<Pod>,
     claims: Api<PersistentVolumeClaim>,
     board: Arc<Board>,
@@ -131,7 +140,8 @@ impl KubernetesEngine {
     ) -> Result<Arc<dyn Engine>, EngineError> {
         let inner = Arc::new(Inner {
             pods: Api::namespaced(client.clone(), &options.namespace),
-            claims: Api::namespaced(client, &options.namespace),
+            claims: Api::namespaced(client.clone(), &options.namespace),
+            client,
             board: Arc::new(Board::new()),
             slots: Mutex::default(),
             clock,
@@ -378,6 +388,22 @@ impl Engine for KubernetesEngine {
     ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError> {
         check(session)?;
         Ok(logs::read(Arc::clone(&self.inner), session.clone(), query))
+    }
+
+    fn namespace(&self) -> &str {
+        &self.inner.options.namespace
+    }
+
+    fn reads_pods_in(&self, namespace: &str) -> bool {
+        self.inner.options.readable(namespace)
+    }
+
+    async fn output(
+        &self,
+        of: &ContainerOf,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, EngineError>>, EngineError> {
+        output::read(&self.inner, of, query).await
     }
 
     async fn usage(&self, _: &SessionId) -> Result<Option<Usage>, EngineError> {

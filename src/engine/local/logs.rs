@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream::BoxStream};
+use jiff::Timestamp;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::{io::unix::AsyncFd, sync::watch};
 
@@ -155,7 +156,7 @@ pub(super) async fn read(
     // Before the first look, so that nothing falls between the two.
     let changes = query.follow.then(|| inner.outputs.subscribe(session, &record));
     let reader = Reader { folder: record, file: None, inode: 0, rest: Vec::new() };
-    let (mut reader, first) = blocking(reader, move |reader| reader.begin(query.tail)).await?;
+    let (mut reader, first) = blocking(reader, move |reader| reader.begin(query.tail, query.since)).await?;
     let Some(mut changes) = changes else {
         return Ok(futures::stream::iter(first.into_iter().map(Ok)).boxed());
     };
@@ -225,8 +226,8 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads what is there, at most the last `tail` lines.
-    fn begin(&mut self, tail: Option<usize>) -> io::Result<Vec<LogLine>> {
+    /// Reads what is there: of what was written from `since` on at most the last `tail` lines.
+    fn begin(&mut self, tail: Option<usize>, since: Option<Timestamp>) -> io::Result<Vec<LogLine>> {
         let mut text = Vec::new();
         // The files may change places in between; then it is looked again.
         for _ in 0..3 {
@@ -249,7 +250,8 @@ impl Reader {
         if let Some(tail) = tail {
             lines.drain(..lines.len().saturating_sub(tail));
         }
-        Ok(lines.into_iter().filter_map(parse).collect())
+        let young = |line: &LogLine| since.is_none_or(|since| line.time >= since);
+        Ok(lines.into_iter().filter_map(parse).filter(young).collect())
     }
 
     /// Reads what was written since, at most a batch. Empty: nothing.
@@ -346,9 +348,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         append(folder.path(), holder::BEFORE, &format!("{TIME} stdout one\n{TIME} stderr two\n"));
         append(folder.path(), holder::CURRENT, &format!("{TIME} stdout three and more\n{TIME} stdout hal"));
-        assert_eq!(texts(&reader(folder.path()).begin(None).unwrap()), ["one", "two", "three and more"]);
+        assert_eq!(texts(&reader(folder.path()).begin(None, None).unwrap()), ["one", "two", "three and more"]);
         let mut reader = reader(folder.path());
-        let two = reader.begin(Some(2)).unwrap();
+        let two = reader.begin(Some(2), None).unwrap();
         assert_eq!(texts(&two), ["two", "three and more"]);
         assert_eq!(two[0].stream, "stderr");
         append(folder.path(), holder::CURRENT, "f\n");
@@ -360,7 +362,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         append(folder.path(), holder::CURRENT, &format!("{TIME} stdout one\n"));
         let mut reader = reader(folder.path());
-        assert_eq!(texts(&reader.begin(Some(0)).unwrap()), [""; 0]);
+        assert_eq!(texts(&reader.begin(Some(0), None).unwrap()), [""; 0]);
         append(folder.path(), holder::CURRENT, &format!("{TIME} stdout two\n"));
         fs::rename(folder.path().join(holder::CURRENT), folder.path().join(holder::BEFORE)).unwrap();
         append(folder.path(), holder::CURRENT, &format!("{TIME} stdout three\n"));
@@ -373,7 +375,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         append(folder.path(), holder::CURRENT, &format!("{TIME} stdout one\n"));
         let mut reader = reader(folder.path());
-        reader.begin(None).unwrap();
+        reader.begin(None, None).unwrap();
         for text in ["two", "three"] {
             fs::rename(folder.path().join(holder::CURRENT), folder.path().join(holder::BEFORE)).unwrap();
             append(folder.path(), holder::CURRENT, &format!("{TIME} stdout {text}\n"));
@@ -384,7 +386,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_older_than_asked_for_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        append(folder.path(), holder::CURRENT, &format!("2027-01-15T07:59:59Z stdout old\n{TIME} stdout new\n"));
+        let since = |time: &str| Some(time.parse::<Timestamp>().unwrap());
+        assert_eq!(texts(&reader(folder.path()).begin(None, since(TIME)).unwrap()), ["new"]);
+        assert_eq!(texts(&reader(folder.path()).begin(None, since("2027-01-15T07:00:00Z")).unwrap()), ["old", "new"]);
+    }
+
+    #[test]
     fn an_output_that_does_not_exist_is_empty() {
-        assert!(reader(Path::new("/nonexistent")).begin(None).unwrap().is_empty());
+        assert!(reader(Path::new("/nonexistent")).begin(None, None).unwrap().is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! What the configuration says about requests, read once.
 
 use super::{forwarded::Proxies, host::Hosts, origin::Origins, rate_limit::Limits, security_headers::SecurityHeaders};
-use crate::config;
+use crate::config::{self, Changing};
 
 /// What every request is measured by.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub struct PolicyError {
 }
 
 impl Policy {
-    /// As configured.
+    /// As configured; how often one may ask as `settings` say at each moment.
     ///
     /// # Errors
     /// The setting that cannot be used, with the word in it.
-    pub fn new(config: &config::Http) -> Result<Self, PolicyError> {
+    pub fn new(config: &config::Http, settings: &Changing) -> Result<Self, PolicyError> {
         let public_url = config.public_url();
         let error = |setting, expected| move |word: String| PolicyError { setting, word, expected };
         Ok(Self {
@@ -45,7 +45,7 @@ impl Policy {
                 .map_err(error("TRUSTED_PROXIES", "an address or a network such as 10.0.0.0/8"))?,
             headers: SecurityHeaders::new(config)
                 .map_err(|_| error("APPS_DOMAIN", "a domain")(config.apps_domain.clone()))?,
-            limits: Limits::new(config),
+            limits: Limits::new(settings.clone()),
             own_tls: config.tls_cert_file.is_some(),
         })
     }

@@ -5,6 +5,7 @@
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
-use crate::config;
+use crate::config::Changing;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -27,12 +28,50 @@ const BURST_S: u32 = 10;
 
 type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, MonotonicClock, StateInformationMiddleware>;
 
-/// The limits of one server.
+/// The limits of one server, as they are at each moment.
 #[derive(Debug)]
 pub struct Limits {
+    settings: Changing,
+    counters: RwLock<Arc<Counters>>,
+}
+
+/// How often one may ask: of one address and of one person a second, of one address to sign in a minute. 0: no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rates {
+    address: u32,
+    user: u32,
+    sign_in: u32,
+}
+
+impl Rates {
+    fn now(settings: &Changing) -> Self {
+        let now = settings.now();
+        Self { address: now.rate_limit_address, user: now.rate_limit_user, sign_in: now.rate_limit_sign_in }
+    }
+}
+
+/// What was asked so far, counted by those rates.
+#[derive(Debug)]
+struct Counters {
+    rates: Rates,
     addresses: Option<Limiter<IpAddr>>,
     users: Option<Limiter<String>>,
     sign_ins: Option<Limiter<IpAddr>>,
+}
+
+impl Counters {
+    fn new(rates: Rates) -> Arc<Self> {
+        let per_second = |rate: u32| {
+            let rate = NonZeroU32::new(rate)?;
+            Some(Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::new(BURST_S)?)))
+        };
+        Arc::new(Self {
+            rates,
+            addresses: per_second(rates.address).map(limiter),
+            users: per_second(rates.user).map(limiter),
+            sign_ins: NonZeroU32::new(rates.sign_in).map(Quota::per_minute).map(limiter),
+        })
+    }
 }
 
 /// What counting answers: `None` where there is no limit.
@@ -50,18 +89,25 @@ pub struct Standing {
 }
 
 impl Limits {
-    /// As configured; a limit of 0 is off.
+    /// The limits that `settings` name.
     #[must_use]
-    pub fn new(config: &config::Http) -> Self {
-        let per_second = |rate: u32| {
-            let rate = NonZeroU32::new(rate)?;
-            Some(Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::new(BURST_S)?)))
-        };
-        Self {
-            addresses: per_second(config.rate_limit_address).map(limiter),
-            users: per_second(config.rate_limit_user).map(limiter),
-            sign_ins: NonZeroU32::new(config.rate_limit_sign_in).map(Quota::per_minute).map(limiter),
+    pub fn new(settings: Changing) -> Self {
+        let counters = RwLock::new(Counters::new(Rates::now(&settings)));
+        Self { settings, counters }
+    }
+
+    /// The counters of the rates that are in force: other rates count from the beginning.
+    fn counters(&self) -> Arc<Counters> {
+        let rates = Rates::now(&self.settings);
+        let there = Arc::clone(&self.counters.read().unwrap_or_else(PoisonError::into_inner));
+        if there.rates == rates {
+            return there;
         }
+        let mut counters = self.counters.write().unwrap_or_else(PoisonError::into_inner);
+        if counters.rates != rates {
+            *counters = Counters::new(rates);
+        }
+        Arc::clone(&counters)
     }
 
     /// Counts a request of `address`.
@@ -69,7 +115,7 @@ impl Limits {
     /// # Errors
     /// The standing of one who has nothing left.
     pub fn count_address(&self, address: IpAddr) -> Counted {
-        count(self.addresses.as_ref(), &network(address))
+        count(self.counters().addresses.as_ref(), &network(address))
     }
 
     /// Counts a request of a person.
@@ -78,7 +124,7 @@ impl Limits {
     /// The standing of one who has nothing left.
     pub fn count_user(&self, user: &str) -> Counted {
         // The store takes keys by reference to the owned type.
-        self.users.as_ref().map_or(Ok(None), |limiter| count(Some(limiter), &user.to_owned()))
+        self.counters().users.as_ref().map_or(Ok(None), |limiter| count(Some(limiter), &user.to_owned()))
     }
 
     /// Counts an attempt to sign in from `address`.
@@ -86,14 +132,15 @@ impl Limits {
     /// # Errors
     /// The standing of one who has nothing left.
     pub fn count_sign_in(&self, address: IpAddr) -> Counted {
-        count(self.sign_ins.as_ref(), &network(address))
+        count(self.counters().sign_ins.as_ref(), &network(address))
     }
 
     /// Forgets those who have not asked for so long that nothing counts against them.
     pub fn forget_quiet(&self) {
-        self.addresses.as_ref().inspect(|limiter| limiter.retain_recent());
-        self.users.as_ref().inspect(|limiter| limiter.retain_recent());
-        self.sign_ins.as_ref().inspect(|limiter| limiter.retain_recent());
+        let counters = self.counters();
+        counters.addresses.as_ref().inspect(|limiter| limiter.retain_recent());
+        counters.users.as_ref().inspect(|limiter| limiter.retain_recent());
+        counters.sign_ins.as_ref().inspect(|limiter| limiter.retain_recent());
     }
 }
 
@@ -143,9 +190,25 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::test::config, domain::settings::Kept};
 
     fn limits(arguments: &[&str]) -> Limits {
-        Limits::new(&config::test::http(arguments))
+        Limits::new(Changing::new(&config(arguments)))
+    }
+
+    #[test]
+    fn a_limit_that_is_changed_holds_from_the_next_request_on() {
+        let settings = Changing::new(&config(&["--rate-limit-sign-in=1"]));
+        let limits = Limits::new(settings.clone());
+        let mine = "192.0.2.1".parse().unwrap();
+        assert!(limits.count_sign_in(mine).is_ok());
+        assert!(limits.count_sign_in(mine).is_err());
+        let mut kept = Kept { version: 1, ..Kept::default() };
+        kept.overrides.rate_limit_sign_in = Some(Some(2));
+        assert!(settings.take(kept));
+        assert_eq!([(); 3].map(|()| limits.count_sign_in(mine).is_ok()), [true, true, false]);
+        assert!(settings.take(Kept { version: 2, ..Kept::default() }));
+        assert!(limits.count_sign_in(mine).is_ok());
     }
 
     #[test]

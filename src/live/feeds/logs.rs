@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::{
     sync::Notify,
@@ -13,12 +14,10 @@ use tokio::{
 
 use crate::{
     Error,
-    engine::{Engine, EngineError, LogLine, LogQuery, SessionId},
+    engine::{ContainerOf, Engine, EngineError, LogLine, LogQuery, SessionId},
     live::{event::Style, frame, scope::Whose, socket::Socket},
 };
 
-/// The namespace of workloads on one machine.
-pub const LOCAL_NAMESPACE: &str = "local";
 /// How long lines are gathered for one message.
 const BATCH_WITHIN: Duration = Duration::from_millis(100);
 /// Most lines of one message.
@@ -33,7 +32,7 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
 
 /// Which lines a reader wants.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LogWish {
     /// Only so many of the last lines that exist.
     pub tail: usize,
@@ -41,11 +40,15 @@ pub struct LogWish {
     pub follow: bool,
     /// Whether lines carry their time.
     pub timestamps: bool,
+    /// Only lines from then on.
+    pub since: Option<Timestamp>,
+    /// The container, where a pod has several.
+    pub container: Option<String>,
 }
 
 impl Default for LogWish {
     fn default() -> Self {
-        Self { tail: 100, follow: true, timestamps: true }
+        Self { tail: 100, follow: true, timestamps: true, since: None, container: None }
     }
 }
 
@@ -68,16 +71,31 @@ impl Drop for LogReading {
     }
 }
 
-/// Reads the log of `session` and sends it, until it ends.
+/// Whose output is read.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// A session's, through all its runs.
+    Session(SessionId),
+    /// A container's.
+    Container(ContainerOf),
+}
+
+/// Reads the log of `source` and sends it, until it ends.
 pub(crate) async fn follow(
     engine: Arc<dyn Engine>,
-    session: SessionId,
+    source: Source,
     wish: LogWish,
     socket: Arc<Socket>,
     (id, topic): (u64, Arc<str>),
 ) {
-    let query = LogQuery { tail: Some(wish.tail), follow: wish.follow };
-    match timeout(OPEN_WITHIN, engine.logs(&session, query)).await {
+    let query = LogQuery { tail: Some(wish.tail), since: wish.since, follow: wish.follow };
+    let opened = async {
+        match &source {
+            Source::Session(session) => engine.logs(session, query).await,
+            Source::Container(of) => engine.output(of, query).await,
+        }
+    };
+    match timeout(OPEN_WITHIN, opened).await {
         Ok(Ok(lines)) => {
             let style = Style { labelled: socket.is_labelled(), ..Style::default() };
             let room = socket.room();
@@ -94,7 +112,7 @@ pub(crate) async fn follow(
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<jiff::Timestamp>,
+    time: Option<Timestamp>,
     stream: &'a str,
     text: &'a str,
     /// Bytes of the line that are left out.

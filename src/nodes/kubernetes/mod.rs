@@ -114,7 +114,7 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Mirror<K> {
                 }
             }
             Err(error) => {
-                let said = error.to_string();
+                let said = said(error);
                 if trouble.as_ref() != Some(&said) {
                     tracing::warn!(object.kind = %K::kind(&()), error = said, "the watch waits for the API server");
                     *trouble = Some(said);
@@ -122,6 +122,19 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Mirror<K> {
                 false
             }
         }
+    }
+}
+
+/// Why a watch does not go on, in the API server's words.
+fn said(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => match status.code {
+            403 => format!("the server has no right to them, as with the chart's `nodes: none` ({})", status.message),
+            _ => status.message.clone(),
+        },
+        error => error.to_string(),
     }
 }
 

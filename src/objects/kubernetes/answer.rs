@@ -42,7 +42,7 @@ fn causes(status: &Status) -> impl Iterator<Item = &StatusCause> {
 }
 
 /// One sentence for each field that is wrong, sorted by field.
-fn wrong_fields(status: &Status) -> Vec<FieldError> {
+pub(super) fn wrong_fields(status: &Status) -> Vec<FieldError> {
     let mut wrong: Vec<FieldError> =
         unknown_fields(&status.message).map(|field| FieldError::new(field, "there is no such field")).collect();
     if wrong.is_empty() {

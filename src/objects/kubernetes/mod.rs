@@ -6,7 +6,9 @@
 
 mod answer;
 mod changes;
+mod mirror;
 mod occurrences;
+mod resources;
 
 use std::{
     fmt,
@@ -30,6 +32,8 @@ use super::{
     Change, Epoch, FieldError, Object, ObjectError, ObjectList, ObjectStore, Occurrence, Precondition, Recorded,
     metadata,
 };
+pub use resources::{Manner, ResourceError, Resources, Written, redact};
+
 use crate::{clock::Clock, domain::names::is_subdomain, store::leadership::Leadership};
 
 /// Longest time that a call may take; a request as a whole has 10 s.

@@ -27,7 +27,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 }
 
 async fn look(app: &App, start: bool) -> Result<(), Error> {
-    let usual = i64::try_from(app.config.catalog.sync_interval.as_secs()).unwrap_or(i64::MAX);
+    let usual = i64::try_from(app.settings.now().sync_interval.0.as_secs()).unwrap_or(i64::MAX);
     let mut client = app.pool.get().await?;
     let transaction = client.transaction().await?;
     if start && usual > 0 {

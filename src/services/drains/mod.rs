@@ -62,6 +62,7 @@ pub async fn begin(app: &App, caller: &Caller, node: &str, wish: &Wish) -> Resul
     match try_to_begin(app, caller, node, wish).await {
         Err(error @ (Error::Invalid(_) | Error::NotFound { .. } | Error::Conflict(_))) => {
             let refused = Audit { result: Outcome::Refused, ..Audit::new(KIND, target(node)) };
+            let refused = nodes::before(app, node).iter().fold(refused, Audit::before);
             let refused = refused.after(&json!({ "asked": wish, "reason": error.to_string() }));
             audit::record(&app.pool.get().await?, caller, refused).await?;
             Err(error)

@@ -140,6 +140,7 @@ test.describe('an administrator’s pages', () => {
       ['/admin/catalog/grants', 'Catalog'],
       ['/admin/jobs', 'Jobs'],
       ['/admin/audit', 'Audit log'],
+      ['/admin/settings', 'Settings'],
     ] as const
     for (const [path, heading] of pages) {
       await goTo(page, path, heading)

@@ -160,6 +160,7 @@ test('pages with something on them, loading, and without their server', async ({
       ['people', '/admin/people'],
       ['sso', '/admin/sso'],
       ['audit', '/admin/audit'],
+      ['settings', '/admin/settings'],
       ['asleep', `/sessions/${asleep.metadata.name}`],
       ['failed', `/sessions/${failed.metadata.name}`],
     ] as const) {

@@ -42,6 +42,7 @@ export const keys = {
   ownQuota: ['quotas', 'own'] as const,
   quota: (kind: 'default' | 'user' | 'group' | 'project', name: string) => ['quotas', kind, name] as const,
   mappings: ['mappings'] as const,
+  settings: ['settings'] as const,
   /** Who one is at identity providers. */
   identities: ['identities'] as const,
   /** One's own tokens, and those of service accounts. */

@@ -734,6 +734,89 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cluster/pods/{namespace}/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a container wrote, through its restarts: a session's for those who may read its logs, any other's for those who may
+         *     read all.
+         */
+        get: operations["pod_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cluster/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Applies a manifest as the server side does it: 201 for what was made, 200 for what was changed. Its kind has to be one of
+         *     `CLUSTER_KINDS`; what a Secret holds is not answered.
+         */
+        post: operations["apply_resource"];
+        /** Deletes an object, and what belongs to it after it; `If-Match` insists on a version. */
+        delete: operations["delete_resource"];
+        options?: never;
+        head?: never;
+        /** Changes an object by a JSON merge patch; `If-Match` insists on a version. */
+        patch: operations["patch_resource"];
+        trace?: never;
+    };
+    "/api/v1/cluster/{plural}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists nodes, pods, deployments, services, namespaces or claims of volumes as the cluster has them: in the namespace of
+         *     sessions and those of `CLUSTER_NAMESPACES`. Sorts by `name`, `namespace`, `createdAt`; `search` looks in names and labels.
+         */
+        get: operations["list_objects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings that may change while the server runs: what is in force, and what this server was started with. */
+        get: operations["get_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes settings on every server, at once and for good: they outlive a restart. Null makes one what each server was
+         *     started with again.
+         */
+        patch: operations["change_config"];
+        trace?: never;
+    };
     "/api/v1/groups": {
         parameters: {
             query?: never;
@@ -2261,6 +2344,27 @@ export interface components {
             /** @description What it means in the current spelling: a template's spec. */
             spec: Record<string, unknown>;
         };
+        /** @description The settings that may change while the server runs. */
+        Configuration: components["schemas"]["Settings"] & {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changedAt?: string | null;
+            /** @description Who made the latest change; absent before the first. */
+            changedBy?: string | null;
+            /** @description What this server was started with. */
+            configured: components["schemas"]["Settings"];
+            /**
+             * @description `Config`.
+             * @example Config
+             */
+            kind: string;
+            /** @description What of it was changed while the server runs. */
+            overrides: components["schemas"]["Overrides"];
+            /** @description Grows with each change. */
+            resourceVersion: string;
+        };
         /** @description A connection that was opened. */
         Connection: {
             /**
@@ -3566,6 +3670,32 @@ export interface components {
             /** @description What the client calls itself; empty for guests, as above. */
             userAgent: string;
         };
+        /** @description Some of them: as they were changed, or as somebody wants them; null is as configured. */
+        Overrides: {
+            budgetGrace?: components["schemas"]["Span"] | null;
+            defaultIdleTimeout?: components["schemas"]["Span"] | null;
+            /** @description Least important level that is logged, such as `info`, or `warn,streamspace=debug` by part. */
+            logLevel?: string | null;
+            maxIdleTimeout?: components["schemas"]["Span"] | null;
+            maxSessionDuration?: components["schemas"]["Span"] | null;
+            /**
+             * Format: int32
+             * @description Requests a second that one address may make for long; ten times as many at once. 0: no limit.
+             */
+            rateLimitAddress?: number | null;
+            /**
+             * Format: int32
+             * @description Attempts to sign in that one address may make a minute. 0: no limit.
+             */
+            rateLimitSignIn?: number | null;
+            /**
+             * Format: int32
+             * @description Requests a second that one person may make for long; ten times as many at once. 0: no limit.
+             */
+            rateLimitUser?: number | null;
+            syncInterval?: components["schemas"]["Span"] | null;
+            terminatedTtl?: components["schemas"]["Span"] | null;
+        };
         /** @description A page of a list, as it goes out. */
         Page_ApiToken: {
             /** @description The items. */
@@ -4509,6 +4639,22 @@ export interface components {
             /** @description Items on all pages. */
             total: number;
         };
+        /** @description A page of a list, as it goes out. */
+        Page_Value: {
+            /** @description The items. */
+            items: unknown[];
+            /** @description Such as `SessionList`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The page, from 1.
+             */
+            page: number;
+            /** @description Items on this page. */
+            size: number;
+            /** @description Items on all pages. */
+            total: number;
+        };
         /** @description Phases of a session; which may follow which is in `domain::phase`. */
         Phase: "Pending" | "Starting" | "Running" | "Hibernating" | "Hibernated" | "Terminating" | "Terminated" | "Failed";
         /** @description A question to the program. */
@@ -4974,6 +5120,38 @@ export interface components {
             /** @description What runs it. */
             workload?: components["schemas"]["WorkloadStatus"];
         };
+        /** @description All of them. */
+        Settings: {
+            /** @description How long sessions go on, after a warning, once a budget is spent. */
+            budgetGrace: components["schemas"]["Span"];
+            /** @description Idle time for templates that name none, such as `1h`; `0s`: never. */
+            defaultIdleTimeout: components["schemas"]["Span"];
+            /** @description Least important level that is logged, such as `info`, or `warn,streamspace=debug` by part. */
+            logLevel: string;
+            /** @description Longest idle time that may be asked for; `0s`: no bound. */
+            maxIdleTimeout: components["schemas"]["Span"];
+            /** @description Longest duration of a session that may be asked for; `0s`: no bound. */
+            maxSessionDuration: components["schemas"]["Span"];
+            /**
+             * Format: int32
+             * @description Requests a second that one address may make for long; ten times as many at once. 0: no limit.
+             */
+            rateLimitAddress: number;
+            /**
+             * Format: int32
+             * @description Attempts to sign in that one address may make a minute. 0: no limit.
+             */
+            rateLimitSignIn: number;
+            /**
+             * Format: int32
+             * @description Requests a second that one person may make for long; ten times as many at once. 0: no limit.
+             */
+            rateLimitUser: number;
+            /** @description How often repositories are synced that name no interval; `0s`: only when asked to. */
+            syncInterval: components["schemas"]["Span"];
+            /** @description How long terminated sessions stay listed. */
+            terminatedTtl: components["schemas"]["Span"];
+        };
         /** @description With whom a session is shared, and how far. */
         Share: {
             /**
@@ -5068,6 +5246,11 @@ export interface components {
              */
             for: string;
         };
+        /**
+         * @description A duration that is read and written as such a text.
+         * @example 1h30m
+         */
+        Span: string;
         /** @description What a provider says of somebody: claims, a token or an assertion, one of them. */
         SsoTest: {
             /**
@@ -7793,6 +7976,411 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_CatalogVersion"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pod_logs: {
+        parameters: {
+            query?: {
+                /** @description So many of the last lines; 200 where it is absent. */
+                tail?: number;
+                /** @description Only lines of that time up to now, such as `5m`. */
+                since?: string;
+                /** @description Go on with lines to come. */
+                follow?: boolean;
+                /** @description Begin each line with its time. */
+                timestamps?: boolean;
+                /** @description The container, where the pod has several; absent: the one that people mean. */
+                container?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description `local` on one machine */
+                namespace: string;
+                /** @description The pod; of a session `status.workload.name` */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of text, as they come */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_resource: {
+        parameters: {
+            query?: {
+                /** @description Whether it is only judged, and nothing made or changed. */
+                dryRun?: boolean;
+                /** @description Whether fields that others manage are taken over. */
+                force?: boolean;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, unknown>;
+            };
+        };
+        responses: {
+            /** @description It was there, and is so now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
+            };
+            /** @description It was made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_resource: {
+        parameters: {
+            query: {
+                /**
+                 * @description Its group; absent for the core group.
+                 * @example apps
+                 */
+                group?: string;
+                /**
+                 * @description Its version.
+                 * @example v1
+                 */
+                version: string;
+                /**
+                 * @description Its kind.
+                 * @example Deployment
+                 */
+                kind: string;
+                /** @description Its namespace; absent for what is in none. */
+                namespace?: string;
+                /** @description Its name. */
+                name: string;
+                /** @description Whether it is only judged, and nothing done. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It goes, and is still there for a while */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
+            };
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patch_resource: {
+        parameters: {
+            query: {
+                /**
+                 * @description Its group; absent for the core group.
+                 * @example apps
+                 */
+                group?: string;
+                /**
+                 * @description Its version.
+                 * @example v1
+                 */
+                version: string;
+                /**
+                 * @description Its kind.
+                 * @example Deployment
+                 */
+                kind: string;
+                /** @description Its namespace; absent for what is in none. */
+                namespace?: string;
+                /** @description Its name. */
+                name: string;
+                /** @description Whether it is only judged, and nothing done. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, unknown>;
+            };
+        };
+        responses: {
+            /** @description It is so now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_objects: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. */
+                page?: number;
+                /** @description Items on a page; more than 500 are cut to 500. */
+                pageSize?: number;
+                /**
+                 * @description Fields to sort by, separated by commas; `-` in front of one reverses it.
+                 * @example -createdAt,name
+                 */
+                sort?: string;
+                /** @description Words that must all occur. */
+                search?: string;
+                /** @description Only what is in that namespace; absent: in all that are shown. */
+                namespace?: string;
+            };
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path: {
+                /** @description Which objects */
+                plural: "nodes" | "pods" | "deployments" | "services" | "namespaces" | "persistentvolumeclaims";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Value"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_config: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings; the `ETag` is for `If-Match` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description The request is refused; `code` says why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed on our side, or something we need is away; worth repeating for 503 */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_config: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in the answer, the log and the audit; one is made where it is absent. */
+                "X-Request-Id"?: components["parameters"]["X-Request-Id"];
+                /** @description Makes a repeated request harmless for 24 h: the first answer is told again. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Overrides"];
+            };
+        };
+        responses: {
+            /** @description The settings as they are now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
                 };
             };
             /** @description The request is refused; `code` says why */
@@ -10548,6 +11136,8 @@ export interface operations {
             query?: {
                 /** @description So many of the last lines; 200 where it is absent. */
                 tail?: number;
+                /** @description Only lines of that time up to now, such as `5m`. */
+                since?: string;
                 /** @description Go on with lines to come. */
                 follow?: boolean;
                 /** @description Begin each line with its time. */
@@ -12420,8 +13010,10 @@ export interface operations {
                 follow?: boolean;
                 /** @description Whether lines carry their time; `true` unless told otherwise. */
                 timestamps?: boolean;
-                /** @description The container, where a workload has several. On one machine it has none. */
+                /** @description The container, where a pod has several. On one machine workloads have none. */
                 container?: string;
+                /** @description Only lines of that time up to now, such as `5m`. */
+                since?: string;
                 /** @description A one-time ticket from `POST /api/v1/ws/tickets`. */
                 ticket?: string;
             };

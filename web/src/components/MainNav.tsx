@@ -8,6 +8,7 @@ import {
   IconListDetails,
   IconPalette,
   IconServer,
+  IconSettings,
   IconSubtask,
   IconUsers,
   IconUsersGroup,
@@ -16,6 +17,7 @@ import {
 import { Link, type LinkProps } from '@tanstack/react-router'
 import { useMe } from '~/api/hooks'
 import {
+  mayChangeSettings,
   mayManageSso,
   mayReadAudit,
   mayReadNodes,
@@ -51,6 +53,7 @@ export function usePages(): { own: Entry[]; administration: Entry[] } {
   if (seesRepositories(me)) administration.push({ to: '/admin/catalog', label: strings.nav.catalog, icon: IconBooks })
   if (seesEveryonesJobs(me)) administration.push({ to: '/admin/jobs', label: strings.nav.jobs, icon: IconSubtask })
   if (mayReadAudit(me)) administration.push({ to: '/admin/audit', label: strings.nav.audit, icon: IconFileText })
+  if (mayChangeSettings(me)) administration.push({ to: '/admin/settings', label: strings.nav.settings, icon: IconSettings })
   if (import.meta.env.DEV) {
     administration.push({ to: '/dev/components', label: strings.nav.components, icon: IconPalette })
   }

@@ -13,6 +13,7 @@ export const seesProjects = has('projects:read')
 export const mayWriteProjects = has('projects:write')
 export const maySetQuotas = has('quotas:write')
 export const mayManageSso = has('sso:manage')
+export const mayChangeSettings = has('config:write')
 export const mayReadAudit = has('audit:read')
 
 export const seesRepositories = has('catalog:repositories')
