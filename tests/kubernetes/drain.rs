@@ -17,6 +17,11 @@ const PEOPLE: usize = 5;
 /// Sessions of each of them.
 const EACH: usize = 4;
 
+/// One of them is who calls here, and sees what people are told.
+const CALLER: (&str, &str) = ("person2", "admin");
+/// The session that they work in.
+const WORKED_IN: &str = "person2-3";
+
 /// Longer than any drain here may take.
 const DRAIN_LIMIT: Duration = Duration::from_mins(4);
 
@@ -60,8 +65,13 @@ fn people() -> Vec<String> {
     (0..PEOPLE).map(|number| format!("person{number}")).collect()
 }
 
+/// The account of one of them.
+fn account(person: &str) -> &str {
+    if person == CALLER.0 { CALLER.1 } else { person }
+}
+
 async fn accounts(server: &Server) {
-    for name in people() {
+    for name in people().into_iter().filter(|name| name != CALLER.0) {
         let made = server.call("POST", "/api/v1/users", Some(json!({ "name": name }))).await;
         assert_eq!(made.status, 201, "{made:?}");
     }
@@ -80,7 +90,7 @@ async fn fill(platform: &Platform) -> BTreeMap<String, String> {
     let more = (0..EACH - 1).map(|number| (people[0].clone(), format!("more-{number}")));
     let all: Vec<_> = titles.clone().chain(more).chain([(guarded, "guarded".to_owned())]).collect();
     for (user, title) in all {
-        let wish = json!({ "template": "page", "user": user, "displayName": title });
+        let wish = json!({ "template": "page", "user": account(&user), "displayName": title });
         sessions.insert(title, server.session(wish).await);
     }
     platform.place.kubectl_with(&["apply", "--filename", "-"], &OTHERS.replace("SPEC", SPEC));
@@ -89,7 +99,7 @@ async fn fill(platform: &Platform) -> BTreeMap<String, String> {
     platform.kubectl(&["wait", "--for=condition=Ready", "pod/alone", "--timeout=90s"]);
     server.all_reach(sessions.len(), "Running").await;
     // Written where it outlives the pod.
-    for title in ["person0-0", "person1-0"] {
+    for title in ["person0-0", "person1-0", WORKED_IN] {
         platform.kubectl(&["exec", &sessions[title], "--", "sh", "-c", &format!("echo {title} >> notes")]);
     }
     platform.kubectl(&["uncordon", TO]);
@@ -159,7 +169,7 @@ async fn a_drain_does_what_its_plan_said_and_leaves_what_kubectl_drain_leaves() 
     accounts(&platform.server).await;
     let sessions = fill(&platform).await;
     let server = &platform.server;
-    let active = ["person1-0", "person2-3"];
+    let active = ["person1-0", WORKED_IN];
     for title in active {
         connect(server, &sessions[title]).await;
     }
@@ -193,8 +203,11 @@ async fn a_drain_does_what_its_plan_said_and_leaves_what_kubectl_drain_leaves() 
         plan.body["sessions"].as_array().unwrap().iter().filter(|one| one["blockedBy"] == json!(["guard"])).collect();
     assert_eq!((blocked.len(), &blocked[0]["displayName"]), (1, &json!("guarded")));
 
+    let mut feed = server.page().feed("/api/v1/ws/sessions").await;
     let begun = drain(server, wish.clone()).await;
     assert_eq!(begun.status, 202, "{begun:?}");
+    // Whoever works in it knows.
+    while feed.next_of("session.warning").await["session"] != json!(sessions[WORKED_IN]) {}
     let id = begun.body["id"].as_str().unwrap().to_owned();
     until("the first have gone elsewhere", async || {
         let told = job(server, &id).await;
@@ -225,7 +238,7 @@ async fn a_drain_does_what_its_plan_said_and_leaves_what_kubectl_drain_leaves() 
     server.all_reach(sessions.len(), "Running").await;
     let ours = places(&platform, &sessions);
     assert_eq!(ours[FROM], ["everywhere", "guarded"]);
-    for title in ["person0-0", "person1-0"] {
+    for title in ["person0-0", "person1-0", WORKED_IN] {
         assert_eq!(platform.kubectl(&["exec", &sessions[title], "--", "cat", "notes"]), format!("{title}\n"));
     }
     // Nobody's session counts as one that failed, and none was started more often than once again.

@@ -20,6 +20,7 @@ mod faults;
 mod git;
 mod helm;
 mod images;
+mod metrics;
 mod nodes;
 #[path = "../../src/nodes/contract.rs"]
 mod nodes_contract;

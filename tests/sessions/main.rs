@@ -13,4 +13,5 @@ mod reach;
 #[path = "../support/server.rs"]
 #[allow(dead_code, reason = "the tests of faults need more of it")]
 mod server;
+mod settings;
 mod stop;
