@@ -28,3 +28,32 @@ pub const DNS_LABEL: &str = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     vec![Session::crd(), Template::crd()]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Every list of words in a schema.
+    fn enums(schema: &Value) -> Vec<&Vec<Value>> {
+        match schema {
+            Value::Object(fields) => {
+                let own = fields.get("enum").and_then(Value::as_array);
+                own.into_iter().chain(fields.values().flat_map(enums)).collect()
+            }
+            Value::Array(items) => items.iter().flat_map(enums).collect(),
+            _ => vec![],
+        }
+    }
+
+    #[test]
+    fn no_enum_has_a_null_which_kubectl_would_not_send() {
+        let definitions = serde_json::to_value(definitions()).unwrap();
+        let enums = enums(&definitions);
+        assert!(enums.iter().any(|words| words.contains(&"askAdmin".into())), "{enums:?}");
+        for words in enums {
+            assert!(!words.contains(&Value::Null), "{words:?}");
+        }
+    }
+}

@@ -123,6 +123,14 @@ pub(super) fn free_form(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }
 
+/// Takes `null` out of the words of an enum that may be absent: `nullable` says that already, and kubectl refuses to send a
+/// definition that has one.
+fn words_alone(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+}
+
 /// The desired state of a session.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -367,6 +375,7 @@ pub struct Verdict {
     pub remedy: String,
     /// What a button can do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = words_alone)]
     pub action: Option<Remedy>,
     /// Since when it is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// The node that is emptied, and the one that takes what leaves it.
-const FROM: &str = "node1";
-const TO: &str = "node2";
+pub const FROM: &str = "node1";
+pub const TO: &str = "node2";
 /// People, each with a home that their sessions share.
 const PEOPLE: usize = 5;
 /// Sessions of each of them.
@@ -136,7 +136,8 @@ async fn job(server: &Server, id: &str) -> Value {
     server.call("GET", &format!("/api/v1/jobs/{id}"), None).await.body
 }
 
-async fn ends(server: &Server, id: &str) -> Value {
+/// What the job of a drain has come to in the end.
+pub async fn ends(server: &Server, id: &str) -> Value {
     within(DRAIN_LIMIT, "the drain ends", async || {
         let job = job(server, id).await;
         job["finishedAt"].is_string().then_some(job)

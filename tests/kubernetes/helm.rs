@@ -64,6 +64,16 @@ pub fn render(namespace: &str, more: &[&str]) -> Vec<Value> {
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// A text of an object, empty where there is none.
+pub fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The texts of a list.
+pub fn words(value: &Value) -> impl Iterator<Item = String> + '_ {
+    value.as_array().into_iter().flatten().map(word)
+}
+
 /// What the chart gives servers that run outside the cluster: rights and policies.
 pub struct Rights<'a> {
     place: &'a Place,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the tests have settings of their own")]
 
-use std::{fs, path::Path, process::Command, sync::Mutex};
+use std::{path::Path, process::Command, sync::Mutex};
 
 use crate::cluster::Cluster;
 
@@ -22,20 +22,13 @@ pub fn bring(cluster: &Cluster, names: &[&'static str]) {
     }
 }
 
-/// The archive of an image, built again whenever the program or its definition is newer.
+/// The archive of an image, built where it is older than the program or its definition.
 fn built(name: &str) -> String {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("images");
-    let archive = folder.join(format!("{name}.tar"));
-    let program = env!("CARGO_BIN_EXE_streamspace");
-    let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
-    let sources = ["images/build", "images/pack", "images/finish"].map(|script| project.join(script));
-    let definitions = [format!("images/{name}/image.json"), format!("templates-catalog/images/{name}/image.json")];
-    let newest = sources.into_iter().chain(definitions.map(|path| project.join(path))).chain([program.into()]);
-    if changed(&archive) < newest.filter_map(|path| changed(&path)).max() {
-        let mut build = Command::new(project.join("images/build"));
-        let built = build.args([program.as_ref(), folder.as_os_str(), name.as_ref()]).output().unwrap();
-        assert!(built.status.success(), "{name}: {}", String::from_utf8_lossy(&built.stderr));
-    }
-    archive.display().to_string()
+    let mut build = Command::new(project.join("images/build"));
+    build.arg(env!("CARGO_BIN_EXE_streamspace")).args([folder.as_os_str(), name.as_ref()]);
+    let output = build.output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    folder.join(format!("{name}.tar")).display().to_string()
 }

@@ -32,7 +32,9 @@ mod postgres;
 #[allow(dead_code, reason = "shared with other areas")]
 #[path = "../support/program.rs"]
 mod program;
+mod release;
 mod resources;
+mod rights;
 mod roles;
 #[allow(dead_code, reason = "other areas need more of it")]
 #[path = "../support/server.rs"]

@@ -101,7 +101,7 @@ async fn a_node_shows_the_pods_and_sessions_on_it_what_they_ask_for_and_what_hap
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_rights_over_nodes_that_is_said_and_everything_else_works() {
-    let platform = Platform::start_as("kubernetes-nodeless", &["nodes=none"], &[]).await;
+    let platform = Platform::start_of("kubernetes-nodeless", &["nodes=none"], &[]).await;
     let server = &platform.server;
     for path in ["", "/stats", "/node1"] {
         let told = until("it is known why", async || {

@@ -19,13 +19,18 @@ impl Platform {
 
     /// The same with settings of the test's own.
     pub async fn start_with(name: &str, more: &[(&'static str, &str)]) -> Self {
-        Self::start_as(name, &[], more).await
+        Self::start_of(name, &[], more).await
     }
 
     /// The server has the rights that the chart gives it with these values, and no others.
-    pub async fn start_as(name: &str, values: &[&str], more: &[(&'static str, &str)]) -> Self {
+    pub async fn start_of(name: &str, values: &[&str], more: &[(&'static str, &str)]) -> Self {
         let place = Place::make().await;
         let kubeconfig = Rights::of_chart(&place, values).kubeconfig("server");
+        Self::start_as(name, place, kubeconfig, more).await
+    }
+
+    /// The server is who that file says.
+    pub async fn start_as(name: &str, place: Place, kubeconfig: NamedTempFile, more: &[(&'static str, &str)]) -> Self {
         let path = kubeconfig.path().display().to_string();
         let mut settings = vec![
             ("ENGINE", "kubernetes"),

@@ -15,75 +15,93 @@ use crate::{
     server::{Entry, LIMIT, Server},
 };
 
+/// What servers that are one platform share: a database, and the namespace of their sessions.
+pub struct Together {
+    pub place: Place,
+    postgres: Postgres,
+}
+
+impl Together {
+    pub async fn make() -> Self {
+        let (place, postgres) = (Place::make().await, Postgres::start());
+        postgres.database("streamspace").await;
+        Self { place, postgres }
+    }
+
+    /// Starts one of them, as who that file says.
+    pub async fn server(&self, name: &str, rights: &NamedTempFile, more: &[(&'static str, &str)]) -> Server {
+        let (kubeconfig, database) =
+            (rights.path().display().to_string(), self.postgres.folder().display().to_string());
+        let shared = [
+            ("ENGINE", "kubernetes"),
+            ("KUBECONFIG", &*kubeconfig),
+            ("NAMESPACE", &self.place.namespace),
+            ("USER_PV_SIZE", "64Mi"),
+            ("DB_HOST", &database),
+            ("DB_USER", "postgres"),
+            ("DB_NAME", "streamspace"),
+            ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+        ];
+        Server::start_with(name, &[&shared, more].concat()).await
+    }
+}
+
 /// A server of each role, with the rights that the chart gives it, on one database.
 struct Split {
     gateway: Server,
     api: Server,
     controller: Server,
-    place: Place,
+    together: Together,
     _rights: [NamedTempFile; 3],
-    _postgres: Postgres,
 }
 
 impl Split {
     async fn start(name: &str) -> Self {
-        let (place, postgres) = (Place::make().await, Postgres::start());
-        postgres.database("streamspace").await;
-        let given = Rights::of_chart(&place, &["split.enabled=true"]);
+        let together = Together::make().await;
+        let given = Rights::of_chart(&together.place, &["split.enabled=true"]);
         let rights = ["gateway", "api", "controller"].map(|role| given.kubeconfig(role));
-        let paths = rights.each_ref().map(|file| file.path().display().to_string());
-        let database = postgres.folder().display().to_string();
-        let start = async |role: &str, kubeconfig: &str, apps: &str| {
-            let settings = [
-                ("ROLE", role),
-                ("ENGINE", "kubernetes"),
-                ("KUBECONFIG", kubeconfig),
-                ("NAMESPACE", &place.namespace),
-                ("USER_PV_SIZE", "64Mi"),
-                ("DB_HOST", &database),
-                ("DB_USER", "postgres"),
-                ("DB_NAME", "streamspace"),
-                ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
-                ("APPS_DOMAIN", apps),
-            ];
-            Server::start_with(&format!("{name}-{role}"), &settings).await
+        let start = async |role: &str, rights: &NamedTempFile, apps: &str| {
+            together.server(&format!("{name}-{role}"), rights, &[("ROLE", role), ("APPS_DOMAIN", apps)]).await
         };
-        let gateway = start("gateway", &paths[0], "localhost").await;
+        let gateway = start("gateway", &rights[0], "localhost").await;
         let apps = format!("localhost:{}", gateway.ports()[0]);
-        let api = start("api", &paths[1], &apps).await;
-        let controller = start("controller", &paths[2], &apps).await;
-        place.kubectl_with(&["apply", "--filename", "-"], PAGE);
-        Self { gateway, api, controller, place, _rights: rights, _postgres: postgres }
+        let api = start("api", &rights[1], &apps).await;
+        let controller = start("controller", &rights[2], &apps).await;
+        together.place.kubectl_with(&["apply", "--filename", "-"], PAGE);
+        Self { gateway, api, controller, together, _rights: rights }
     }
 }
 
 /// Somebody's terminal, over a WebSocket through a gateway.
-struct Terminal(WebSocketStream<TcpStream>);
+pub struct Terminal(WebSocketStream<TcpStream>);
 
 impl Terminal {
-    async fn open(entry: &Entry) -> Self {
+    pub async fn open(entry: &Entry) -> Self {
         let (request, line) = entry.socket("/shell?columns=80&rows=24").await;
         Self(client_async(request, line).await.unwrap().0)
     }
 
     /// Has the shell add two numbers, and waits for the sum; `None` where the connection has ended.
     async fn add(&mut self, one: u32, other: u32) -> Option<()> {
-        let sum = format!("sum={}", one + other);
-        let typed = format!("echo sum=$(({one}+{other}))\n");
-        self.0.send(Message::Binary(typed.into_bytes().into())).await.ok()?;
+        self.type_until(&format!("echo sum=$(({one}+{other}))"), &format!("sum={}", one + other)).await
+    }
+
+    /// Types a line, and waits until the screen shows `text`; `None` where the connection has ended.
+    pub async fn type_until(&mut self, line: &str, text: &str) -> Option<()> {
+        self.0.send(Message::Binary(format!("{line}\n").into_bytes().into())).await.ok()?;
         let mut seen = String::new();
         let heard = async {
             while let Some(Ok(message)) = self.0.next().await {
                 if let Message::Binary(bytes) = message {
                     seen.push_str(&String::from_utf8_lossy(&bytes));
                 }
-                if seen.contains(&sum) {
+                if seen.contains(text) {
                     return Some(());
                 }
             }
             None
         };
-        timeout(LIMIT, heard).await.unwrap_or_else(|_| panic!("{sum} never came"))
+        timeout(LIMIT, heard).await.unwrap_or_else(|_| panic!("{text} never came"))
     }
 }
 
@@ -102,7 +120,7 @@ async fn each_role_does_its_part_and_leaves_the_rest_to_the_others() {
     let id = split.api.session(json!({ "template": "page" })).await;
     split.api.stop();
     split.api.run().await;
-    assert_eq!(split.place.kubectl_with(&["get", "pods", "--output=name"], ""), "");
+    assert_eq!(split.together.place.kubectl_with(&["get", "pods", "--output=name"], ""), "");
     split.controller.run().await;
     split.api.reaches(&id, "Running").await;
     let user = split.api.get(&id).await["spec"]["user"].as_str().unwrap().to_owned();
@@ -113,7 +131,7 @@ async fn each_role_does_its_part_and_leaves_the_rest_to_the_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_api_or_the_controller_ends_no_connection_through_a_gateway_of_its_own() {
     let mut split = Split::start("kubernetes-restarts").await;
-    let cluster = split.place.cluster;
+    let cluster = split.together.place.cluster;
     tokio::task::spawn_blocking(|| images::bring(cluster, &["terminal"])).await.unwrap();
     let id = split.api.session(json!({ "template": "terminal" })).await;
     split.api.reaches(&id, "Running").await;

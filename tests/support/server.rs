@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -65,10 +65,16 @@ pub struct Answer {
 pub struct Entry {
     host: String,
     cookie: String,
-    port: u16,
+    /// Where the server is.
+    address: SocketAddr,
 }
 
 impl Entry {
+    /// The way to what is called `host` at `address`, for whoever has that cookie.
+    pub fn new(host: impl Into<String>, cookie: impl Into<String>, address: SocketAddr) -> Self {
+        Self { host: host.into(), cookie: cookie.into(), address }
+    }
+
     /// A connection to the server, and a request for `path` that opens a WebSocket over it.
     pub async fn socket(&self, path: &str) -> (Request, TcpStream) {
         let mut request = format!("ws://{}{path}", self.host).into_client_request().expect("a request");
@@ -102,13 +108,13 @@ impl Entry {
 
     /// What is at `path`, as text.
     pub async fn page(&self, path: &str) -> String {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let url = format!("http://{}{path}", self.address);
         let asked = reqwest::Client::new().get(url).header("host", &self.host).header("cookie", &self.cookie);
         asked.send().await.expect("an answer").text().await.expect("text")
     }
 
     async fn line(&self) -> TcpStream {
-        TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection")
+        TcpStream::connect(self.address).await.expect("a connection")
     }
 }
 
@@ -133,7 +139,7 @@ impl Feed {
 }
 
 /// The cookie that an answer sets.
-fn cookie(answer: &reqwest::Response) -> String {
+pub fn cookie(answer: &reqwest::Response) -> String {
     let set = answer.headers().get("set-cookie").unwrap_or_else(|| panic!("a cookie: {answer:?}"));
     set.to_str().expect("text").split(';').next().expect("a pair").to_owned()
 }
@@ -219,7 +225,7 @@ impl Server {
     /// The way to the platform's own pages and feeds.
     pub fn page(&self) -> Entry {
         let cookie = self.cookie.clone().unwrap_or_default();
-        Entry { host: format!("localhost:{}", self.port), cookie, port: self.port }
+        Entry::new(format!("localhost:{}", self.port), cookie, ([127, 0, 0, 1], self.port).into())
     }
 
     /// The way into a session, as a browser finds it.
@@ -232,7 +238,7 @@ impl Server {
         let port = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(self.port);
         let asked = self.http.get(format!("http://127.0.0.1:{port}/{path}")).header("host", host);
         let answer = asked.send().await.expect("an answer");
-        Entry { host: host.to_owned(), cookie: cookie(&answer), port }
+        Entry::new(host, cookie(&answer), ([127, 0, 0, 1], port).into())
     }
 
     /// Ends the process without a word of warning, as a crash does.
