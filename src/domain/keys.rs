@@ -19,6 +19,9 @@ pub const HOME_LABEL: &str = "stream.streamspace.io/home";
 pub const NETWORK_LABEL: &str = "stream.streamspace.io/network";
 /// Annotation of pods: the number of the run.
 pub const RUN: &str = "stream.streamspace.io/run";
+/// Annotation of pods: the node that the volume of the home was attached to when the pod was made, which it may start on
+/// alone.
+pub const HOME_NODE: &str = "stream.streamspace.io/home-node";
 /// Annotation of pods: the uid of the session that they run.
 pub const SESSION_UID: &str = "stream.streamspace.io/session-uid";
 /// Label: the template, for selectors.

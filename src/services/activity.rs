@@ -124,7 +124,7 @@ fn idle(app: &App, session: &Session, live: &activity::Live) -> Idle {
         return Idle { since: None, cause: AT_REST.into(), stops_at: None };
     };
     let now = app.clock.now();
-    let started = status.workload.as_ref().and_then(|workload| workload.started_at.as_ref());
+    let started = status.phase_since.as_ref();
     let template = app.templates.peek(&session.spec.template);
     // What cannot be worked out is the controller's to report; nothing stops by it.
     let resolved =

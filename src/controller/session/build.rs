@@ -21,6 +21,8 @@ const LOST_AFTER: SignedDuration = SignedDuration::from_secs(2);
 const ACTIVITY_LAG: SignedDuration = SignedDuration::from_secs(15);
 /// What waits for a limit asks again so often.
 const QUOTA_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// What waits for the node of its home asks again so often.
+const HOME_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// Said where the template is there.
 const FOUND: &str = "The template was found.";
 /// Status takes live figures at least this often while they change.
@@ -326,6 +328,11 @@ fn follow(mut draft: Draft, session: &Session, plan: &Plan, workload: &WorkloadS
             if let Some(trouble) = &workload.trouble {
                 draft.verdict(doctor::verdict(trouble.reason, &trouble.message, found.now));
                 draft.show_not_ready(&trouble.message);
+                if trouble.reason == Reason::VolumeAttachedElsewhere {
+                    // The engine knows whether it is still so, and nobody tells it.
+                    draft.wanted.call = plan.ensure(draft.wanted.status.run);
+                    draft.look_again_in(HOME_AGAIN);
+                }
             } else {
                 draft.show_not_ready(waiting_for);
             }
@@ -341,7 +348,7 @@ fn follow(mut draft: Draft, session: &Session, plan: &Plan, workload: &WorkloadS
             }
             draft.finish()
         }
-        Stage::Running { .. } => running(draft, session, plan, workload, found),
+        Stage::Running { .. } => running(draft, session, plan, found),
         Stage::Stopping => {
             // Where it is taken away from outside it starts again, which is no failure of its own.
             if let Some(trouble) = &workload.trouble {
@@ -378,14 +385,14 @@ fn ended(mut draft: Draft, session: &Session, plan: &Plan, ending: &Ending, foun
     draft.finish()
 }
 
-fn running(mut draft: Draft, session: &Session, plan: &Plan, workload: &WorkloadState, found: &Found) -> Wanted {
+fn running(mut draft: Draft, session: &Session, plan: &Plan, found: &Found) -> Wanted {
     let Plan::Run { resolved, url, .. } = plan else { return draft.finish() };
     if draft.phase() == Phase::Starting {
         draft.go(Phase::Running, LifecycleType::Ready, EventType::Normal, "The program answers.");
         draft.wanted.status.doctor = None;
     }
     draft.show_running(url);
-    let started = workload.started_at.unwrap_or(found.now);
+    let started = draft.since();
     let idle = activity::explain(&found.live, started, resolved.idle_timeout, found.now);
     draft.show_live(&found.live, &idle, REFRESH);
     draft.look_again_in(if idle.since.is_none() { SignedDuration::from_secs(61) } else { REFRESH });

@@ -56,6 +56,11 @@ impl Draft {
         self.wanted.status.phase
     }
 
+    /// Since when it is in its phase, by the clock that decides; when the program started a node may say differently.
+    pub(super) fn since(&self) -> Timestamp {
+        self.wanted.status.phase_since.as_ref().map_or(self.now, |since| since.0)
+    }
+
     /// Goes to `to` and tells why; staying where it is tells nothing.
     pub(super) fn go(&mut self, to: Phase, type_: LifecycleType, event_type: EventType, message: impl Into<String>) {
         if self.phase() != to {
@@ -71,8 +76,7 @@ impl Draft {
             return;
         }
         debug_assert!(phase::may_follow(from, to), "{from:?} -> {to:?}");
-        let since = self.wanted.status.phase_since.as_ref().map_or(self.now, |since| since.0);
-        let now = self.now;
+        let (since, now) = (self.since(), self.now);
         lifecycle::spent(self.story(), from, since, now);
         self.wanted.status.phase = to;
         self.wanted.status.phase_since = Some(second(self.now));

@@ -13,11 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{
-    Inner, Slot, Slots,
-    pod::OURS,
-    state::{self, Seen},
-};
+use super::{Inner, Slot, Slots, pod::OURS, state};
 use crate::{
     engine::{SessionId, Stage, Workload},
     telemetry::task,
@@ -166,21 +162,6 @@ impl Inner {
                 self.board.show(slot.seen.state.clone());
             }
         }
-    }
-}
-
-impl Seen {
-    /// What is known now, where `before` was known of the same session.
-    fn after(mut self, before: &Self) -> Self {
-        // A verdict about a port stands until the pod goes: what comes late does not take it back.
-        if self.uid == before.uid
-            && matches!(before.state.stage, Stage::Ended(_))
-            && matches!(self.state.stage, Stage::Running { .. })
-        {
-            self.state.stage = before.state.stage.clone();
-            self.port_due = None;
-        }
-        self
     }
 }
 

@@ -3,6 +3,7 @@
 //! Names are fixed by the session, so there is never a twin; a pod belongs to its session, so it goes when that does. The
 //! watch tells what there is; from what it told, addresses are dialled without asking anybody.
 
+mod attached;
 mod follow;
 mod logs;
 mod output;
@@ -27,7 +28,7 @@ use kube::{
 };
 use tokio::{net::TcpStream, sync::oneshot, time::timeout};
 
-use self::state::Seen;
+use self::{attached::Attachments, state::Seen};
 use super::{
     Connection, ContainerOf, Engine, EngineError, Home, HomeUsage, LogLine, LogQuery, SessionId, Stage, Usage,
     Workload, WorkloadEvent, WorkloadState, board::Board,
@@ -101,6 +102,7 @@ struct Inner {
     client: Client,
     pods: Api<Pod>,
     claims: Api<PersistentVolumeClaim>,
+    homes: Attachments,
     board: Arc<Board>,
     slots: Mutex<Slots>,
 }
@@ -141,6 +143,7 @@ impl KubernetesEngine {
         let inner = Arc::new(Inner {
             pods: Api::namespaced(client.clone(), &options.namespace),
             claims: Api::namespaced(client.clone(), &options.namespace),
+            homes: Attachments::new(client.clone()),
             client,
             board: Arc::new(Board::new()),
             slots: Mutex::default(),
@@ -198,23 +201,38 @@ impl Inner {
         let run = pod.annotations().get(keys::RUN).and_then(|run| run.parse::<i64>().ok());
         let same = pod.annotations().get(keys::SESSION_UID) == Some(&workload.session_uid);
         let going = pod.metadata.deletion_timestamp.is_some();
-        Ok(if same && !going && run >= Some(workload.run) { Step::Keep } else { Step::After(Box::new(pod)) })
+        let wanted = same && !going && run >= Some(workload.run);
+        Ok(if wanted && !self.tied_elsewhere(workload, &pod).await? { Step::Keep } else { Step::After(Box::new(pod)) })
     }
 
-    /// Makes the claim, unless there is one: its size may have been changed since by hand.
-    async fn make_home(&self, workload: &Workload) -> Result<(), EngineError> {
-        let Home::Persistent(name) = &workload.home else { return Ok(()) };
-        if self.call(self.claims.get_opt(name)).await?.is_some() {
-            return Ok(());
+    /// Whether the pod waits for the node that its home was attached to, and that is so no more.
+    async fn tied_elsewhere(&self, workload: &Workload, pod: &Pod) -> Result<bool, EngineError> {
+        let placed = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+        let (Some(node), Home::Persistent(home), false) =
+            (pod.annotations().get(keys::HOME_NODE), &workload.home, placed)
+        else {
+            return Ok(false);
+        };
+        let claim = self.call(self.claims.get_opt(home)).await?;
+        Ok(self.homes.node_of(claim.as_ref()).await.as_ref() != Some(node))
+    }
+
+    /// Makes the claim, unless there is one: its size may have been changed since by hand. The node that its volume is
+    /// attached to.
+    async fn make_home(&self, workload: &Workload) -> Result<Option<String>, EngineError> {
+        let Home::Persistent(name) = &workload.home else { return Ok(None) };
+        if let Some(claim) = self.call(self.claims.get_opt(name)).await? {
+            return Ok(self.homes.node_of(Some(&claim)).await);
         }
         let claim = pod::claim(name, &workload.user, &self.options);
-        self.call(self.claims.patch(name, &applied(), &Patch::Apply(&claim))).await.map(drop)
+        self.call(self.claims.patch(name, &applied(), &Patch::Apply(&claim))).await?;
+        Ok(None)
     }
 
     /// Makes the pod, and shows it.
     async fn make(&self, workload: &Workload) -> Result<(), EngineError> {
-        self.make_home(workload).await?;
-        let pod = pod::pod(workload, &self.options);
+        let home_node = self.make_home(workload).await?;
+        let pod = pod::pod(workload, &self.options, home_node.as_deref());
         let made = self.call(self.pods.patch(&workload.session.0, &applied(), &Patch::Apply(&pod))).await?;
         self.take(&made);
         Ok(())

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, PersistentVolumeClaim,
-        PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, Pod, PodAffinity, PodAffinityTerm,
-        PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, TCPSocketAction,
-        Volume, VolumeMount, VolumeResourceRequirements,
+        Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, NodeAffinity, NodeSelector,
+        NodeSelectorRequirement, NodeSelectorTerm, PersistentVolumeClaim, PersistentVolumeClaimSpec,
+        PersistentVolumeClaimVolumeSource, Pod, PodAffinity, PodAffinityTerm, PodSecurityContext, PodSpec, Probe,
+        ResourceRequirements, SeccompProfile, SecurityContext, TCPSocketAction, Volume, VolumeMount,
+        VolumeResourceRequirements,
     },
     apimachinery::pkg::{
         api::resource::Quantity,
@@ -54,12 +55,12 @@ const ROOT_POWERS: [&str; 11] = [
 /// People seldom compute all at once: so many times the cores that there are may be promised as an upper bound.
 const CPU_OVERCOMMIT: u64 = 10;
 /// Resource under which graphics cards are asked for.
-const GPU: &str = "nvidia.com/gpu";
+pub(super) const GPU: &str = "nvidia.com/gpu";
 /// How long kubelet goes on asking whether the first port is open, beyond the time after which the engine gives up.
 const PROBE_MARGIN_SECONDS: i32 = 60;
 
-/// The pod of a workload.
-pub(super) fn pod(workload: &Workload, options: &Options) -> Pod {
+/// The pod of a workload; `home_node`: the one node that can use the volume of its home at the moment, if that is so.
+pub(super) fn pod(workload: &Workload, options: &Options, home_node: Option<&str>) -> Pod {
     let name = workload.session.0.clone();
     let labels = BTreeMap::from([
         ("app.kubernetes.io/name".to_owned(), "streamspace-session".to_owned()),
@@ -77,16 +78,17 @@ pub(super) fn pod(workload: &Workload, options: &Options) -> Pod {
         (keys::RUN.to_owned(), workload.run.to_string()),
         (keys::SESSION_UID.to_owned(), workload.session_uid.clone()),
     ]);
+    let tied = home_node.map(|node| (keys::HOME_NODE.to_owned(), node.to_owned()));
     Pod {
         metadata: ObjectMeta {
             name: Some(name),
             namespace: Some(options.namespace.clone()),
             labels: Some(labels.into_iter().chain(home).collect()),
-            annotations: Some(annotations),
+            annotations: Some(annotations.into_iter().chain(tied).collect()),
             owner_references: options.owned.then(|| vec![owner(workload)]),
             ..ObjectMeta::default()
         },
-        spec: Some(spec(workload, options)),
+        spec: Some(spec(workload, options, home_node)),
         status: None,
     }
 }
@@ -103,12 +105,12 @@ fn owner(workload: &Workload) -> OwnerReference {
     }
 }
 
-fn spec(workload: &Workload, options: &Options) -> PodSpec {
+fn spec(workload: &Workload, options: &Options, home_node: Option<&str>) -> PodSpec {
     let grace = i64::try_from(options.stop_grace.as_secs()).unwrap_or(i64::MAX);
     PodSpec {
         containers: vec![container(workload, options)],
         volumes: Some(vec![home(workload, options), scratch()]),
-        affinity: affinity(workload),
+        affinity: affinity(workload, home_node),
         restart_policy: Some("Never".into()),
         termination_grace_period_seconds: Some(grace),
         automount_service_account_token: Some(false),
@@ -221,9 +223,9 @@ fn scratch() -> Volume {
     Volume { name: "tmp".into(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() }
 }
 
-/// A volume that one node at a time may use is used where it is used already: to the node of the home's other pods, if
-/// there are any. The first of them goes anywhere, which Kubernetes sees from its own label.
-fn affinity(workload: &Workload) -> Option<Affinity> {
+/// A volume that one node at a time may use is used where it is used already: on the node that it is attached to, and that
+/// of the home's other pods, if there are any. The first of them goes anywhere, which Kubernetes sees from its own label.
+fn affinity(workload: &Workload, home_node: Option<&str>) -> Option<Affinity> {
     let Home::Persistent(home) = &workload.home else { return None };
     let beside = PodAffinityTerm {
         label_selector: Some(LabelSelector {
@@ -236,7 +238,21 @@ fn affinity(workload: &Workload) -> Option<Affinity> {
     let required = Some(vec![beside]);
     let pod_affinity =
         PodAffinity { required_during_scheduling_ignored_during_execution: required, ..Default::default() };
-    Some(Affinity { pod_affinity: Some(pod_affinity), ..Affinity::default() })
+    Some(Affinity { node_affinity: home_node.map(only), pod_affinity: Some(pod_affinity), ..Affinity::default() })
+}
+
+/// That node and no other.
+fn only(node: &str) -> NodeAffinity {
+    let name = NodeSelectorRequirement {
+        key: "metadata.name".into(),
+        operator: "In".into(),
+        values: Some(vec![node.to_owned()]),
+    };
+    let term = NodeSelectorTerm { match_fields: Some(vec![name]), match_expressions: None };
+    NodeAffinity {
+        required_during_scheduling_ignored_during_execution: Some(NodeSelector { node_selector_terms: vec![term] }),
+        ..NodeAffinity::default()
+    }
 }
 
 /// The claim for a person's home: it belongs to nobody but them, so nothing takes it along.
@@ -292,14 +308,15 @@ mod tests {
     #[test]
     fn a_workload_is_this_pod_and_its_home_this_claim() {
         let options = Options { storage_class: Some("fast".into()), ..Options::new("sessions") };
-        insta::assert_yaml_snapshot!("pod", pod(&workload(), &options));
+        insta::assert_yaml_snapshot!("pod", pod(&workload(), &options, None));
         insta::assert_yaml_snapshot!("claim", claim("home-alice", "alice", &options));
     }
 
     #[test]
     fn what_was_granted_root_differs_in_that_alone() {
         let options = Options::new("sessions");
-        let [plain, granted] = [false, true].map(|root| pod(&Workload { root, ..workload() }, &options).spec.unwrap());
+        let [plain, granted] =
+            [false, true].map(|root| pod(&Workload { root, ..workload() }, &options, None).spec.unwrap());
         let context = granted.security_context.clone().unwrap();
         assert_eq!((context.run_as_user, context.run_as_non_root, context.run_as_group), (None, None, None));
         assert_eq!(context.seccomp_profile, plain.security_context.clone().unwrap().seccomp_profile);
@@ -312,9 +329,21 @@ mod tests {
     }
 
     #[test]
+    fn a_home_that_is_attached_ties_its_pod_to_that_node_alone() {
+        let options = Options::new("sessions");
+        let tied = pod(&workload(), &options, Some("node2"));
+        assert_eq!(tied.metadata.annotations.unwrap()[keys::HOME_NODE], "node2");
+        let mut affinity = tied.spec.unwrap().affinity.unwrap();
+        let nodes = affinity.node_affinity.take().unwrap().required_during_scheduling_ignored_during_execution.unwrap();
+        let field = &nodes.node_selector_terms[0].match_fields.as_ref().unwrap()[0];
+        assert_eq!((field.key.as_str(), field.values.as_deref()), ("metadata.name", Some(&["node2".to_owned()][..])));
+        assert_eq!(Some(affinity), pod(&workload(), &options, None).spec.unwrap().affinity, "and in nothing else");
+    }
+
+    #[test]
     fn an_empty_home_is_bounded_and_ties_the_pod_to_no_node() {
         let ephemeral = Workload { home: Home::Ephemeral, network: false, ..workload() };
-        let pod = pod(&ephemeral, &Options::new("sessions"));
+        let pod = pod(&ephemeral, &Options::new("sessions"), None);
         let spec = pod.spec.unwrap();
         assert_eq!(spec.affinity, None);
         let home = &spec.volumes.unwrap()[0];

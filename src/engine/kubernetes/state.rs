@@ -46,7 +46,7 @@ pub(super) fn seen(pod: &Pod, now: Timestamp, port_deadline: Duration) -> Option
         container.ports.iter().flatten().filter_map(|port| port.container_port.try_into().ok()).collect();
     let (stage, trouble) = match meta.deletion_timestamp {
         Some(_) => (Stage::Stopping, disrupted(&status)),
-        None => stage(&status, &ports, now),
+        None => stage(&status, &ports, now, annotations.contains_key(keys::HOME_NODE)),
     };
     let mut seen = Seen {
         uid: meta.uid.clone().unwrap_or_default(),
@@ -69,13 +69,27 @@ pub(super) fn seen(pod: &Pod, now: Timestamp, port_deadline: Duration) -> Option
         port_due: None,
     };
     if seen.state.stage == (Stage::Running { listening: false }) && !seen.ports.is_empty() {
-        seen.port_due = seen.state.started_at.and_then(|since| since.checked_add(port_deadline).ok());
-        seen.give_up(now);
+        // From when it was seen: when it started the node says, whose clock may be another.
+        seen.port_due = now.checked_add(port_deadline).ok();
     }
     Some(seen)
 }
 
 impl Seen {
+    /// What is known now, where `before` was known of the same session.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        if self.uid != before.uid {
+            return self;
+        }
+        // A verdict about a port stands until the pod goes: what comes late does not take it back.
+        if matches!(before.state.stage, Stage::Ended(_)) && matches!(self.state.stage, Stage::Running { .. }) {
+            self.state.stage = before.state.stage.clone();
+            self.port_due = None;
+        }
+        self.port_due = self.port_due.map(|due| before.port_due.map_or(due, |earlier| earlier.min(due)));
+        self
+    }
+
     /// Ends the wait for the first port where it is over. Whether it was.
     pub(super) fn give_up(&mut self, now: Timestamp) -> bool {
         let over = self.port_due.is_some_and(|due| due <= now);
@@ -97,7 +111,8 @@ fn started_at(status: &PodStatus) -> Option<Timestamp> {
     running.or(ended).map(|time| time.0)
 }
 
-fn stage(status: &PodStatus, ports: &[u16], now: Timestamp) -> (Stage, Option<Trouble>) {
+/// `tied`: whether the home is attached to a node.
+fn stage(status: &PodStatus, ports: &[u16], now: Timestamp, tied: bool) -> (Stage, Option<Trouble>) {
     let container = status.container_statuses.iter().flatten().next();
     let state = container.and_then(|container| container.state.as_ref());
     if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
@@ -113,7 +128,7 @@ fn stage(status: &PodStatus, ports: &[u16], now: Timestamp) -> (Stage, Option<Tr
             (Stage::Running { listening: started && !ports.is_empty() }, None)
         }
         Some(ContainerState { waiting: Some(waiting), .. }) => wait(status, waiting, now),
-        Some(_) | None => unscheduled(status),
+        Some(_) | None => unscheduled(status, tied),
     }
 }
 
@@ -126,14 +141,14 @@ fn disrupted(status: &PodStatus) -> Option<Trouble> {
 }
 
 /// Before there is a container.
-fn unscheduled(status: &PodStatus) -> (Stage, Option<Trouble>) {
+fn unscheduled(status: &PodStatus, tied: bool) -> (Stage, Option<Trouble>) {
     let scheduled = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled");
     let preparing = |text: &str| Stage::Preparing { waiting_for: text.into() };
     match scheduled {
         Some(condition) if condition.status == "True" => (preparing("Preparing the container."), None),
         Some(condition) if condition.reason.as_deref() == Some("Unschedulable") => {
             let message = condition.message.clone().unwrap_or_default();
-            let (reason, words) = no_node(&message);
+            let (reason, words) = no_node(&message, tied);
             let trouble = Trouble { reason, message: format!("{words} ({message})") };
             (preparing(words), Some(trouble))
         }
@@ -142,13 +157,17 @@ fn unscheduled(status: &PodStatus) -> (Stage, Option<Trouble>) {
 }
 
 /// Why the scheduler finds no node, from its message.
-fn no_node(message: &str) -> (Reason, &'static str) {
+fn no_node(message: &str, tied: bool) -> (Reason, &'static str) {
     if message.contains("unbound immediate PersistentVolumeClaims") || message.contains("persistentvolumeclaim") {
         return (Reason::VolumePending, "The volume of the home is not there yet.");
     }
     // Every node but that of the home is none, so the home's own node has to be free.
-    if message.contains("volume node affinity conflict") || message.contains("pod affinity rules") {
+    let of_home = ["volume node affinity conflict", "pod affinity rules"].iter().any(|words| message.contains(words));
+    if of_home || tied {
         return (Reason::VolumeAttachedElsewhere, "The home is in use on a node that takes no more sessions.");
+    }
+    if message.contains(super::pod::GPU) {
+        return (Reason::Unschedulable, "No node has a GPU to spare for the session.");
     }
     (Reason::Unschedulable, "No node has room for the session.")
 }
@@ -160,7 +179,8 @@ fn wait(status: &PodStatus, waiting: &ContainerStateWaiting, now: Timestamp) -> 
         (Stage::Ended(Ending { reason: Some(reason), message, exit_code: None, at: now }), None)
     };
     match reason {
-        "ContainerCreating" | "PodInitializing" | "" => unscheduled(status),
+        // It has a node.
+        "ContainerCreating" | "PodInitializing" | "" => unscheduled(status, false),
         // The first failure may be a passing one; kubelet tries again.
         "ErrImagePull" => {
             let (reason, words) = not_pulled(&message);
@@ -317,10 +337,19 @@ mod tests {
         let mut status = container(json!({ "running": { "startedAt": at(-30) } }));
         assert_eq!(told(status.clone()).stage, Stage::Running { listening: false });
         status["containerStatuses"][0]["started"] = json!(true);
-        assert_eq!(told(status).stage, Stage::Running { listening: true });
-        let late = told(container(json!({ "running": { "startedAt": at(-61) } })));
-        assert_eq!(ended(&late).0, Reason::PortNeverOpened);
-        assert!(ended(&late).1.contains("8000"));
+        assert_eq!(told(status.clone()).stage, Stage::Running { listening: true });
+        // A node whose clock is far behind, and the pod seen once more on the way.
+        status["containerStatuses"][0]["started"] = json!(false);
+        status["containerStatuses"][0]["state"]["running"]["startedAt"] = json!(at(-3600));
+        let at_second = |second: i64| {
+            seen(&pod(status.clone()), NOON + SignedDuration::from_secs(second), Duration::from_mins(1)).unwrap()
+        };
+        let mut waited = at_second(30).after(&at_second(0));
+        assert!(!waited.give_up(NOON + SignedDuration::from_secs(59)));
+        assert!(waited.give_up(NOON + SignedDuration::from_secs(60)));
+        assert_eq!(ended(&waited.state).0, Reason::PortNeverOpened);
+        assert!(ended(&waited.state).1.contains("8000"));
+        assert_eq!(ended(&at_second(61).after(&waited).state).0, Reason::PortNeverOpened, "late is late");
     }
 
     #[test]
@@ -347,6 +376,7 @@ mod tests {
     fn who_finds_no_node_waits_and_says_why() {
         for (message, reason) in [
             ("0/2 nodes are available: 2 Insufficient memory.", Reason::Unschedulable),
+            ("0/2 nodes are available: 2 Insufficient nvidia.com/gpu.", Reason::Unschedulable),
             ("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.", Reason::VolumePending),
             ("0/2 nodes are available: 1 node(s) had volume node affinity conflict.", Reason::VolumeAttachedElsewhere),
             ("0/2 nodes are available: 2 node(s) didn't match pod affinity rules.", Reason::VolumeAttachedElsewhere),
@@ -358,7 +388,12 @@ mod tests {
             let trouble = state.trouble.unwrap();
             assert_eq!(trouble.reason, reason, "{message}");
             assert!(trouble.message.contains(message));
+            assert_eq!(trouble.message.contains("a GPU"), message.contains("gpu"), "{}", trouble.message);
         }
+        // Our own tie to a node is told as a scheduler tells any.
+        let message = "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
+        assert_eq!(no_node(message, true).0, Reason::VolumeAttachedElsewhere);
+        assert_eq!(no_node(message, false).0, Reason::Unschedulable);
     }
 
     #[test]

@@ -92,8 +92,9 @@ impl World {
     pub async fn status(&self, name: &str, change: impl FnOnce(&mut SessionStatus)) {
         let mut session = Session::clone(&*self.app.app.sessions.get(name).await.unwrap().unwrap());
         let mut status = session.status.take().unwrap_or_else(|| SessionStatus { run: 1, ..SessionStatus::default() });
-        let started_at = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.app.clock.now()));
-        status.workload.get_or_insert_with(|| WorkloadStatus { started_at, ..WorkloadStatus::default() });
+        let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.app.clock.now());
+        status.phase_since.get_or_insert_with(|| now.clone());
+        status.workload.get_or_insert_with(|| WorkloadStatus { started_at: Some(now), ..WorkloadStatus::default() });
         change(&mut status);
         session.status = Some(status);
         self.app.app.sessions.replace_status(&session, None).await.unwrap();
