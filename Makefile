@@ -18,6 +18,8 @@ INTEGRATION := $(filter-out faults kubernetes,$(patsubst tests/%.rs,%,$(wildcard
 AREAS := unit $(INTEGRATION) browser
 # The browser stories that `make test` walks; `make test-browser` alone walks all of them.
 STORIES ?= a11y apps catalog cookies dashboard desktop doctor first-day idle keyboard live nodes.spec one-name people restart sharing
+# Those that have nothing to do with one machine, which pods tell as well.
+CLUSTER_STORIES := first-day desktop apps live restart idle sharing keyboard dashboard one-name
 BENCHES := $(patsubst bench/%/run,%,$(wildcard bench/*/run))
 WEB_SOURCES := $(shell find web/src web/terminal web/public -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts web/*.js)
 
@@ -91,6 +93,12 @@ test-chart: setup-chart ## The chart as helm sees it
 .PHONY: test-kubernetes
 test-kubernetes: setup-kubernetes web/dist/index.html
 	@$(CARGO) test --locked --test kubernetes
+
+# The stories in Chromium, against sessions that are pods. SPEC=name runs one file.
+.PHONY: test-kubernetes-stories
+test-kubernetes-stories: setup-kubernetes setup-test web/dist/index.html tests/browser/node_modules/.package-lock.json
+	@$(CARGO) build --locked --bins --examples
+	tests/kubernetes/stories $(or $(SPEC),$(CLUSTER_STORIES))
 
 # Signing in through real identity providers, in Chromium. One is a Java program of 160 MB that this fetches.
 .PHONY: test-sso

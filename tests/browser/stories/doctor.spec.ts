@@ -141,7 +141,7 @@ test('HostRestarted is named, and waking is one click', async ({ person, server 
   const session = await person.api.running('terminal')
   const page = await inFrontOf(person, session)
   await Terminal.in(page)
-  const [holder] = await server.processesOf(session.metadata.name)
+  const [holder] = await server.place.processesOf(session.metadata.name)
   await server.end('SIGTERM')
   // What a restart of the machine leaves: no process, and a record of another boot.
   process.kill(Number.parseInt(holder ?? '', 10), 'SIGKILL')
@@ -162,7 +162,7 @@ test('HostRestarted is named, and waking is one click', async ({ person, server 
 test('Unknown names what happened when a session is ended from outside', async ({ person, server }) => {
   const session = await person.api.running('terminal')
   const page = await inFrontOf(person, session)
-  const [holder] = await server.processesOf(session.metadata.name)
+  const [holder] = await server.place.processesOf(session.metadata.name)
   process.kill(Number.parseInt(holder ?? '', 10), 'SIGKILL')
   await page.getByRole('button', { name: /details/i }).click()
   await page.getByRole('tab', { name: 'Timeline' }).click()

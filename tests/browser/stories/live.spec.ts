@@ -1,7 +1,5 @@
 // Two windows, a network that goes away, a list that never has to be reloaded.
 
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { picture } from '../support/pictures.ts'
 import { expect, signIn, stranger, test } from '../support/stories.ts'
 import { Terminal } from '../support/terminal.ts'
@@ -66,7 +64,7 @@ test('a window that lost the network goes on where it was, with what was written
 
   await page.context().setOffline(true)
   await expect(page.getByText(/Connection lost/)).toBeVisible({ timeout: 40_000 })
-  await writeFile(join(server.data, 'homes', `home-${name}`, 'cut'), '')
+  await server.place.write(name, 'cut', '')
   await page.context().setOffline(false)
   await expect(page.getByText(/Connection lost/)).toHaveCount(0, { timeout: 40_000 })
   await terminal.shows('<while 42>')

@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { type Place, placeFor } from './places.ts'
 
 const TARGET = resolve(import.meta.dirname, '../../../target/debug')
 
@@ -55,6 +56,8 @@ export class Server {
     readonly port: number,
     private readonly managementPort: number,
     private readonly options: ServerOptions,
+    /** Where its sessions run. */
+    readonly place: Place,
   ) {
     this.origin = options.settings?.['PUBLIC_URL'] ?? `http://localhost:${port}`
   }
@@ -65,7 +68,8 @@ export class Server {
     await chmod(folder, 0o755)
     await mkdir(join(folder, 'data'), { mode: 0o755 })
     await symlink(TOOLS, join(folder, 'data/tools'))
-    const server = new Server(folder, options.port ?? (await freePort()), await freePort(), options)
+    const place = await placeFor(folder)
+    const server = new Server(folder, options.port ?? (await freePort()), await freePort(), options, place)
     try {
       await server.run()
     } catch (failure) {
@@ -108,6 +112,7 @@ export class Server {
         MANAGEMENT_PORT: String(this.managementPort),
         // The stories sign in more often than people do.
         RATE_LIMIT_SIGN_IN: '0',
+        ...this.place.settings,
         ...this.options.settings,
       },
     })
@@ -142,21 +147,6 @@ export class Server {
     await chmod(join(this.data, 'pg/cluster/global/pg_control'), 0o600)
   }
 
-  /** The processes of a session on this host, each as `pid@start`: a pid that was given again has another start. */
-  async processesOf(session: string): Promise<string[]> {
-    const record = await readFile(join(this.data, 'sandboxes', session, 'record/holder.json'), 'utf8')
-    const found: string[] = []
-    const waiting = [(JSON.parse(record) as { pid: number }).pid]
-    for (let pid = waiting.pop(); pid !== undefined; pid = waiting.pop()) {
-      // The field after the name, which may hold anything in its parentheses, and 19 further ones.
-      const stat = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ')
-      found.push(`${pid}@${stat?.[19] ?? ''}`)
-      const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
-      waiting.push(...children.split(' ').filter(Boolean).map(Number))
-    }
-    return found
-  }
-
   /** Moves the server's clock, back when negative (only with `movableClock`). */
   async advance(seconds: number): Promise<void> {
     const from = this.output.length
@@ -173,6 +163,7 @@ export class Server {
   /** Ends the server and removes everything of it. Sessions are to be deleted before: they outlive the server. */
   async remove(): Promise<void> {
     await this.end('SIGTERM')
+    await this.place.remove()
     await rm(this.folder, { recursive: true, force: true })
   }
 
