@@ -9,21 +9,27 @@ use crate::{
 };
 
 /// Kinds of operators that the tests' cluster has not.
-const OF_OPERATORS: [&str; 3] = ["ServiceMonitor", "PrometheusRule", "HTTPRoute"];
+const OF_OPERATORS: [&str; 2] = ["ServiceMonitor", "PrometheusRule"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rendering_is_accepted_by_the_api_server() {
     let place = Place::make().await;
+    let routes = place.cluster.knows_routes();
     let sessions = format!("sessions.namespace={}", place.namespace);
     let system = format!("{}-system", place.namespace);
     place.cluster.kubectl(&["create", "namespace", &system]);
     let all = "ingress.enabled=true,postgresql.enabled=true,autoscaling.enabled=true,metrics.serviceMonitor.enabled=true,\
                metrics.rules.enabled=true,metrics.dashboard.enabled=true,nodes=read";
     let split = "split.enabled=true,ingress.enabled=true,ingress.tlsSecret=tls,replicas=3";
-    for values in ["replicas=1", all, split, "httpRoute.enabled=true,httpRoute.parentRefs[0].name=public,replicas=2"] {
+    let routed = "httpRoute.enabled=true,httpRoute.parentRefs[0].name=public,replicas=2";
+    let both = "httpRoute.enabled=true,httpRoute.parentRefs[0].name=public,split.enabled=true";
+    for values in ["replicas=1", all, split, routed, both] {
         let mut objects = render(&system, &[&sessions, values]);
         assert!(objects.len() > 10, "{values}");
         objects.retain(|object| !OF_OPERATORS.contains(&&*word(&object["kind"])));
+        if !routes {
+            objects.retain(|object| object["kind"] != "HTTPRoute");
+        }
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
         let accepted = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename", "-"];
         place.cluster.kubectl_with(&accepted, list.as_bytes());

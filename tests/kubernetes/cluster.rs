@@ -104,6 +104,18 @@ impl Cluster {
         self.own.is_some()
     }
 
+    /// Brings the definition of the Gateway API's routes. Whether it is there now: a cluster of somebody else's is left as
+    /// it is.
+    pub fn knows_routes(&self) -> bool {
+        if self.is_own() {
+            let definition = self.kubectl.with_file_name("httproutes.yaml");
+            self.kubectl(&["apply", "--server-side", "--filename", &definition.display().to_string()]);
+            let name = "crd/httproutes.gateway.networking.k8s.io";
+            self.kubectl(&["wait", "--for=condition=Established", name, "--timeout=60s"]);
+        }
+        self.is_own()
+    }
+
     /// The folder of a cluster of the tests' own.
     pub fn folder(&self) -> &Path {
         self.kubeconfig.parent().unwrap()
