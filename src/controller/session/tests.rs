@@ -280,6 +280,30 @@ fn a_wake_that_is_asked_while_it_falls_asleep_follows() {
 }
 
 #[test]
+fn the_clock_of_a_node_that_is_behind_stops_no_session_early() {
+    let (mut session, mut found) = running_session();
+    let behind = found.workload.as_mut().unwrap();
+    behind.started_at = Some(noon() - SignedDuration::from_hours(1));
+    let wanted = step(&mut session, &found);
+    assert_eq!((wanted.patch, wanted.warning), (None, None));
+    let stops_at = status(&session).idle.as_ref().unwrap().stops_at.as_ref().unwrap().0;
+    assert_eq!(stops_at, noon() + SignedDuration::from_mins(30));
+}
+
+#[test]
+fn what_waits_for_the_node_of_its_home_asks_again_whether_it_still_has_to() {
+    for (reason, asks) in [(Reason::VolumeAttachedElsewhere, true), (Reason::Unschedulable, false)] {
+        let (mut session, mut found) = (session(""), found());
+        step(&mut session, &found);
+        found.workload = workload(1, Stage::Preparing { waiting_for: "Waiting for a node.".into() });
+        found.workload.as_mut().unwrap().trouble = Some(Trouble { reason, message: "It waits.".into() });
+        let wanted = step(&mut session, &found);
+        assert_eq!(matches!(&wanted.call, Some(EngineCall::Ensure(same)) if same.run == 1), asks, "{wanted:?}");
+        assert_eq!(wanted.look_again, asks.then(|| noon() + SignedDuration::from_secs(5)));
+    }
+}
+
+#[test]
 fn an_idle_session_is_warned_about_and_then_stopped_with_its_reason() {
     let (mut session, mut found) = running_session();
     found.now += SignedDuration::from_mins(26);

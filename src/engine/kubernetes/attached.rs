@@ -4,7 +4,8 @@ use k8s_openapi::api::{core::v1::PersistentVolumeClaim, storage::v1::VolumeAttac
 use kube::{Api, Client, api::ListParams};
 use tokio::time::timeout;
 
-use super::CALL_WITHIN;
+use super::{CALL_WITHIN, failed};
+use crate::engine::EngineError;
 
 /// A mode of access in which several nodes use a volume at once.
 const BY_MANY: &str = "ReadWriteMany";
@@ -17,23 +18,20 @@ impl Attachments {
         Self(Api::all(client))
     }
 
-    /// The one node that can use the volume of `claim` at the moment. `None`: any can, or it cannot be told, as without
-    /// rights beyond the namespace of sessions; then the cluster's own attaching decides, which is slower to say so.
-    pub(super) async fn node_of(&self, claim: Option<&PersistentVolumeClaim>) -> Option<String> {
-        let spec = claim?.spec.as_ref()?;
-        let volume = spec.volume_name.as_ref()?;
-        if spec.access_modes.iter().flatten().any(|mode| mode == BY_MANY) {
-            return None;
-        }
-        let all = match timeout(CALL_WITHIN, self.0.list(&ListParams::default())).await {
-            Ok(Ok(all)) => all,
-            Ok(Err(error)) => {
-                tracing::debug!(error = %error, volume.name = %volume, "attachments are not told");
-                return None;
-            }
-            Err(_) => return None,
+    /// The one node that can use the volume of `claim` at the moment. `None`: any can, or it may not be known, as without
+    /// rights beyond the namespace of sessions; then the cluster's own attaching decides, which says so less clearly.
+    pub(super) async fn node_of(&self, claim: Option<&PersistentVolumeClaim>) -> Result<Option<String>, EngineError> {
+        let spec = claim.and_then(|claim| claim.spec.as_ref());
+        let by_many = spec.is_some_and(|spec| spec.access_modes.iter().flatten().any(|mode| mode == BY_MANY));
+        let Some(volume) = spec.and_then(|spec| spec.volume_name.as_ref()).filter(|_| !by_many) else {
+            return Ok(None);
         };
-        all.items.into_iter().find(|one| holds(one, volume)).map(|one| one.spec.node_name)
+        match timeout(CALL_WITHIN, self.0.list(&ListParams::default())).await {
+            Ok(Ok(all)) => Ok(all.items.into_iter().find(|one| holds(one, volume)).map(|one| one.spec.node_name)),
+            Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Ok(None),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(_) => Err(EngineError::Failed("the API server has not told in time what is attached where".into())),
+        }
     }
 }
 

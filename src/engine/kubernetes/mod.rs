@@ -214,7 +214,7 @@ impl Inner {
             return Ok(false);
         };
         let claim = self.call(self.claims.get_opt(home)).await?;
-        Ok(self.homes.node_of(claim.as_ref()).await.as_ref() != Some(node))
+        Ok(self.homes.node_of(claim.as_ref()).await?.as_ref() != Some(node))
     }
 
     /// Makes the claim, unless there is one: its size may have been changed since by hand. The node that its volume is
@@ -222,7 +222,7 @@ impl Inner {
     async fn make_home(&self, workload: &Workload) -> Result<Option<String>, EngineError> {
         let Home::Persistent(name) = &workload.home else { return Ok(None) };
         if let Some(claim) = self.call(self.claims.get_opt(name)).await? {
-            return Ok(self.homes.node_of(Some(&claim)).await);
+            return self.homes.node_of(Some(&claim)).await;
         }
         let claim = pod::claim(name, &workload.user, &self.options);
         self.call(self.claims.patch(name, &applied(), &Patch::Apply(&claim))).await?;
