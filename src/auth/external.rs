@@ -1,40 +1,32 @@
 //! Tokens of another issuer, which an administrator named: JWTs signed by a key of its published set.
 //!
-//! Such a token stands for the account that has the identity of its issuer and subject, and for nobody where none has. The
-//! algorithm is the key's: whatever the token says of itself has to agree with it.
+//! Such a token stands for the account that has the identity of its issuer and subject, and for nobody where none has.
 
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, decode, decode_header,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
-};
+use jiff::Timestamp;
+use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     outside::{Kept, Outside, Question},
     secret::sha256,
+    signed::{Expected, TOKEN_MAX_BYTES, is_in_time, moment},
 };
 use crate::{
     Error,
     config::SingleSignOn,
-    domain::sso::{Claims, find, is_text},
+    domain::sso::{find, is_text},
 };
 
-/// Most bytes of a token that is looked at.
-const TOKEN_MAX_BYTES: usize = 16 << 10;
 /// Keys are read again after this time.
 const KNOWN_FOR: Duration = Duration::from_mins(10);
 /// A key that is not known makes the server read them again at most this often: anybody can name one.
 const KEYS_PAUSE: Duration = Duration::from_secs(5);
 /// Longest wait for keys, within that for looking up who calls.
 const KEYS_WITHIN: Duration = Duration::from_millis(1_500);
-/// How far the issuer's clock may be from ours.
-const SKEW: SignedDuration = SignedDuration::from_secs(60);
-
 /// What tokens that stand for a caller say of their type (RFC 9068); others are for something else.
 const TYPES: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
 
@@ -97,35 +89,18 @@ impl External {
             tracing::debug!(reason, "a token of another issuer was refused");
             Error::Unauthenticated
         };
-        if token.len() > TOKEN_MAX_BYTES {
-            return Err(refuse("too long"));
-        }
-        let header = decode_header(token).map_err(|error| refuse(&error.to_string()))?;
-        let typ = header.typ.as_deref().unwrap_or("jwt").to_ascii_lowercase();
-        if !TYPES.contains(&typ.as_str()) || header.crit.is_some() {
-            return Err(refuse("a token for something else"));
-        }
-        let kid = header.kid.ok_or_else(|| refuse("no kid"))?;
+        let Inner { issuer, audience, .. } = &*self.0;
+        let required = &["exp", "iss", "aud", "sub"];
+        let expected = Expected { issuer, audience, types: &TYPES, required };
+        let kid = expected.key_id(token).map_err(|reason| refuse(&reason))?.ok_or_else(|| refuse("no kid"))?;
         let key = self.key(&kid).await?.ok_or_else(|| refuse("a kid of somebody else"))?;
-        let algorithm = algorithm(&key).ok_or_else(|| refuse("a key that signs nothing here"))?;
-        let decoding = DecodingKey::from_jwk(&key).map_err(|error| refuse(&error.to_string()))?;
-        let claims = decode::<Claims>(token, &decoding, &self.validation(algorithm));
-        let claims = claims.map_err(|error| refuse(&error.to_string()))?.claims;
-        let expires_at = in_time(&claims, now).ok_or_else(|| refuse("out of time"))?;
+        let claims = expected.claims(token, &key).map_err(|reason| refuse(&reason))?;
+        let expires_at = moment(&claims, "exp").filter(|_| is_in_time(&claims, now));
+        let expires_at = expires_at.ok_or_else(|| refuse("out of time"))?;
         let subject = find(&claims, &self.0.subject_claim).and_then(Value::as_str).filter(|text| is_text(text));
         let subject = subject.ok_or_else(|| refuse("it names nobody"))?.to_owned();
         let id = sha256(token.as_bytes()).first_chunk().copied().unwrap_or_default();
         Ok(Vouched { issuer: self.0.issuer.clone(), subject, id: Uuid::from_bytes(id), expires_at })
-    }
-
-    /// The time is compared with our clock, not with the library's.
-    fn validation(&self, algorithm: Algorithm) -> Validation {
-        let mut validation = Validation::new(algorithm);
-        validation.set_issuer(&[&self.0.issuer]);
-        validation.set_audience(&[&self.0.audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_exp = false;
-        validation
     }
 
     async fn key(&self, kid: &str) -> Result<Option<Jwk>, Error> {
@@ -157,41 +132,5 @@ impl External {
             tracing::warn!(sso.issuer = self.0.issuer, error, "the keys of an issuer cannot be read");
         })
         .ok()
-    }
-}
-
-/// When a token ends that is good at `now`.
-fn in_time(claims: &Claims, now: Timestamp) -> Option<Timestamp> {
-    let moment = |name: &str| claims.get(name).map(|value| Timestamp::from_second(value.as_i64()?).ok());
-    let (early, late) = (now.saturating_sub(SKEW).ok()?, now.saturating_add(SKEW).ok()?);
-    let begun = |name: &str| moment(name).is_none_or(|moment| moment.is_some_and(|moment| moment <= late));
-    let expires_at = moment("exp")??;
-    (expires_at > early && begun("nbf") && begun("iat")).then_some(expires_at)
-}
-
-/// What `key` signs with: what it says itself, or else what is usual for such a key. Never a secret that both sides share.
-fn algorithm(key: &Jwk) -> Option<Algorithm> {
-    if !matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
-        return None;
-    }
-    match (&key.algorithm, key.common.key_algorithm) {
-        (AlgorithmParameters::RSA(_), said) => match said {
-            None | Some(KeyAlgorithm::RS256) => Some(Algorithm::RS256),
-            Some(KeyAlgorithm::RS384) => Some(Algorithm::RS384),
-            Some(KeyAlgorithm::RS512) => Some(Algorithm::RS512),
-            Some(KeyAlgorithm::PS256) => Some(Algorithm::PS256),
-            Some(KeyAlgorithm::PS384) => Some(Algorithm::PS384),
-            Some(KeyAlgorithm::PS512) => Some(Algorithm::PS512),
-            Some(_) => None,
-        },
-        (AlgorithmParameters::EllipticCurve(key), said) => match (&key.curve, said) {
-            (EllipticCurve::P256, None | Some(KeyAlgorithm::ES256)) => Some(Algorithm::ES256),
-            (EllipticCurve::P384, None | Some(KeyAlgorithm::ES384)) => Some(Algorithm::ES384),
-            _ => None,
-        },
-        (AlgorithmParameters::OctetKeyPair(key), None | Some(KeyAlgorithm::EdDSA)) => {
-            (key.curve == EllipticCurve::Ed25519).then_some(Algorithm::EdDSA)
-        }
-        _ => None,
     }
 }

@@ -11,6 +11,7 @@ pub mod password;
 pub mod permission;
 pub mod saml;
 pub mod secret;
+mod signed;
 mod standing;
 mod upkeep;
 

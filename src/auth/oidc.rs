@@ -10,12 +10,13 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::jwk::Jwk;
 use openidconnect::{
     AccessTokenHash, AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId,
     ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdToken,
-    IdTokenFields, IssuerUrl, JsonWebTokenType, LogoutRequest, Nonce, NonceVerifier, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope,
-    SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
+    IdTokenFields, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
+    PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, Scope, SignatureVerificationError,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
     core::{
         CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType,
         CoreGenderClaim, CoreIdTokenVerifier, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
@@ -28,7 +29,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::outside::{Kept, Outside, Proven, ProviderError};
+use super::{
+    outside::{Kept, Outside, Proven, ProviderError},
+    signed::{Expected, SKEW, is_in_time, moment},
+};
 use crate::{config::SingleSignOn, domain::sso::Claims, telemetry::logs::chain};
 
 /// Where the provider sends the browser back to, below our own address.
@@ -37,16 +41,14 @@ pub const CALLBACK: &str = "/api/v1/auth/oidc/callback";
 const SIGNED_OUT: &str = "/sign-in";
 /// The event that a token names that is to sign somebody out (OpenID Connect Back-Channel Logout, 2.4).
 const SIGN_OUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-/// What such a token says that it is; in one that proves a sign-in only the first counts.
-const SIGN_OUT_TYPES: [&str; 2] = ["JWT", "logout+jwt"];
+/// What such a token says that it is: the older and the newer word (2.4), which may be shortened or not.
+const SIGN_OUT_TYPES: [&str; 3] = ["jwt", "logout+jwt", "application/logout+jwt"];
 /// How long such a token counts after it was made.
 const SIGN_OUT_COUNTS_FOR: SignedDuration = SignedDuration::from_mins(5);
 /// What is known of the provider is read again after this time.
 const KNOWN_FOR: Duration = Duration::from_mins(10);
 /// A key that is not known makes the server read the keys again at most this often.
 const KEYS_PAUSE: Duration = Duration::from_secs(1);
-/// How far the provider's clock may be from ours.
-const SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// Most bytes of the provider's id of a person (OpenID Connect Core, 2), and of its other ids.
 const ID_BYTES: usize = 255;
 
@@ -131,14 +133,14 @@ pub struct Arrived {
     pub id_token: SecretString,
 }
 
-/// A provider's word that somebody is to be signed out.
+/// A provider's word that somebody is to be signed out. It names who, or which sign-in, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaving {
     /// Its id, which is used once.
     pub id: String,
-    /// Who.
-    pub subject: String,
-    /// Which of their sign-ins there; `None`: all.
+    /// Who; `None`: whoever the sign-in is of.
+    pub subject: Option<String>,
+    /// Which sign-in there; `None`: all of theirs.
     pub session: Option<String>,
     /// From then on it is too old to count.
     pub over_at: Timestamp,
@@ -258,36 +260,66 @@ impl Oidc {
     /// # Errors
     /// [`ProviderError::NotAccepted`] for what the provider did not sign, or did not mean for this.
     pub async fn asked_to_sign_out(&self, token: &str, now: Timestamp) -> Result<Leaving, ProviderError> {
-        let token: Token = token.parse().map_err(not_accepted)?;
-        // What proves a sign-in has a nonce and ends none.
-        let none = |nonce: Option<&Nonce>| nonce.is_none().then_some(()).ok_or_else(|| "it has a nonce".to_owned());
-        let kinds = SIGN_OUT_TYPES.map(|name| JsonWebTokenType::new(name.to_owned()).normalize());
-        let kinds: Vec<_> = kinds.into_iter().filter_map(Result::ok).collect();
-        let read = |client: &OidcClient| {
-            let verifier = verifier(client, now).set_allowed_jose_types(kinds.clone());
-            claims(&token, &verifier, none)
+        let expected = Expected {
+            issuer: self.issuer(),
+            audience: &self.0.client_id,
+            types: &SIGN_OUT_TYPES,
+            // The standard asks for `exp` only since its second edition; `iat` is looked at in any case.
+            required: &["iss", "aud"],
         };
-        let claims = self.proven(read).await?;
+        let kid = expected.key_id(token).map_err(|why| not(&why))?;
+        let key = self.key(kid.as_deref()).await?.ok_or_else(|| not("it is signed with no key of the provider"))?;
+        let claims = expected.claims(token, &key).map_err(|why| not(&why))?;
+        if !is_in_time(&claims, now) {
+            return Err(not("it is out of time"));
+        }
+        if claims.get("aud").and_then(Value::as_array).is_some_and(|audiences| audiences.len() > 1) {
+            return Err(not("it is for others as well"));
+        }
+        // What proves a sign-in has a nonce and ends none.
         let event = claims.get("events").and_then(|events| events.get(SIGN_OUT_EVENT));
-        if !event.is_some_and(Value::is_object) {
+        if claims.contains_key("nonce") || !event.is_some_and(Value::is_object) {
             return Err(not("it is not for signing out"));
         }
-        let issued = claims.get("iat").and_then(Value::as_i64).and_then(|second| Timestamp::from_second(second).ok());
-        let over_at = issued.map(|issued| issued + (SIGN_OUT_COUNTS_FOR + SKEW)).filter(|over_at| *over_at > now);
-        let missing = || not("it has no id, names nobody or is too old");
-        Ok(Leaving {
-            id: named(&claims, "jti").ok_or_else(missing)?,
-            subject: named(&claims, "sub").ok_or_else(missing)?,
-            session: named(&claims, "sid"),
-            over_at: over_at.ok_or_else(missing)?,
-        })
+        let over_at = moment(&claims, "iat").map(|issued| issued + (SIGN_OUT_COUNTS_FOR + SKEW));
+        let over_at = over_at.filter(|over_at| *over_at > now).ok_or_else(|| not("it is too old"))?;
+        let id = named(&claims, "jti").ok_or_else(|| not("it has no id"))?;
+        // A name that cannot be read is not none: none means everybody's.
+        let whom = |name: &str| match claims.get(name) {
+            None => Ok(None),
+            Some(_) => named(&claims, name).map(Some).ok_or_else(|| not("whom it names cannot be read")),
+        };
+        let (subject, session) = (whom("sub")?, whom("sid")?);
+        if subject.is_none() && session.is_none() {
+            return Err(not("it names nobody"));
+        }
+        Ok(Leaving { id, subject, session, over_at })
+    }
+
+    /// The provider's key of that id; without one its only key. `None`: there is none, neither by what is known nor by
+    /// what it says now.
+    async fn key(&self, id: Option<&str>) -> Result<Option<Jwk>, ProviderError> {
+        for age in [KNOWN_FOR, KEYS_PAUSE] {
+            let metadata = self.metadata(age).await?;
+            let keys = metadata.jwks().keys().iter().filter_map(|key| serde_json::to_value(key).ok());
+            let mut keys: Vec<Jwk> = keys.filter_map(|key| serde_json::from_value(key).ok()).collect();
+            match id {
+                Some(id) => keys.retain(|key| key.common.key_id.as_deref() == Some(id)),
+                None if keys.len() > 1 => return Ok(None),
+                None => {}
+            }
+            if let Some(key) = keys.pop() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 
     /// What `read` makes of the provider's keys; where none of them fits, of those that it has by now.
-    async fn proven<T>(
+    async fn proven(
         &self,
-        read: impl Fn(&OidcClient) -> Result<T, ClaimsVerificationError>,
-    ) -> Result<T, ProviderError> {
+        read: impl Fn(&OidcClient) -> Result<Claims, ClaimsVerificationError>,
+    ) -> Result<Claims, ProviderError> {
         let known = self.client(&*self.metadata(KNOWN_FOR).await?);
         match read(&known) {
             Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
@@ -321,7 +353,10 @@ impl Oidc {
                 return Err(other("its access token is another one's"));
             }
         }
-        claims(id_token, &verifier, nonce)
+        match serde_json::to_value(proven) {
+            Ok(Value::Object(claims)) => Ok(claims),
+            _ => Err(other("its claims cannot be read")),
+        }
     }
 
     /// What the provider says beside the token, where it has a place for that.
@@ -386,18 +421,6 @@ fn verifier(client: &OidcClient, now: Timestamp) -> CoreIdTokenVerifier<'_> {
             let known = issued.timestamp() <= late.as_second();
             known.then_some(()).ok_or_else(|| "it was issued in the future".to_owned())
         })
-}
-
-/// Every claim of a token, once it is proven.
-fn claims(
-    token: &Token,
-    verifier: &CoreIdTokenVerifier<'_>,
-    nonce: impl NonceVerifier,
-) -> Result<Claims, ClaimsVerificationError> {
-    match serde_json::to_value(token.claims(verifier, nonce)?) {
-        Ok(Value::Object(claims)) => Ok(claims),
-        _ => Err(other("its claims cannot be read")),
-    }
 }
 
 /// The id in the claim `name`, if it is one by which a provider can know something.

@@ -67,8 +67,10 @@ permissions! {
     LogsReadAll = "logs:read-all": Operator Auditor Admin;
     /// Follow the logs of everybody's sessions as they are written.
     LogsFollowAll = "logs:follow-all": Operator Admin;
-    /// See the templates.
+    /// See the templates that are for everybody or for a group of one's own, or all with `TemplatesReadAll`.
     TemplatesRead = "templates:read": User Operator Auditor Admin;
+    /// See the templates that are for groups of others.
+    TemplatesReadAll = "templates:read-all": Auditor Admin;
     /// Create, change and delete templates.
     TemplatesWrite = "templates:write": Admin;
     /// Look through the catalog.

@@ -117,7 +117,7 @@ fn access(caller: &Caller) -> Access {
         Seen::All => Scope::All,
         Seen::Own(shared) => own().with_shared(shared),
     };
-    let all_templates = caller.may(Permission::TemplatesWrite);
+    let all_templates = caller.may(Permission::TemplatesReadAll);
     let templates = || if all_templates { Scope::All } else { own().with_groups(caller.belonging.groups.clone()) };
     let jobs = || if caller.may(Permission::JobsReadAll) { Scope::All } else { own() };
     Access {

@@ -227,10 +227,21 @@ pub async fn known(app: &App, presence: &Presence, id: Uuid) -> Result<Option<Ar
 }
 
 /// The caller's connection to a session.
+///
+/// # Errors
+/// [`Error::Forbidden`] for another person's, told to those who see the session and with it who is connected;
+/// [`Error::NotFound`] otherwise.
 async fn own(app: &App, presence: &Presence, caller: &Caller, session: &str, id: Uuid) -> Result<Arc<Link>, Error> {
-    let link = known(app, presence, id).await?;
-    link.filter(|link| link.connection.session == session && link.connection.user == caller.user)
-        .ok_or_else(|| Error::not_found("connection", id.to_string()))
+    let unknown = || Error::not_found("connection", id.to_string());
+    let link = known(app, presence, id).await?.filter(|link| link.connection.session == session).ok_or_else(unknown)?;
+    if link.connection.user == caller.user {
+        return Ok(link);
+    }
+    match sessions::get(app, caller, session).await {
+        Ok(_) => Err(Error::Forbidden("this is another person's connection".into())),
+        Err(Error::NotFound { .. }) => Err(unknown()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The session of a connection, and how far the one who opened it may still come in; `None`: not at all.

@@ -69,6 +69,7 @@ pub async fn asked_to_leave(auth: &Auth, oidc: &Oidc, origin: &Origin, token: &s
     if !use_up(&transaction, issuer, &leaving.id, leaving.over_at).await? {
         return Err(ProviderError::NotAccepted("this request was used before".to_owned()).into());
     }
-    let ended = oidc_sessions::end(&transaction, issuer, &leaving.subject, leaving.session.as_deref(), now).await?;
+    let (subject, session) = (leaving.subject.as_deref(), leaving.session.as_deref());
+    let ended = oidc_sessions::end(&transaction, issuer, subject, session, now).await?;
     Ok(sso::left(auth, transaction, origin, issuer, &ended).await?)
 }

@@ -270,7 +270,7 @@ async fn project(app: &App, owner: &str, project: Option<&str>) -> Result<(), Er
 async fn template(app: &App, caller: &Caller, name: &str) -> Result<Arc<Template>, Error> {
     let unknown = || Error::field("template", format!("there is no template “{name}”"));
     let template = app.templates.get(name).await?.ok_or_else(unknown)?;
-    if !templates::visible(app, caller, &template).await? {
+    if !templates::launchable(app, caller, &template).await? {
         return Err(unknown());
     }
     let wrong = crate::domain::template::check(&template.spec);

@@ -71,7 +71,7 @@ pub async fn list(app: &App, caller: &Caller, filter: &Filter, words: &[String])
     let mut items: Vec<Arc<Template>> = app.templates.snapshot(None);
     items.retain(|template| filter.matches(template) && mentions(template, words));
     let groups = groups_of(app, caller, items.iter().map(|template| &**template)).await?;
-    items.retain(|template| open_to(caller, &groups, template));
+    items.retain(|template| sees_all(caller) || open_to(caller, &groups, template));
     items.sort_by_cached_key(|template| template.spec.display_name.to_lowercase());
     Ok(items)
 }
@@ -93,24 +93,29 @@ async fn groups_of(
     store::groups::of_user(&app.pool.get().await?, &caller.user).await
 }
 
+/// Whether the caller may know of every template. Who only reads launches none of those that are for others.
+fn sees_all(caller: &Caller) -> bool {
+    caller.may(Permission::TemplatesReadAll)
+}
+
 /// Whether the caller, who belongs to `groups`, may know of the template and launch it.
 fn open_to(caller: &Caller, groups: &[String], template: &Template) -> bool {
     let access = access(template);
     access.is_empty() || access.iter().any(|group| groups.contains(group)) || caller.may(Permission::TemplatesWrite)
 }
 
-/// Whether the caller may know of the template and launch it.
+/// Whether the caller may launch the template.
 ///
 /// # Errors
 /// Where the database has to be asked and does not answer.
-pub async fn visible(app: &App, caller: &Caller, template: &Template) -> Result<bool, Error> {
+pub async fn launchable(app: &App, caller: &Caller, template: &Template) -> Result<bool, Error> {
     Ok(open_to(caller, &groups_of(app, caller, [template]).await?, template))
 }
 
 /// The template of that name, if the caller may know of it.
 pub async fn get(app: &App, caller: &Caller, name: &str) -> Result<Arc<Template>, Error> {
     match app.templates.get(name).await? {
-        Some(template) if visible(app, caller, &template).await? => Ok(template),
+        Some(template) if sees_all(caller) || launchable(app, caller, &template).await? => Ok(template),
         _ => Err(Error::not_found("template", name)),
     }
 }

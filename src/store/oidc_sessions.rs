@@ -53,20 +53,21 @@ pub async fn of_sign_in(db: &impl GenericClient, sign_in: Uuid) -> Result<Option
     .transpose()
 }
 
-/// Ends the sign-ins that the provider `issuer` gave to `subject`; of those only `session`, where one is named. Returns
-/// whose they were.
+/// Ends the sign-ins that the provider `issuer` gave: those of `subject`, or the one that it calls `session`, or that one
+/// as far as it is of `subject`; none where neither is named. Returns whose they were.
 pub async fn end(
     db: &impl GenericClient,
     issuer: &str,
-    subject: &str,
+    subject: Option<&str>,
     session: Option<&str>,
     now: Timestamp,
 ) -> Result<BTreeSet<String>, Error> {
     let statement = db
         .prepare_cached(
             "UPDATE sign_ins s SET ended_at = $4 FROM oidc_sessions o, users u \
-             WHERE o.sign_in_id = s.id AND u.id = s.user_id AND o.issuer = $1 AND o.subject = $2 \
-             AND ($3::text IS NULL OR o.session_id = $3) AND s.ended_at IS NULL RETURNING u.name",
+             WHERE o.sign_in_id = s.id AND u.id = s.user_id AND o.issuer = $1 \
+             AND ($2::text IS NOT NULL OR $3::text IS NOT NULL) AND ($2 IS NULL OR o.subject = $2) \
+             AND ($3 IS NULL OR o.session_id = $3) AND s.ended_at IS NULL RETURNING u.name",
         )
         .await?;
     let rows = db.query(&statement, &[&issuer, &subject, &session, &now]).await?;

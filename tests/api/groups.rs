@@ -132,18 +132,24 @@ async fn a_template_for_a_group_is_there_for_its_members_and_for_nobody_else() {
     let app = TestApp::start().await;
     let admin = app.administrator().await;
     let (alice, bob) = (app.person("alice", &[Role::User]).await, app.person("bob", &[Role::User]).await);
+    let carol = app.person("carol", &[Role::User, Role::Auditor]).await;
     let template = json!({ "name": "lab", "displayName": "Lab", "baseImage": "none", "webapp": { "port": 80 },
         "access": { "groups": ["physics", "staff"] } });
     assert_eq!(admin.post("/api/v1/templates", template).await.status, 201);
     admin.post(GROUPS, json!({ "name": "physics" })).await;
     put(&admin, "/api/v1/groups/physics/members/alice").await;
     let launch = json!({ "template": "lab" });
-    for (who, client, seen) in [("alice", &alice, true), ("bob", &bob, false), ("the administrator", &admin, true)] {
+    for (who, client, seen, launches) in [
+        ("alice", &alice, true, true),
+        ("bob", &bob, false, false),
+        ("carol, who reads everything", &carol, true, false),
+        ("the administrator", &admin, true, true),
+    ] {
         let found = client.get("/api/v1/templates?search=lab").await.json()["total"].clone();
         assert_eq!(found, usize::from(seen), "{who}");
         assert_eq!(client.get("/api/v1/templates/lab").await.status, if seen { 200 } else { 404 }, "{who}");
         let launched = client.post("/api/v1/sessions?dryRun=true", launch.clone()).await;
-        assert_eq!(launched.status, if seen { 200 } else { 400 }, "{who}");
+        assert_eq!(launched.status, if launches { 200 } else { 400 }, "{who}");
     }
     admin.delete("/api/v1/groups/physics/members/alice").await;
     assert_eq!(alice.get("/api/v1/templates/lab").await.status, 404);

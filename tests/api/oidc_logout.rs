@@ -83,6 +83,22 @@ async fn who_signs_out_there_is_signed_out_here_from_that_sign_in_or_from_all() 
 }
 
 #[actix_web::test]
+async fn a_word_that_names_the_sign_in_alone_ends_that_one() {
+    let idp = Idp::start().await;
+    let app = idp.app(&[]).await;
+    let (one, two) = (browser(&idp, &app, "alice", "1").await, browser(&idp, &app, "alice", "2").await);
+    // Neither whom it names nor an end has to be in it; nor a key, where the provider has but one.
+    let (mut claims, mut header) = (idp.leaving(&app, "alice", Some("1"), &json!({})), idp.header());
+    for (part, names) in [(&mut claims, &["sub", "exp"][..]), (&mut header, &["kid"])] {
+        for name in names {
+            part.as_object_mut().expect("an object").remove(*name).expect("it is there");
+        }
+    }
+    assert_eq!(told(&app, &idp.sign(&header, &claims)).await.status, 204);
+    assert!(!is_in(&one).await && is_in(&two).await);
+}
+
+#[actix_web::test]
 async fn a_word_that_the_provider_did_not_give_for_this_signs_nobody_out() {
     let (idp, stranger) = (Idp::start().await, Idp::start().await);
     let app = idp.app(&[]).await;
@@ -90,17 +106,23 @@ async fn a_word_that_the_provider_did_not_give_for_this_signs_nobody_out() {
     let now = app.app.clock.now().as_second();
     let with = |more: Value| idp.sign(&idp.header(), &idp.leaving(&app, "alice", None, &more));
     let event = |name: &str, value: Value| json!({ "events": { name: value } });
+    let mut elsewhere = idp.header();
+    elsewhere["typ"] = "at+jwt".into();
     let this = "http://schemas.openid.net/event/backchannel-logout";
     for (why, token) in [
         ("nothing", String::new()),
         ("another's signature", stranger.sign(&idp.header(), &idp.leaving(&app, "alice", None, &json!({})))),
         ("another issuer", with(json!({ "iss": stranger.issuer() }))),
         ("for another client", with(json!({ "aud": "another" }))),
+        ("for another client as well", with(json!({ "aud": [CLIENT, "another"] }))),
         ("without an event", with(json!({ "events": null }))),
         ("another event", with(event("http://schemas.openid.net/event/x", json!({})))),
         ("an event that is none", with(event(this, json!(true)))),
         ("a proof of a sign-in", with(json!({ "nonce": "x" }))),
         ("without an id", with(json!({ "jti": null }))),
+        ("about nobody", with(json!({ "sub": null }))),
+        ("about a sign-in that cannot be read", with(json!({ "sid": 1 }))),
+        ("for something else", idp.sign(&elsewhere, &idp.leaving(&app, "alice", None, &json!({})))),
         ("over", with(json!({ "exp": now - 61 }))),
         ("old", with(json!({ "iat": now - 361, "exp": now + 3_600 }))),
         ("of the future", with(json!({ "iat": now + 120 }))),
