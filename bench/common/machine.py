@@ -118,9 +118,11 @@ def rss(pids: list[int]) -> int:
 
 
 class Subject:
-    """A server under measurement: started on its core, ended and forgotten afterwards."""
+    """A server under measurement: started on its cores, ended and forgotten afterwards."""
 
     name = ""
+    # As taskset writes them.
+    cpus = str(SERVER_CPU)
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="streamspace-bench-"))
@@ -139,8 +141,8 @@ class Subject:
         raise NotImplementedError
 
     def start(self, arguments: list, **more) -> subprocess.Popen:
-        """Starts a program on the server's core."""
-        arguments = ["taskset", "-c", str(SERVER_CPU), *map(str, arguments)]
+        """Starts a program on its cores."""
+        arguments = ["taskset", "-c", self.cpus, *map(str, arguments)]
         return subprocess.Popen(arguments, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True, **more)
 
     def pids(self) -> list[int]:

@@ -1,6 +1,11 @@
 //! From what was fetched to what the catalog says: which templates there are, and what is wrong with files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZero,
+    panic::resume_unwind,
+    thread,
+};
 
 use deadpool_postgres::GenericClient;
 use serde_json::{Value, json};
@@ -9,8 +14,8 @@ use uuid::Uuid;
 use crate::{
     Error,
     catalog::{
-        fetch::{self, Fetched},
-        manifest::{self, Found, Level, Problem, RULES},
+        fetch::{self, Fetched, File},
+        manifest::{self, Found, Level, Problem, RULES, Reading},
     },
     store::catalog::{
         repositories,
@@ -21,6 +26,8 @@ use crate::{
 
 /// Most problems that are kept of a sync.
 const PROBLEMS_MAX: usize = 1_000;
+/// Least files for which another core is asked: beginning costs as much as reading some.
+const PART_MIN: usize = 32;
 
 /// What was read of a repository.
 pub struct Read {
@@ -36,19 +43,19 @@ pub struct Read {
 pub fn read(fetched: Fetched, known: &BTreeMap<String, Known>) -> Read {
     let mut files: BTreeMap<String, Known> = BTreeMap::new();
     let mut found: Vec<(String, Found)> = Vec::new();
-    for file in fetched.files {
+    let readings = readings(&fetched.files);
+    for (file, reading) in fetched.files.into_iter().zip(readings) {
         let before = known.get(&file.path);
         let Some(content) = file.content else {
             files.extend(before.map(|known| (file.path, known.clone())));
             continue;
         };
-        if !fetch::is_manifest(&file.path) {
+        let Some(reading) = reading else {
             // PostgreSQL keeps no NUL.
             let text = Some(String::from_utf8_lossy(&content).replace('\0', "\u{fffd}"));
             files.insert(file.path, Known { blob: file.blob, names: vec![], problems: json!([]), text });
             continue;
-        }
-        let reading = manifest::read(&file.path, &content);
+        };
         let mut names: Vec<String> = reading.found.iter().map(|found| found.name.clone()).collect();
         if reading.is_broken() {
             // What came from it last stays as it was.
@@ -67,6 +74,22 @@ pub fn read(fetched: Fetched, known: &BTreeMap<String, Known>) -> Read {
     }
     problems.truncate(PROBLEMS_MAX);
     Read { files, found, problems }
+}
+
+/// What came of each file, in their order; none: it is known, or no manifest. Every core reads a part.
+fn readings(files: &[File]) -> Vec<Option<Reading>> {
+    let read = |file: &File| {
+        let content = file.content.as_deref().filter(|_| fetch::is_manifest(&file.path))?;
+        Some(manifest::read(&file.path, content))
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let part = files.len().div_ceil(cores).max(PART_MIN);
+    thread::scope(|scope| {
+        let parts: Vec<_> =
+            files.chunks(part).map(|part| scope.spawn(move || part.iter().map(read).collect::<Vec<_>>())).collect();
+        // Where one of them panicked so does this, in whatever runs it.
+        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 fn left(file: String, reason: String) -> Problem {
@@ -178,7 +201,6 @@ fn change<'a>(path: &'a str, found: &'a Found) -> Result<Change<'a>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::fetch::File;
 
     fn manifest(name: &str) -> Vec<u8> {
         let text = format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
@@ -134,21 +134,20 @@ pub async fn replace_files(
     let write = db
         .prepare_cached(
             "INSERT INTO catalog_files AS f (repository, path, blob, names, problems, text)
-             SELECT $1, n.path, n.blob, n.names, n.problems, n.text
-             FROM json_to_recordset($2) AS n (path text, blob text, names text[], problems json, text text)
+             SELECT $1, n.path, n.blob, ARRAY(SELECT json_array_elements_text(n.names)), n.problems, n.text
+             FROM unnest($2::text[], $3::text[], $4::json[], $5::json[], $6::text[])
+                 AS n (path, blob, names, problems, text)
              ON CONFLICT (repository, path) DO UPDATE SET blob = excluded.blob, names = excluded.names,
                  problems = excluded.problems, text = excluded.text
              WHERE (f.blob, f.names, f.problems::text, f.text)
                 IS DISTINCT FROM (excluded.blob, excluded.names, excluded.problems::text, excluded.text)",
         )
         .await?;
-    let rows: Vec<Value> = files
-        .iter()
-        .map(|(path, Known { blob, names, problems, text })| {
-            json!({ "path": path, "blob": blob, "names": names, "problems": problems, "text": text })
-        })
-        .collect();
-    db.execute(&write, &[&repository, &Json(rows)]).await?;
+    let blobs: Vec<&str> = files.values().map(|it| it.blob.as_str()).collect();
+    let names: Vec<Json<&[String]>> = files.values().map(|it| Json(it.names.as_slice())).collect();
+    let problems: Vec<Json<&Value>> = files.values().map(|it| Json(&it.problems)).collect();
+    let texts: Vec<Option<&str>> = files.values().map(|it| it.text.as_deref()).collect();
+    db.execute(&write, &[&repository, &paths, &blobs, &names, &problems, &texts]).await?;
     Ok(())
 }
 
