@@ -57,7 +57,11 @@ impl Kind {
     /// The kind that a manifest with these words is of.
     #[must_use]
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let (group, version) = match api_version.rsplit_once('/') {
+            Some(("", _)) => return None,
+            Some(both) => both,
+            None => ("", api_version),
+        };
         let letters = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let fine = (group.is_empty() || is_subdomain(group)) && is_dns_label(version) && letters(kind);
         fine.then(|| Self { group: group.into(), version: version.into(), kind: kind.into() })
