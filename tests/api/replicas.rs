@@ -146,12 +146,15 @@ async fn while_nothing_is_heard_the_database_is_asked_and_afterwards_everything_
 async fn whoever_keeps_something_open_for_a_person_is_told_of_changes() {
     let app = TestApp::start().await;
     let (admin, replica) = (app.administrator().await, app.replica().await);
-    app.person("alice", &[Role::User]).await;
+    for name in ["alice", "bob"] {
+        app.person(name, &[Role::User]).await;
+    }
     hears(&app, &replica).await;
     let mut changes = replica.changes();
     admin.patch("/api/v1/users/alice", json!({ "displayName": "Alice" })).await;
-    admin.patch("/api/v1/users/alice", json!({ "roles": ["operator"] })).await;
-    let told = tokio::time::timeout(OUT_WITHIN, changes.recv()).await.expect("in time").expect("a change");
-    assert_eq!(told, "alice");
-    assert!(changes.try_recv().is_err(), "a name that is shown is no reason to close sockets");
+    admin.patch("/api/v1/users/bob", json!({ "roles": ["operator"] })).await;
+    let mut told = vec![tokio::time::timeout(OUT_WITHIN, changes.recv()).await.expect("in time").expect("a change")];
+    // More than once does no harm: what is heard late is found by comparing, too.
+    told.extend(std::iter::from_fn(|| changes.try_recv().ok()));
+    assert!(told.iter().all(|name| name == "bob"), "a name that is shown is no reason to close sockets: {told:?}");
 }
