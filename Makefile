@@ -92,7 +92,8 @@ test-chart: setup-chart ## The chart as helm sees it
 # Against a real cluster: one that this builds and starts (as root), or the one that KUBECONFIG names.
 .PHONY: test-kubernetes
 test-kubernetes: setup-kubernetes web/dist/index.html
-	@$(CARGO) test --locked --test kubernetes
+	@$(CARGO) build --locked --example mortal
+	$(CARGO) test --locked --test kubernetes
 
 # The stories in Chromium, against sessions that are pods. SPEC=name runs one file.
 .PHONY: test-kubernetes-stories

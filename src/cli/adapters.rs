@@ -1,8 +1,9 @@
 //! The adapters of the ports, by the engine that is asked for.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc, time::Duration};
 
 use kube::{Client, core::Selector};
+use tokio::time::{Instant, sleep};
 
 use super::CliError;
 use crate::{
@@ -19,6 +20,10 @@ use crate::{
     store::{Claim, Listener, Pool, leadership::Leadership},
     telemetry::task::Tasks,
 };
+
+/// How long it is tried to begin while nobody answers, and how often.
+const BEGIN_WITHIN: Duration = Duration::from_mins(1);
+const BEGIN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where objects are kept, what runs the programs, and on which machines.
 pub(super) struct Adapters {
@@ -116,9 +121,27 @@ async fn in_a_cluster(
     })
 }
 
+/// Does what a server begins with; again while `unanswered` says of a failure that it may pass, within a minute.
+pub(super) async fn patiently<T, E: fmt::Display>(
+    mut begin: impl AsyncFnMut() -> Result<T, E>,
+    unanswered: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let ends = Instant::now() + BEGIN_WITHIN;
+    loop {
+        match begin().await {
+            Err(error) if unanswered(&error) && Instant::now() < ends => {
+                tracing::warn!(error = %error, "cannot begin yet: trying again");
+                sleep(BEGIN_AGAIN).await;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Fails where the cluster does not know such objects, and says how it comes to.
 async fn defined<K: crate::objects::Object>(store: &KubernetesStore<K>) -> Result<(), CliError> {
-    match store.list(&Selector::default()).await {
+    let unanswered = |error: &ObjectError| matches!(error, ObjectError::Unavailable(_));
+    match patiently(async || store.list(&Selector::default()).await, unanswered).await {
         Ok(_) => Ok(()),
         Err(ObjectError::NotFound { kind, .. }) => {
             Err(format!("the cluster does not know what a {kind} is: streamspace crds | kubectl apply -f -").into())

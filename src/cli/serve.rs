@@ -15,6 +15,7 @@ use super::{
     adapters::{self, Adapters, Machine},
 };
 use crate::{
+    Error,
     app::{App, Parts},
     auth::Auth,
     clock::Clock,
@@ -125,7 +126,8 @@ async fn with_database(given: Given, claim: &Claim, database: &Database, doors: 
     let stopping = CancellationToken::new();
     let gateway = open_gateway(&app, &policy, &stopping, &mut tasks);
     if let Some(leadership) = leadership {
-        builtin::bring(&app).await?;
+        let unanswered = |error: &Error| matches!(error, Error::Database(_) | Error::Unavailable(_));
+        adapters::patiently(async || builtin::bring(&app).await, unanswered).await?;
         work(&app, &listener, claim, &mut tasks)?;
         lead(&app, &listener, leadership.epoch(), &mut tasks);
     }

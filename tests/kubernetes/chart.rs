@@ -1,5 +1,10 @@
 //! The chart as helm renders it: it is accepted, and what makes no sense is not.
 
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
@@ -8,13 +13,13 @@ use crate::{
     helm::{RELEASE, chart, helm, render, values, word},
 };
 
-/// Kinds of operators that the tests' cluster has not.
-const OF_OPERATORS: [&str; 2] = ["ServiceMonitor", "PrometheusRule"];
+/// Kinds whose definitions others bring.
+const OF_OTHERS: [&str; 3] = ["HTTPRoute", "PrometheusRule", "ServiceMonitor"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rendering_is_accepted_by_the_api_server() {
     let place = Place::make().await;
-    let routes = place.cluster.knows_routes();
+    let others = place.cluster.knows_others();
     let sessions = format!("sessions.namespace={}", place.namespace);
     let system = format!("{}-system", place.namespace);
     place.cluster.kubectl(&["create", "namespace", &system]);
@@ -26,13 +31,37 @@ async fn every_rendering_is_accepted_by_the_api_server() {
     for values in ["replicas=1", all, split, routed, both] {
         let mut objects = render(&system, &[&sessions, values]);
         assert!(objects.len() > 10, "{values}");
-        objects.retain(|object| !OF_OPERATORS.contains(&&*word(&object["kind"])));
-        if !routes {
-            objects.retain(|object| object["kind"] != "HTTPRoute");
-        }
+        objects.retain(|object| others || !OF_OTHERS.contains(&&*word(&object["kind"])));
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
         let accepted = ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename", "-"];
         place.cluster.kubectl_with(&accepted, list.as_bytes());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_alerts() {
+    let place = Place::make().await;
+    if !place.cluster.is_own() {
+        return;
+    }
+    let rendered = render("here", &["metrics.rules.enabled=true"]);
+    let rules = &rendered.iter().find(|object| object["kind"] == "PrometheusRule").unwrap()["spec"];
+    let read = |rules: &str| {
+        let mut command = Command::new(place.cluster.tool("rules"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut reader = command.spawn().unwrap();
+        reader.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
+        reader.wait_with_output().unwrap()
+    };
+    // Whatever is JSON is YAML.
+    let accepted = read(&rules.to_string());
+    assert!(accepted.status.success(), "{}", String::from_utf8_lossy(&accepted.stderr));
+    let names: Vec<String> =
+        rules["groups"][0]["rules"].as_array().unwrap().iter().map(|rule| word(&rule["alert"])).collect();
+    assert_eq!(String::from_utf8(accepted.stdout).unwrap().lines().collect::<Vec<_>>(), names);
+    for (right, wrong) in [("rate(", "speed("), ("{{ $value }}", "{{ $worth }}")] {
+        let refused = read(&rules.to_string().replace(right, wrong));
+        assert!(!refused.status.success(), "{wrong}: {}", String::from_utf8_lossy(&refused.stdout));
     }
 }
 
@@ -55,7 +84,7 @@ fn what_makes_no_sense_is_refused_with_a_sentence() {
 
 #[test]
 fn the_definitions_are_those_of_the_program_and_no_password_is_rendered() {
-    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_streamspace")).arg("crds").output().unwrap();
+    let printed = Command::new(env!("CARGO_BIN_EXE_streamspace")).arg("crds").output().unwrap();
     let printed: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(printed.stdout).unwrap()).unwrap();
     let mut rendered = render("here", &["postgresql.enabled=true"]);
     assert!(rendered.iter().all(|object| object["kind"] != "Secret"), "{rendered:#?}");

@@ -104,16 +104,28 @@ impl Cluster {
         self.own.is_some()
     }
 
-    /// Brings the definition of the Gateway API's routes. Whether it is there now: a cluster of somebody else's is left as
-    /// it is.
-    pub fn knows_routes(&self) -> bool {
+    /// Brings the definitions of the kinds that are others': the Gateway API's routes, and what Prometheus' operator reads.
+    /// Whether they are there now: a cluster of somebody else's is left as it is.
+    pub fn knows_others(&self) -> bool {
         if self.is_own() {
-            let definition = self.kubectl.with_file_name("httproutes.yaml");
-            self.kubectl(&["apply", "--server-side", "--filename", &definition.display().to_string()]);
-            let name = "crd/httproutes.gateway.networking.k8s.io";
-            self.kubectl(&["wait", "--for=condition=Established", name, "--timeout=60s"]);
+            let names = [
+                "httproutes.gateway.networking.k8s.io",
+                "prometheusrules.monitoring.coreos.com",
+                "servicemonitors.monitoring.coreos.com",
+            ];
+            for name in names {
+                let (plural, _) = name.split_once('.').unwrap();
+                let definition = self.tool(&format!("{plural}.yaml"));
+                self.kubectl(&["apply", "--server-side", "--filename", &definition.display().to_string()]);
+                self.kubectl(&["wait", "--for=condition=Established", &format!("crd/{name}"), "--timeout=60s"]);
+            }
         }
         self.is_own()
+    }
+
+    /// A program or file that was built with the tests' own cluster.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.kubectl.with_file_name(name)
     }
 
     /// The folder of a cluster of the tests' own.

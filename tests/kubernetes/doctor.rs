@@ -52,6 +52,45 @@ async fn an_image_that_is_not_there_is_named() {
     platform.server.delete_all().await;
 }
 
+/// A registry on every node's own address that lets in nobody who does not say who they are.
+const REGISTRY: &str = r"
+apiVersion: v1
+kind: Pod
+metadata: { name: registry }
+spec:
+  hostNetwork: true
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: registry
+      image: localhost/app:test
+      command: [sh, -c]
+      args: ['echo /v2:somebody:secret > /tmp/conf; exec httpd -f -p 127.0.0.1:5999 -c /tmp/conf -h /tmp']
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_gives_nothing_to_strangers_is_named() {
+    let platform = Platform::start("kubernetes-denied").await;
+    let (cluster, server) = (platform.place.cluster, &platform.server);
+    if !cluster.is_own() {
+        return;
+    }
+    let system = format!("{}-system", platform.place.namespace);
+    cluster.kubectl_with(&["--namespace", &system, "apply", "--filename", "-"], REGISTRY.as_bytes());
+    cluster.kubectl(&["--namespace", &system, "wait", "--for=condition=Ready", "pod/registry", "--timeout=60s"]);
+    let template = json!({
+        "name": "private", "displayName": "Private", "baseImage": "localhost:5999/private:1", "webapp": { "port": 8000 },
+    });
+    assert_eq!(server.call("POST", "/api/v1/templates", Some(template)).await.status, 201);
+    let id = server.session(json!({ "template": "private" })).await;
+    let told = platform.says(&id, "ImagePullDenied").await;
+    let doctor = &told["status"]["doctor"];
+    assert!(doctor["message"].as_str().unwrap().contains("localhost:5999/private:1"), "{told:#}");
+    assert!(doctor["remedy"].as_str().unwrap().contains("registry"), "{told:#}");
+    server.delete_all().await;
+    // It would be in the way of whoever empties its node.
+    cluster.kubectl(&["--namespace", &system, "delete", "pod", "registry", "--wait"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_goes_to_the_node_of_its_home_or_waits_for_it() {
     let mut platform = Platform::start("kubernetes-home").await;

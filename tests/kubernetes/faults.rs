@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::sys::signal::{Signal, kill};
@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    cluster::Place,
+    cluster::{Cluster, Place},
     helm::Rights,
     platform::{PAGE, Platform},
     roles::Together,
@@ -189,16 +189,23 @@ async fn a_leader_that_is_frozen_is_followed_by_another_and_does_no_harm_when_it
     assert_eq!(pods(place), BTreeMap::new());
 }
 
-/// Stands between a server and the API server, and cuts one in so many connections when something comes back.
+/// Stands between a server and the API server, and cuts one in ten connections whenever an answer begins.
 struct Cutter {
     address: SocketAddr,
     cut: Arc<AtomicU32>,
 }
 
+/// Whatever comes so soon after something else belongs to the same answer.
+const SAME_ANSWER: Duration = Duration::from_millis(10);
+
 impl Cutter {
-    async fn before(behind: SocketAddr, seed: u64) -> Self {
+    /// One before the API server of the tests' cluster.
+    async fn before(cluster: &Cluster) -> Self {
+        let seed = rand::random();
+        println!("seed {seed}");
+        let behind: SocketAddr = format!("{}:6443", cluster.address()).parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, cut) = (listener.local_addr().unwrap(), Arc::new(AtomicU32::new(0)));
+        let (address, cut) = (listener.local_addr().unwrap(), Arc::<AtomicU32>::default());
         let (counted, mut dice) = (Arc::clone(&cut), StdRng::seed_from_u64(seed));
         task::spawn("cutter", async move {
             while let Ok((near, _)) = listener.accept().await {
@@ -208,18 +215,33 @@ impl Cutter {
         });
         Self { address, cut }
     }
+
+    /// A file that leads through it.
+    fn kubeconfig(&self, honest: &NamedTempFile) -> NamedTempFile {
+        let mut config: Value = serde_json::from_slice(&std::fs::read(honest.path()).unwrap()).unwrap();
+        config["clusters"][0]["cluster"]["server"] = json!(format!("https://{}", self.address));
+        let mut cutting = NamedTempFile::new().unwrap();
+        cutting.write_all(config.to_string().as_bytes()).unwrap();
+        cutting
+    }
+
+    /// How many it has cut.
+    fn cut(&self) -> u32 {
+        self.cut.load(Relaxed)
+    }
 }
 
-/// Passes on what comes, until a tenth of the answers' pieces ends it.
+/// Passes on what comes, until a tenth of the answers ends it.
 async fn pass(near: TcpStream, behind: SocketAddr, mut dice: StdRng, cut: Arc<AtomicU32>) {
     let Ok(far) = TcpStream::connect(behind).await else { return };
     let (mut near_reads, mut near_writes) = near.into_split();
     let (mut far_reads, mut far_writes) = far.into_split();
     let up = tokio::io::copy(&mut near_reads, &mut far_writes);
     let down = async {
-        let mut piece = vec![0; 64 << 10];
+        let (mut piece, mut last) = (vec![0; 64 << 10], None::<Instant>);
         while let Ok(length @ 1..) = far_reads.read(&mut piece).await {
-            if dice.random_bool(0.1) {
+            let begins = last.replace(Instant::now()).is_none_or(|last| last.elapsed() > SAME_ANSWER);
+            if begins && dice.random_bool(0.1) {
                 cut.fetch_add(1, Relaxed);
                 return;
             }
@@ -233,18 +255,12 @@ async fn pass(near: TcpStream, behind: SocketAddr, mut dice: StdRng, cut: Arc<At
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_to_the_api_server_that_are_cut_again_and_again_double_and_lose_nothing() {
-    let seed = rand::random();
-    println!("seed {seed}");
     let place = Place::make().await;
     if !place.cluster.is_own() {
         return;
     }
-    let cutter = Cutter::before(format!("{}:6443", place.cluster.address()).parse().unwrap(), seed).await;
-    let honest = Rights::of_chart(&place, &[]).kubeconfig("server");
-    let mut config: Value = serde_json::from_slice(&std::fs::read(honest.path()).unwrap()).unwrap();
-    config["clusters"][0]["cluster"]["server"] = json!(format!("https://{}", cutter.address));
-    let mut cutting = NamedTempFile::new().unwrap();
-    cutting.write_all(config.to_string().as_bytes()).unwrap();
+    let cutter = Cutter::before(place.cluster).await;
+    let cutting = cutter.kubeconfig(&Rights::of_chart(&place, &[]).kubeconfig("server"));
     let platform = Platform::start_as("kubernetes-cut", place, cutting, &[]).await;
     let server = &platform.server;
     let mut wanted = BTreeSet::new();
@@ -261,7 +277,7 @@ async fn connections_to_the_api_server_that_are_cut_again_and_again_double_and_l
     }
     server.all_reach(wanted.len(), "Running").await;
     assert_eq!(sessions(&platform.place), wanted);
-    assert!(cutter.cut.load(Relaxed) > 3, "nothing was cut");
+    assert!(cutter.cut() > 3, "nothing was cut");
     server.delete_all().await;
     within(CONVERGED_WITHIN, "no pod is left", async || pods(&platform.place).is_empty().then_some(())).await;
 }

@@ -39,6 +39,7 @@ mod roles;
 #[allow(dead_code, reason = "other areas need more of it")]
 #[path = "../support/server.rs"]
 mod server;
+mod steps;
 mod support {
     pub(crate) use super::program;
 }

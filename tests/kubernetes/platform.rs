@@ -1,9 +1,14 @@
 //! The whole server on a cluster: sessions that are pods, made by the API and by kubectl alike.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::{cluster::Place, helm::Rights, server::Server};
+use crate::{
+    cluster::Place,
+    helm::Rights,
+    server::{Server, until},
+};
 
 /// A server whose sessions are pods in a namespace of their own.
 pub struct Platform {
@@ -152,6 +157,50 @@ async fn kubectl_makes_shows_awaits_describes_and_deletes_a_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_slot_is_given_once_to_twenty_who_apply_and_twenty_who_ask_the_api() {
+    let platform = Platform::start("kubernetes-slot").await;
+    let (server, place) = (&platform.server, &platform.place);
+    let made = server.call("POST", "/api/v1/users", Some(json!({ "name": "ada" }))).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let limit = server.call("PUT", "/api/v1/users/ada/quota", Some(json!({ "sessions": 1 }))).await;
+    assert_eq!(limit.status, 200, "{limit:?}");
+    let applies = (0..20).map(|number| {
+        let wanted = json!({
+            "apiVersion": "stream.streamspace.io/v1alpha1", "kind": "Session",
+            "metadata": { "name": format!("applied-{number}") }, "spec": { "user": "ada", "template": "page" },
+        });
+        let (cluster, namespace) = (place.cluster, place.namespace.clone());
+        let applied = move || {
+            let here = ["--namespace", &namespace, "apply", "--filename", "-"];
+            cluster.kubectl_with(&here, wanted.to_string().as_bytes())
+        };
+        tokio::task::spawn_blocking(applied)
+    });
+    let wish = || json!({ "template": "page", "user": "ada" });
+    let asks = (0..20).map(|_| server.call("POST", "/api/v1/sessions", Some(wish())));
+    let (applied, asked) = tokio::join!(join_all(applies), join_all(asks));
+    for applied in applied {
+        applied.unwrap();
+    }
+    let given = asked.iter().filter(|answer| answer.status == 201).count();
+    let refused = asked.iter().filter(|answer| answer.body["code"] == "quota-exceeded").count();
+    assert_eq!((given + refused, given < 2), (20, true), "{asked:?}");
+    // Objects are there whatever a limit says; what does not fit waits and says so.
+    let one_runs = async || {
+        let list = server.call("GET", "/api/v1/sessions?pageSize=100", None).await.body;
+        let all = list["items"].as_array().unwrap().clone();
+        assert_eq!(all.len(), 20 + given);
+        let waits = |session: &&Value| session["status"]["doctor"]["reason"] == "QuotaExceeded";
+        let runs: Vec<_> = all.iter().filter(|session| session["status"]["phase"] == "Running").collect();
+        (runs.len() == 1 && all.iter().filter(waits).count() == all.len() - 1)
+            .then(|| runs[0]["metadata"]["name"].as_str().unwrap().to_owned())
+    };
+    let first = until("one runs and the others wait", one_runs).await;
+    assert_eq!(platform.kubectl(&["get", "pods", "--output=name"]), format!("pod/{first}\n"));
+    server.delete_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_is_deleted_by_hand_is_made_again() {
     let platform = Platform::start("kubernetes-lost").await;
     let id = platform.server.session(json!({ "template": "page" })).await;
@@ -159,7 +208,7 @@ async fn a_pod_that_is_deleted_by_hand_is_made_again() {
     let uid = || platform.kubectl(&["get", "pod", &id, "--ignore-not-found", "--output=jsonpath={.metadata.uid}"]);
     let first = uid();
     platform.kubectl(&["delete", "pod", &id]);
-    crate::server::until("another pod", async || Some(uid()).filter(|now| !now.is_empty() && *now != first)).await;
+    until("another pod", async || Some(uid()).filter(|now| !now.is_empty() && *now != first)).await;
     platform.server.reaches(&id, "Running").await;
     platform.server.delete_all().await;
 }

@@ -11,7 +11,7 @@ use crate::{
     helm::Rights,
     images,
     platform::PAGE,
-    postgres::Postgres,
+    postgres::{self, Postgres},
     server::{Entry, LIMIT, Server},
 };
 
@@ -28,8 +28,20 @@ impl Together {
         Self { place, postgres }
     }
 
+    /// A connection to what they know.
+    pub async fn database(&self) -> tokio_postgres::Client {
+        postgres::connect(&self.postgres.connector("streamspace")).await
+    }
+
     /// Starts one of them, as who that file says.
     pub async fn server(&self, name: &str, rights: &NamedTempFile, more: &[(&'static str, &str)]) -> Server {
+        let mut server = self.prepare(name, rights, more);
+        server.run().await;
+        server
+    }
+
+    /// The same before its process is started.
+    pub fn prepare(&self, name: &str, rights: &NamedTempFile, more: &[(&'static str, &str)]) -> Server {
         let (kubeconfig, database) =
             (rights.path().display().to_string(), self.postgres.folder().display().to_string());
         let shared = [
@@ -42,7 +54,7 @@ impl Together {
             ("DB_NAME", "streamspace"),
             ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
         ];
-        Server::start_with(name, &[&shared, more].concat()).await
+        Server::prepare(name, &[&shared, more].concat())
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Server {
     child: Option<Child>,
     http: reqwest::Client,
     settings: Vec<(&'static str, String)>,
+    /// What is run from now on.
+    pub program: PathBuf,
     /// Of whoever signed in.
     cookie: Option<String>,
 }
@@ -152,28 +154,34 @@ impl Server {
 
     /// The same, with `settings` of the test's own.
     pub async fn start_with(name: &str, settings: &[(&'static str, &str)]) -> Self {
+        let mut server = Self::prepare(name, settings);
+        server.run().await;
+        server
+    }
+
+    /// The same before its process is started.
+    pub fn prepare(name: &str, settings: &[(&'static str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = std::env::temp_dir().join(format!("streamspace-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).redirect(Policy::none());
-        let mut server = Self {
+        Self {
             folder,
             port: free_port(),
             management: free_port(),
             child: None,
             http: http.build().expect("a client"),
             settings: settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            program: env!("CARGO_BIN_EXE_streamspace").into(),
             cookie: None,
-        };
-        server.run().await;
-        server
+        }
     }
 
     /// Starts the process and waits until it answers.
     pub async fn run(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).expect("a log");
         let errors = log.try_clone().expect("a second handle");
-        let child = Command::new(env!("CARGO_BIN_EXE_streamspace"))
+        let child = Command::new(&self.program)
             .arg("serve")
             .env("AUTH_MODE", "none")
             .env("DATA_DIR", self.folder.join("data"))
@@ -252,6 +260,11 @@ impl Server {
         Pid::from_raw(i32::try_from(child.id()).expect("a pid"))
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().expect("a child").is_some())
+    }
+
     /// Takes note of an end that was brought about from elsewhere.
     pub fn reap(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -272,6 +285,9 @@ impl Server {
     fn end(&mut self, signal: Signal) -> Duration {
         let began = Instant::now();
         let Some(mut child) = self.child.take() else { return Duration::ZERO };
+        if child.try_wait().expect("a child").is_some() {
+            return Duration::ZERO;
+        }
         let process =
             pidfd_open(rustix::process::Pid::from_child(&child), PidfdFlags::empty()).expect("a living process");
         kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), signal).expect("a living process");
@@ -358,12 +374,21 @@ impl Server {
 
     /// Waits until so many sessions show that phase, and returns them.
     pub async fn all_reach(&self, count: usize, phase: &str) -> Vec<Value> {
-        until(&format!("{count} sessions are {phase}"), async || {
-            let list =
-                self.try_call("GET", &format!("/api/v1/sessions?pageSize=500&phase={phase}"), None, None).await?;
-            list.body["items"].as_array().filter(|items| items.len() == count).cloned()
-        })
-        .await
+        let list = async |which: &str| {
+            let list = self.try_call("GET", &format!("/api/v1/sessions?pageSize=500{which}"), None, None).await;
+            list.and_then(|list| list.body["items"].as_array().cloned()).unwrap_or_default()
+        };
+        let end = Instant::now() + LIMIT;
+        while Instant::now() < end {
+            let there = list(&format!("&phase={phase}")).await;
+            if there.len() == count {
+                return there;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let others = list("").await.into_iter().filter(|one| one["status"]["phase"] != phase);
+        let why: Vec<_> = others.map(|one| one["status"]["conditions"].clone()).collect();
+        panic!("{count} sessions are not {phase}: {why:#?}")
     }
 
     /// The last line that the session's program wrote.
@@ -409,6 +434,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() && self.child.is_some() {
+            // It may be frozen: a stop that fails would be a second panic, which hides the first.
+            let _ = kill(self.pid(), Signal::SIGCONT);
+        }
         self.stop();
         if std::thread::panicking() {
             eprintln!("{}", self.log());

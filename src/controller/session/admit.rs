@@ -13,6 +13,7 @@ use crate::{
         reservations::{self, Ask},
         usage,
     },
+    telemetry::steps::Step,
 };
 
 /// The plan, or to wait where a limit does not allow it. What runs or sleeps is not asked about: it is there, and counts.
@@ -45,6 +46,7 @@ pub(super) async fn admit(
         }
     }
     lock(&context.admitted).insert(uid, held);
+    Step::Admitted.taken(&session.name_any());
     Ok(plan)
 }
 
@@ -80,7 +82,9 @@ pub(super) async fn note_run(context: &Context, session: &Session, workload: &Wo
         amounts,
     };
     let client = context.app.pool.get().await.map_err(Error::from)?;
-    Ok(usage::begin(&client, &ask, workload.run, context.app.clock.now()).await?)
+    usage::begin(&client, &ask, workload.run, context.app.clock.now()).await?;
+    Step::RunNoted.taken(&ask.session);
+    Ok(())
 }
 
 /// Whether a run may begin in this round.
@@ -112,14 +116,18 @@ pub(super) async fn note_rest(
     // When a host was restarted, what ran there had ended before that: nobody knows when.
     let crashed = session.annotations().get(keys::STOPPED_BECAUSE).is_some_and(|because| because == "HostRestarted");
     usage::end(&client, &uid, (!crashed).then(|| context.app.clock.now())).await?;
-    Ok(reservations::rest(&client, &session.name_any(), &uid).await?)
+    reservations::rest(&client, &session.name_any(), &uid).await?;
+    Step::Rested.taken(&session.name_any());
+    Ok(())
 }
 
-/// Frees what a session held whose object is gone.
+/// Frees what a session held whose object goes.
 pub(super) async fn free(context: &Context, session: &Session) -> Result<(), ReconcileError> {
     let uid = session.uid().unwrap_or_default();
     lock(&context.admitted).remove(&uid);
     let client = context.app.pool.get().await.map_err(Error::from)?;
     usage::end(&client, &uid, Some(context.app.clock.now())).await?;
-    Ok(reservations::free(&client, &session.name_any(), &uid).await?)
+    reservations::free(&client, &session.name_any(), &uid).await?;
+    Step::Freed.taken(&session.name_any());
+    Ok(())
 }

@@ -15,6 +15,7 @@ use crate::{
     engine::{EngineError, SessionId},
     objects::{ObjectError, Precondition},
     store::{self, notices::Notice},
+    telemetry::steps::Step,
 };
 
 /// What was done, and is to be shown.
@@ -30,9 +31,10 @@ pub(super) struct Applied {
 
 pub(super) async fn apply(context: &Context, session: &Session, wanted: Wanted) -> Result<Applied, ReconcileError> {
     let before = session.status.clone();
-    let mut current = session.clone();
+    let (mut current, name) = (session.clone(), session.name_any());
     if wanted.finalizer == Some(true) {
         current = patch(context, &current, &finalizers(&current, true)).await?;
+        Step::Guarded.taken(&name);
     }
     let failed = call(context, session, wanted.call.as_ref()).await.err();
     if let (Some(EngineCall::Ensure(workload)), None) = (&wanted.call, &failed) {
@@ -40,6 +42,7 @@ pub(super) async fn apply(context: &Context, session: &Session, wanted: Wanted) 
     }
     if let (Some(change), None) = (&wanted.patch, &failed) {
         current = patch(context, &current, change).await?;
+        Step::Changed.taken(&name);
     }
     warn(context, session, wanted.warning.as_ref()).await?;
     if failed.is_none() && (wanted.finalizer == Some(false) || wanted.delete) {
@@ -66,11 +69,13 @@ fn explain(error: &EngineError) -> (Reason, String) {
 async fn call(context: &Context, session: &Session, call: Option<&EngineCall>) -> Result<(), EngineError> {
     let (engine, id) = (&context.app.engine, SessionId(session.name_any()));
     match call {
-        None => Ok(()),
-        Some(EngineCall::Ensure(workload)) => engine.ensure(workload).await,
-        Some(EngineCall::Stop) => engine.stop(&id).await,
-        Some(EngineCall::Remove) => engine.remove(&id).await,
+        None => return Ok(()),
+        Some(EngineCall::Ensure(workload)) => engine.ensure(workload).await?,
+        Some(EngineCall::Stop) => engine.stop(&id).await?,
+        Some(EngineCall::Remove) => engine.remove(&id).await?,
     }
+    Step::Called.taken(&id.0);
+    Ok(())
 }
 
 fn finalizers(session: &Session, on: bool) -> serde_json::Value {
@@ -91,6 +96,9 @@ async fn leave(context: &Context, session: &Session, finalizer: bool) -> Result<
     let store = context.app.sessions.store();
     let condition = Precondition { uid: session.uid(), resource_version: session.resource_version() };
     let name = session.name_any();
+    if finalizer {
+        forget(context, session).await?;
+    }
     let result = if finalizer {
         store.patch(&name, &finalizers(session, false), &condition).await.map(drop)
     } else {
@@ -100,16 +108,24 @@ async fn leave(context: &Context, session: &Session, finalizer: bool) -> Result<
         Ok(()) | Err(ObjectError::NotFound { .. }) => {}
         Err(error) => return Err(error.into()),
     }
+    Step::Left.taken(&name);
     if finalizer {
         lock(&context.written).remove(&name);
         lock(&context.warned).remove(&name);
-        admit::free(context, session).await?;
-        let client = context.app.pool.get().await.map_err(Error::from)?;
-        store::notices::withdraw(&client, &session.uid().unwrap_or_default()).await?;
-        store::activity::forget(&client, &name, &session.uid().unwrap_or_default()).await?;
-        store::shares::forget(&client, &session.uid().unwrap_or_default()).await?;
-        store::invitations::forget(&client, &session.uid().unwrap_or_default()).await?;
     }
+    Ok(())
+}
+
+/// Takes away what the database holds of it, while the object still calls for whatever a crash leaves out.
+async fn forget(context: &Context, session: &Session) -> Result<(), ReconcileError> {
+    admit::free(context, session).await?;
+    let (name, uid) = (session.name_any(), session.uid().unwrap_or_default());
+    let client = context.app.pool.get().await.map_err(Error::from)?;
+    store::notices::withdraw(&client, &uid).await?;
+    store::activity::forget(&client, &name, &uid).await?;
+    store::shares::forget(&client, &uid).await?;
+    store::invitations::forget(&client, &uid).await?;
+    Step::Forgotten.taken(&name);
     Ok(())
 }
 
@@ -136,6 +152,7 @@ async fn warn(context: &Context, session: &Session, warning: Option<&Warning>) -
         session_uid,
     };
     store::notices::tell(&mut client, &notice).await?;
+    Step::Warned.taken(&name);
     lock(&context.warned).insert(name, warning.stops_at);
     Ok(())
 }

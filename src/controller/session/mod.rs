@@ -27,6 +27,7 @@ use crate::{
     domain::{activity::Live, origins::Hosts, session::Ceilings},
     engine::{Stage, WorkloadState},
     objects::Epoch,
+    telemetry::steps::Step,
 };
 
 /// Everything that a decision rests on, as it was found at one moment.
@@ -74,6 +75,7 @@ pub(super) async fn reconcile(session: Arc<Session>, context: Arc<Context>) -> R
     let session = context.newest(session);
     let name = session.name_any();
     let found = dereference::dereference(&context, &session).await?;
+    Step::Looked.taken(&name);
     let plan = validate::validate(&session, &found);
     let plan = admit::admit(&context, &session, plan, &found).await?;
     let wanted = build::build(&session, &plan, &found);

@@ -10,6 +10,7 @@ use crate::{
     crd::{LifecycleEvent, Session, SessionStatus},
     objects::{ObjectError, Occurrence},
     store,
+    telemetry::steps::Step,
 };
 
 pub(super) async fn write(context: &Context, name: &str, applied: Applied) -> Result<(), ReconcileError> {
@@ -17,7 +18,10 @@ pub(super) async fn write(context: &Context, name: &str, applied: Applied) -> Re
     let status = session.status.clone().unwrap_or_default();
     if applied.before.as_ref() != Some(&status) {
         match context.app.sessions.store().replace_status(&session, Some(context.epoch)).await {
-            Ok(written) => context.wrote(written),
+            Ok(written) => {
+                context.wrote(written);
+                Step::Shown.taken(name);
+            }
             Err(ObjectError::NotFound { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
@@ -52,6 +56,7 @@ async fn tell(
         // Given back before the next is taken: as many reconciliations as there are connections would wait for each other.
         let client = context.app.pool.get().await.map_err(Error::from)?;
         store::lifecycle::keep(&client, &uid, name, &session.spec.user, all).await?;
+        Step::Kept.taken(name);
     }
     for event in new {
         tracing::info!(session.id = name, session.user = session.spec.user, event = ?event.type_, "{}", event.message);
@@ -67,6 +72,7 @@ async fn tell(
             message: event.message.clone(),
         };
         context.app.sessions.store().record(&occurrence).await?;
+        Step::Told.taken(name);
     }
     Ok(())
 }

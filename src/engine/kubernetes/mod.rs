@@ -37,7 +37,7 @@ use crate::{
     clock::Clock,
     crd::{Reason, Requirement},
     domain::{keys, names},
-    telemetry::task::Tasks,
+    telemetry::{steps, task::Tasks},
 };
 
 /// Longest time that a call to the API server may take.
@@ -226,6 +226,7 @@ impl Inner {
         }
         let claim = pod::claim(name, &workload.user, &self.options);
         self.call(self.claims.patch(name, &applied(), &Patch::Apply(&claim))).await?;
+        steps::Step::HomeMade.taken(&workload.session.0);
         Ok(None)
     }
 
