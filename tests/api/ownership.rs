@@ -99,7 +99,7 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 6])> {
 const NOBODYS: &[&str] = &[
     "/api/admin/nodes/",
     "/api/v1/catalog/",
-    "/api/v1/cluster/",
+    "/api/v1/cluster/{plural}",
     "/api/v1/rbac-mappings/",
     "/api/v1/service-accounts/",
     "/openapi-ui/",
@@ -110,6 +110,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/sessions/{id}/connect", "takes a token alone: permissions.rs, the same function as POST"),
     ("GET", "/api/v1/sessions/{id}/vnc", "opens a socket: gateway/"),
     ("GET", "/api/v1/ws/logs/{namespace}/{pod}", "opens a socket: live.rs, marker.rs"),
+    ("GET", "/api/v1/cluster/pods/{namespace}/{name}/logs", "whose the output of a run is: cluster.rs"),
     ("PUT", "/api/v1/templates/{id}", "as PATCH"),
     ("DELETE", "/api/v1/templates/{id}", "as PATCH"),
     ("POST", "/api/v1/templates/{id}/upgrade", "as PATCH"),

@@ -22,6 +22,11 @@ ME = {**ANYONE, "cookie": os.environ["STREAMSPACE_COOKIE"]}
 ADMIN = {**ANYONE, "cookie": os.environ["STREAMSPACE_ADMIN_COOKIE"]}
 DATABASE = os.environ["STREAMSPACE_DATABASE"]
 STATUSES = Path(os.environ["STREAMSPACE_STATUSES"])
+# Words that stand in what belongs to somebody else, and where it is written down that an answer contained one.
+MARKERS = [word.encode() for word in os.environ["STREAMSPACE_MARKERS"].split()]
+SEEN = Path(os.environ["STREAMSPACE_SEEN"])
+# Who has the sessions that are asked about: an auditor has none.
+OWNER = ADMIN if os.environ["STREAMSPACE_ROLE"] == "auditor" else ME
 PASSWORD = "correct horse battery staple"
 RUNS_WITHIN_S = 90
 DEFAULT_LIMITS = "/api/v1/quotas/default"
@@ -108,7 +113,7 @@ def shell() -> str:
 
 
 def session(of: str = "") -> str:
-    return call("POST", "/api/v1/sessions", body={"template": of or shell()}).json()["metadata"]["name"]
+    return call("POST", "/api/v1/sessions", who=OWNER, body={"template": of or shell()}).json()["metadata"]["name"]
 
 
 def in_phase(phase: str, name: str) -> str:
@@ -123,6 +128,16 @@ def running() -> str:
     return once("running", lambda: in_phase("Running", session()), "/api/v1/sessions/{}")
 
 
+def workload() -> str:
+    name = in_phase("Running", session())
+    return call("GET", f"/api/v1/sessions/{name}").json()["status"]["workload"]["name"]
+
+
+def pod() -> str:
+    """What runs a session is called."""
+    return once("pod", workload)
+
+
 def asleep() -> str:
     """One that nothing is lost with."""
     return once("asleep", sleeping, "/api/v1/sessions/{}")
@@ -130,7 +145,7 @@ def asleep() -> str:
 
 def sleeping() -> str:
     name = session()
-    call("PATCH", f"/api/v1/sessions/{name}", body={"state": "hibernated"})
+    call("PATCH", f"/api/v1/sessions/{name}", who=OWNER, body={"state": "hibernated"})
     return name
 
 
@@ -141,13 +156,13 @@ def failed() -> str:
 
 def connection() -> str:
     path = f"/api/v1/sessions/{running()}/connect"
-    return once(path, lambda: call("POST", path).json()["connectionId"])
+    return once(path, lambda: call("POST", path, who=OWNER).json()["connectionId"])
 
 
 def shared() -> dict:
     """Where a session of the one who is signed in is shared with somebody."""
     name, body = asleep(), {"user": someone(), "level": "use"}
-    return {"id": name, "share": call("POST", f"/api/v1/sessions/{name}/shares", body=body).json()["id"]}
+    return {"id": name, "share": call("POST", f"/api/v1/sessions/{name}/shares", who=OWNER, body=body).json()["id"]}
 
 
 def to_be_invited() -> dict:
@@ -158,7 +173,11 @@ def to_be_invited() -> dict:
 def invitation() -> tuple[dict, str]:
     """Where an invitation is, and its secret. Its session is no other request's: a session has at most 20 at once."""
     name = once("invites", sleeping, "/api/v1/sessions/{}")
-    made = call("POST", f"/api/v1/sessions/{name}/invitations", body=to_be_invited()).json()
+    path = f"/api/v1/sessions/{name}/invitations"
+    # Who may not withdraw them leaves them there.
+    for old in call("GET", path, who=OWNER).json()["items"][10:]:
+        call("DELETE", f"{path}/{old['id']}", who=OWNER)
+    made = call("POST", path, who=OWNER, body=to_be_invited()).json()
     return {"id": name, "invitation": made["id"]}, made["url"].split("#invitation=")[1]
 
 
@@ -239,6 +258,12 @@ def member(of: str, name: str, **how) -> dict:
     """Somebody who belongs to a group or project."""
     call("PUT", f"/api/v1/{of}/{name}/members/{someone()}", who=ADMIN, **how)
     return {"name": name, "user": someone()}
+
+
+def limited(of: str, name: str) -> dict:
+    """Somebody, or some people, with limits of their own."""
+    call("PUT", f"/api/v1/{of}/{name}/quota", who=ADMIN, body={"sessions": 3})
+    return {"name": name}
 
 
 def node() -> str:
@@ -334,7 +359,7 @@ GOOD = {
     f"GET {PERSON}/groups": lambda: {"path": {"name": someone()}},
     f"GET {PERSON}/quota": lambda: {"path": {"name": someone()}},
     f"PUT {PERSON}/quota": lambda: {"path": {"name": someone()}, "body": {"sessions": 3}},
-    f"DELETE {PERSON}/quota": lambda: {"path": {"name": someone()}},
+    f"DELETE {PERSON}/quota": lambda: {"path": limited("users", someone())},
     f"GET {NODE}": lambda: {"path": {"name": node()}},
     f"PUT {NODE}/labels": lambda: {"path": {"name": node()}, "body": {"key": "team", "value": "blue"}},
     f"DELETE {NODE}/labels/{{key}}": lambda: {"path": {"name": node(), "key": "team"}},
@@ -355,7 +380,7 @@ GOOD = {
     f"DELETE {GROUP}/members/{{user}}": lambda: {"path": member("groups", some_group())},
     f"GET {GROUP}/quota": lambda: {"path": {"name": some_group()}},
     f"PUT {GROUP}/quota": lambda: {"path": {"name": some_group()}, "body": {"sessions": 3}},
-    f"DELETE {GROUP}/quota": lambda: {"path": {"name": some_group()}},
+    f"DELETE {GROUP}/quota": lambda: {"path": limited("groups", some_group())},
     "POST /api/v1/projects": lambda: {"body": {"name": fresh("p")}},
     f"GET {PROJECT}": lambda: {"path": {"name": some_project()}},
     f"PATCH {PROJECT}": lambda: {"path": {"name": some_project()}, "body": {"displayName": "Changed"}},
@@ -370,7 +395,7 @@ GOOD = {
     },
     f"GET {PROJECT}/quota": lambda: {"path": {"name": some_project()}},
     f"PUT {PROJECT}/quota": lambda: {"path": {"name": some_project()}, "body": {"sessions": 3}},
-    f"DELETE {PROJECT}/quota": lambda: {"path": {"name": some_project()}},
+    f"DELETE {PROJECT}/quota": lambda: {"path": limited("projects", some_project())},
     "POST /api/v1/service-accounts": lambda: {"body": {"name": fresh("program")}},
     f"GET {PROGRAM}/tokens": lambda: {"path": {"name": some_program()}},
     f"POST {PROGRAM}/tokens": lambda: {"path": {"name": some_program()}, "body": scoped()},
@@ -393,7 +418,7 @@ GOOD = {
     },
     f"POST {SESSION}/disconnect": lambda: {
         "path": {"id": running()},
-        "body": {"connectionId": call("POST", f"/api/v1/sessions/{running()}/connect").json()["connectionId"]},
+        "body": {"connectionId": call("POST", f"/api/v1/sessions/{running()}/connect", who=OWNER).json()["connectionId"]},
     },
     f"POST {SESSION}/snooze": lambda: {"path": {"id": running()}, "body": {"for": "1h"}},
     f"GET {SESSION}/shares": lambda: {"path": {"id": asleep()}},
@@ -409,7 +434,7 @@ GOOD = {
     },
     f"GET {SESSION}/connections": lambda: {"path": {"id": running()}},
     f"GET {SESSION}/vnc": lambda: {"path": {"id": running()}},
-    "GET /api/v1/ws/logs/{namespace}/{pod}": lambda: {"path": {"namespace": "local", "pod": running()}},
+    "GET /api/v1/ws/logs/{namespace}/{pod}": lambda: {"path": {"namespace": "local", "pod": pod()}},
     "POST /api/v1/templates": lambda: {"body": {"name": fresh("fuzzed"), **spec()}},
     f"GET {TEMPLATE}": lambda: {"path": {"id": shell()}},
     f"PUT {TEMPLATE}": lambda: {"path": {"id": some_template()}, "body": spec(description="Changed")},
@@ -442,7 +467,7 @@ GOOD = {
         "body": {"repository_url": repository()["url"], "branch": "main"},
         "who": program(),
     },
-    "GET /api/v1/cluster/pods/{namespace}/{name}/logs": lambda: {"path": {"namespace": "local", "name": running()}},
+    "GET /api/v1/cluster/pods/{namespace}/{name}/logs": lambda: {"path": {"namespace": "local", "name": pod()}},
     f"PATCH {CONFIG}": lambda: {"body": {"terminatedTtl": "24h"}},
     "GET /openapi-ui/{file}": lambda: {"path": {"file": "swagger-ui.css"}},
 }
@@ -481,6 +506,9 @@ def before_call(context, case, kwargs):
 def after_call(context, case, response):
     with STATUSES.open("a") as file:
         file.write(f"{case.method.upper()} {case.operation.path} {response.status_code}\n")
+    if any(marker in response.content for marker in MARKERS):
+        with SEEN.open("a") as file:
+            file.write(f"{case.method.upper()} {case.operation.path} {response.status_code}\n")
     if response.status_code >= 400 or case.method.upper() not in ("POST", "PUT", "PATCH"):
         return
     # What is set for everybody would hold for those who ask as well.
