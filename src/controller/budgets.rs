@@ -22,6 +22,15 @@ use crate::{
 /// How often it is looked at: budgets are overdrawn by what is used in this time at most, and the grace.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// What the budgets of a month mean for the sessions that they bind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Budget {
+    /// Until when they go on although nothing is left; `None`: nothing ends them.
+    pub(super) ends: Option<Timestamp>,
+    /// Of what little is left, in words; `None`: of nothing.
+    pub(super) little: Option<String>,
+}
+
 /// Looks at what runs, for as long as this server leads, and calls the sessions for which something else holds now.
 pub(super) async fn follow(context: Arc<Context>, called: mpsc::UnboundedSender<ObjectRef<Session>>) {
     loop {
@@ -37,7 +46,7 @@ pub(super) async fn follow(context: Arc<Context>, called: mpsc::UnboundedSender<
     }
 }
 
-/// Looks once; the sessions of those whose budget is spent now, or is not any more.
+/// Looks once; the sessions of those for whom something else holds now: much of a budget is used, or all, or not any more.
 async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
     let (app, now) = (&context.app, context.app.clock.now());
     let runs = |session: &Arc<Session>| {
@@ -51,20 +60,27 @@ async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
     let month = app.config.sessions.month(now);
     let limited = quotas::any_budget(&client).await?;
     let holders = running.iter().map(|session| (session.spec.user.as_str(), session.spec.project.as_deref()));
-    let mut spent = vec![];
+    let (mut spent, mut budgets) = (vec![], HashMap::<String, Budget>::new());
     for (owner, project) in holders.filter(|_| limited).collect::<BTreeSet<_>>() {
-        if is_spent(&client, owner, project, &month).await? {
-            spent.push(holder(owner, project));
+        let (bounds, holder) = (reservations::bounds(&client, owner, project, &month).await?, holder(owner, project));
+        let little: Vec<String> = bounds.iter().filter_map(Bound::little_left).collect();
+        if !little.is_empty() {
+            budgets.entry(holder.clone()).or_default().little = Some(little.join(" "));
+        }
+        if bounds.iter().any(has_nothing_left) {
+            spent.push(holder);
         }
     }
     let grace = SignedDuration::try_from(app.settings.now().budget_grace.0).unwrap_or(SignedDuration::MAX);
     let since = usage::note_spent(&client, &spent, now).await?;
     let end = |since: Timestamp| since.checked_add(grace).unwrap_or(Timestamp::MAX);
-    let ends: HashMap<String, Timestamp> = since.into_iter().map(|(holder, since)| (holder, end(since))).collect();
-    let before = std::mem::replace(&mut *lock(&context.budget_ends), ends.clone());
+    for (holder, since) in since {
+        budgets.entry(holder).or_default().ends = Some(end(since));
+    }
+    let before = std::mem::replace(&mut *lock(&context.budgets), budgets.clone());
     let changed = |session: &Arc<Session>| {
         let holder = holder_of(session);
-        before.get(&holder) != ends.get(&holder)
+        before.get(&holder) != budgets.get(&holder)
     };
     for session in running.iter().filter(|session| changed(session)) {
         tracing::info!(
@@ -76,17 +92,20 @@ async fn look(context: &Context) -> Result<Vec<Arc<Session>>, Error> {
     Ok(running.into_iter().filter(changed).collect())
 }
 
-/// Until when a session goes on although a budget of its holder's is spent; none: nothing ends it.
+/// What the budgets of its holder mean for a session.
 ///
 /// What was noted is as old as [`LOOK_EVERY`] at times, and somebody may have given more since, and woken the session: so
-/// it is asked again before it counts.
-pub(super) async fn end_of(context: &Context, session: &Session) -> Result<Option<Timestamp>, Error> {
-    let noted = lock(&context.budget_ends).get(&holder_of(session)).copied();
-    let Some(end) = noted else { return Ok(None) };
+/// it is asked again before anything ends.
+pub(super) async fn of(context: &Context, session: &Session) -> Result<Budget, Error> {
+    let noted = lock(&context.budgets).get(&holder_of(session)).cloned().unwrap_or_default();
+    if noted.ends.is_none() {
+        return Ok(noted);
+    }
     let month = context.app.config.sessions.month(context.app.clock.now());
     let client = context.app.pool.get().await?;
     let (owner, project) = (session.spec.user.as_str(), session.spec.project.as_deref());
-    Ok(is_spent(&client, owner, project, &month).await?.then_some(end))
+    let spent = is_spent(&client, owner, project, &month).await?;
+    Ok(Budget { ends: noted.ends.filter(|_| spent), ..noted })
 }
 
 /// Whom the same budgets bind: the sessions of one person for one project.

@@ -48,7 +48,7 @@ struct Context {
     /// What each session, by its uid, is known to hold of the limits.
     admitted: Mutex<HashMap<String, Amounts>>,
     /// Until when sessions go on for whose holders, as [`budgets`] names them, a budget is spent.
-    budget_ends: Mutex<HashMap<String, Timestamp>>,
+    budgets: Mutex<HashMap<String, budgets::Budget>>,
     /// For which stop a person was warned.
     warned: Mutex<HashMap<String, Timestamp>>,
 }

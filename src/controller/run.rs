@@ -79,7 +79,7 @@ async fn lead(app: App, epoch: Epoch, uses: broadcast::Receiver<String>, stop: C
         written: Mutex::default(),
         warned: Mutex::default(),
         admitted: Mutex::default(),
-        budget_ends: Mutex::default(),
+        budgets: Mutex::default(),
         app,
     });
     let (called, calls) = mpsc::unbounded_channel();

@@ -219,7 +219,7 @@ pub struct SessionStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `TemplateResolved`, `Admitted`, `HomeReady`, `WorkloadReady`, `Reachable`, `LimitsEnforced`, `Ready`.
+    /// `TemplateResolved`, `Admitted`, `HomeReady`, `WorkloadReady`, `Reachable`, `LimitsEnforced`, `BudgetLeft`, `Ready`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,

@@ -19,6 +19,8 @@ const LARGEST_COUNT: i64 = 1_000_000;
 /// Most hours that a budget can name: a thousand years of a thousand cores.
 const MOST_HOURS: f64 = 1e10;
 const SECONDS_OF_HOUR: f64 = 3_600.0;
+/// From this part of a budget on people are warned, in hundredths.
+const LITTLE_LEFT_PERCENT: i64 = 80;
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -375,6 +377,22 @@ pub struct Bound {
     pub used: Amounts,
 }
 
+impl Bound {
+    /// Of which budgets little is left, in words that stay the same while nothing runs out; `None`: of none.
+    #[must_use]
+    pub fn little_left(&self) -> Option<String> {
+        let little = |dimension: &Dimension| {
+            let limit = self.limits.get(*dimension).filter(|limit| *limit > 0)?;
+            let used = self.used.get(*dimension).saturating_mul(100);
+            let many = dimension.is_budget() && used >= limit.saturating_mul(LITTLE_LEFT_PERCENT);
+            many.then(|| format!("{} {}", dimension.text(limit), dimension.words()))
+        };
+        let all: Vec<String> = Dimension::ALL.iter().filter_map(little).collect();
+        let (subject, all) = (&self.subject, (!all.is_empty()).then(|| all.join(" and of "))?);
+        Some(format!("{LITTLE_LEFT_PERCENT} % or more of {all} that {subject} may use in this month are used."))
+    }
+}
+
 /// Why a session may not have what it asks for. `Display` says which limit, how much is used and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
@@ -433,6 +451,16 @@ mod tests {
     use super::*;
 
     const GIB: i64 = 1 << 30;
+
+    #[test]
+    fn little_is_left_of_a_budget_from_four_fifths_of_it_on_and_of_nothing_else() {
+        let limits = Limits { sessions: Some(1), cpu_seconds: Some(36_000), gpu_seconds: Some(0), ..Limits::default() };
+        let used = |cpu_seconds| Amounts { sessions: 1, cpu_seconds, ..Amounts::default() };
+        assert_eq!(bound(limits, used(28_799)).little_left(), None);
+        let words = "80 % or more of 10 CPU-hours that alice may use in this month are used.";
+        assert_eq!(bound(limits, used(28_800)).little_left().as_deref(), Some(words));
+        assert_eq!(bound(limits, used(40_000)).little_left().as_deref(), Some(words));
+    }
 
     fn bound(limits: Limits, used: Amounts) -> Bound {
         Bound { subject: Subject::User("alice".into()), origin: Origin::Own, limits, used }

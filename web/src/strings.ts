@@ -137,6 +137,7 @@ export const strings = {
     Reachable: 'Answers',
     Ready: 'Ready to use',
     LimitsEnforced: 'Limits enforced',
+    BudgetLeft: 'Enough budget left',
     RunsHere: 'Runs on this machine',
   } as Record<string, string>,
 

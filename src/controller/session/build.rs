@@ -406,7 +406,8 @@ fn running(mut draft: Draft, session: &Session, plan: &Plan, found: &Found) -> W
         let state = stop_patch(DesiredState::Terminated, "MaxDuration");
         draft.stop_at(end, end, state, "MaxDuration", |left| activity::ending(name, left));
     }
-    if let Some(end) = found.budget_ends {
+    draft.show_budget(found.budget.little.as_deref());
+    if let Some(end) = found.budget.ends {
         draft.stop_for_budget(end, stop_patch(DesiredState::Hibernated, "BudgetSpent"), name);
     }
     draft.finish()

@@ -24,7 +24,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
     let missing = missing(context, session, template.as_deref(), workload.as_ref()).await?;
     let reachable = reachable(context, session, template.as_deref(), workload.as_ref()).await;
     let granted = granted(context, template.as_deref()).await?;
-    let budget_ends = budgets::end_of(context, session).await?;
+    let budget = budgets::of(context, session).await?;
     Ok(Found {
         live: live(context, session).await?,
         user_refused: user_refused(context, session).await?,
@@ -38,7 +38,7 @@ pub(super) async fn dereference(context: &Context, session: &Session) -> Result<
         closed: app.nodes.closed().borrow().clone(),
         missing,
         granted,
-        budget_ends,
+        budget,
         stopped_because: session.annotations().get(keys::STOPPED_BECAUSE).cloned(),
         ceilings: app.settings.now().ceilings(),
         terminated_ttl: app.settings.now().terminated_ttl.0,

@@ -227,6 +227,18 @@ impl Draft {
         }
     }
 
+    /// Says when `little` is left of a budget, and when there is more again.
+    pub(super) fn show_budget(&mut self, little: Option<&str>) {
+        const TYPE: &str = "BudgetLeft";
+        match little {
+            Some(message) => self.condition(TYPE, false.into(), "BudgetLow", message),
+            None if self.wanted.status.conditions.iter().any(|condition| condition.type_ == TYPE) => {
+                self.condition(TYPE, true.into(), "Enough", "Enough is left of the budgets of this month.");
+            }
+            None => {}
+        }
+    }
+
     /// Warns at once of a stop at `end`, for which a sooner one takes its place.
     pub(super) fn stop_for_budget(&mut self, end: Timestamp, patch: Value, name: &str) {
         if end <= self.now {

@@ -21,7 +21,7 @@ use kube::{ResourceExt, runtime::controller::Action};
 use url::Url;
 
 use self::validate::Plan;
-use super::{Context, ReconcileError};
+use super::{Context, ReconcileError, budgets::Budget};
 use crate::{
     crd::{Reason, Requirement, Session, Template},
     domain::{activity::Live, origins::Hosts, session::Ceilings},
@@ -54,8 +54,8 @@ struct Found {
     missing: Vec<Requirement>,
     /// Whether the template may run as it wants to.
     granted: bool,
-    /// When its runs end because a budget of its owner's is spent.
-    budget_ends: Option<Timestamp>,
+    /// What its owner's budgets have to say.
+    budget: Budget,
     /// Why the platform itself changed the wanted state.
     stopped_because: Option<String>,
     ceilings: Ceilings,

@@ -48,7 +48,7 @@ fn found() -> Found {
         missing: vec![],
         closed: None,
         granted: true,
-        budget_ends: None,
+        budget: Budget::default(),
         stopped_because: None,
         ceilings: Ceilings::default(),
         terminated_ttl: Duration::from_hours(168),
@@ -90,6 +90,12 @@ fn step(session: &mut Session, found: &Found) -> Wanted {
 
 fn status(session: &Session) -> &SessionStatus {
     session.status.as_ref().unwrap()
+}
+
+/// Whether a condition holds, and why.
+fn condition(session: &Session, type_: &str) -> Option<(String, String)> {
+    let found = status(session).conditions.iter().find(|condition| condition.type_ == type_)?;
+    Some((found.status.clone(), found.reason.clone()))
 }
 
 fn running_session() -> (Session, Found) {
@@ -374,10 +380,6 @@ fn a_session_that_no_limit_allows_waits_and_says_so_and_starts_when_there_is_roo
     assert_eq!((wanted.call.as_ref(), wanted.look_again), (None, Some(noon() + SignedDuration::from_secs(5))));
     session.status = Some(wanted.status);
     assert_eq!(session.phase(), Phase::Pending);
-    let condition = |session: &Session, type_: &str| {
-        let all = status(session).conditions.clone();
-        all.into_iter().find(|condition| condition.type_ == type_).map(|found| (found.status, found.reason))
-    };
     assert_eq!(condition(&session, "Admitted"), Some(("False".into(), "QuotaExceeded".into())));
     assert_eq!(condition(&session, "TemplateResolved"), Some(("True".into(), "Found".into())));
     step(&mut session, &found);
@@ -390,7 +392,7 @@ fn a_session_is_warned_when_a_budget_is_spent_and_goes_to_sleep_when_the_grace_i
     let (mut session, mut found) = running_session();
     assert_eq!(step(&mut session, &found).warning, None);
     let end = noon() + SignedDuration::from_mins(30);
-    found.budget_ends = Some(end);
+    found.budget.ends = Some(end);
     let warned = step(&mut session, &found);
     let warning = warned.warning.expect("a warning");
     assert_eq!((warning.reason, warning.stops_at, warned.patch), ("BudgetSpent", end, None));
@@ -399,6 +401,19 @@ fn a_session_is_warned_when_a_budget_is_spent_and_goes_to_sleep_when_the_grace_i
     let stopped = step(&mut session, &found).patch.expect("a change of the spec");
     assert_eq!(stopped["spec"]["state"], "hibernated");
     assert_eq!(stopped["metadata"]["annotations"][keys::STOPPED_BECAUSE], "BudgetSpent");
+}
+
+#[test]
+fn a_session_says_when_little_is_left_of_a_budget_and_when_there_is_more_again() {
+    let (mut session, mut found) = running_session();
+    step(&mut session, &found);
+    assert_eq!(condition(&session, "BudgetLeft"), None);
+    found.budget.little = Some("80 % or more of 10 CPU-hours are used.".into());
+    step(&mut session, &found);
+    assert_eq!(condition(&session, "BudgetLeft"), Some(("False".into(), "BudgetLow".into())));
+    found.budget.little = None;
+    step(&mut session, &found);
+    assert_eq!(condition(&session, "BudgetLeft"), Some(("True".into(), "Enough".into())));
 }
 
 #[test]

@@ -120,3 +120,22 @@ test('a cell that runs keeps JupyterLab up, and lets it sleep once it is done', 
   await server.advance(32 * MINUTES)
   await person.api.reaches(metadata.name, 'Hibernated')
 })
+
+test('a session says when four fifths of a budget are used, and when there is more', async ({ person, server, admin }) => {
+  const { metadata } = await person.api.running('terminal', { idleTimeout: '0s' })
+  const left = async () => {
+    const { status } = await person.api.session(metadata.name)
+    return status?.conditions?.find(({ type }) => type === 'BudgetLeft')?.status
+  }
+  // The terminal holds one core.
+  await admin.put(`/api/v1/users/${person.name}/quota`, { cpuHours: 2 })
+  await server.advance(60 * MINUTES)
+  expect(await left(), 'half of it is left').toBeUndefined()
+  await server.advance(40 * MINUTES)
+  await expect.poll(left).toBe('False')
+  const page = await opened(person, metadata.name)
+  await expect(page.getByRole('complementary', { name: 'Session details' })).toContainText(/80 % or more of 2 CPU-hours/)
+  await admin.put(`/api/v1/users/${person.name}/quota`, { cpuHours: 20 })
+  await server.advance(MINUTES)
+  await expect.poll(left).toBe('True')
+})

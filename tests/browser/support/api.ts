@@ -18,6 +18,7 @@ export interface Session {
   status?: {
     phase?: Phase
     doctor?: { reason: string; message: string; remedy: string }
+    conditions?: { type: string; status: string }[]
     idle?: { since?: string; cause?: string; stopsAt?: string }
     workload?: { name: string; startedAt?: string }
   }
