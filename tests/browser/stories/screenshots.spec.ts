@@ -33,7 +33,7 @@ const LOOKS = [
 ] as const
 
 const port = await freePort()
-test.use({ serverOptions: { settings: { CATALOG_ALLOW: `http://127.0.0.1:${port}/` } } })
+test.use({ serverOptions: { settings: { CATALOG_ALLOW: `http://127.0.0.1:${port}/`, REGISTRATION: 'true' } } })
 
 test.skip(FOLDER === undefined, 'pictures are taken by make screenshots')
 
@@ -128,6 +128,50 @@ test('the catalog and its jobs', async ({ browser, admin }) => {
   } finally {
     await host.stop()
   }
+})
+
+test('people, what they work at, and what they share', async ({ browser, admin, server }) => {
+  test.setTimeout(180_000)
+  const page = await (await browser.newContext()).newPage()
+  await signIn(page, await admin.invite('kim', ['admin']))
+  const guest = await (await browser.newContext()).newPage()
+  await signIn(guest, await admin.invite('sam'))
+  const { url } = await admin.post<{ url: string }>('/api/v1/users/kim/sign-in-link')
+  const api = await Api.byLink(url)
+  await admin.post('/api/v1/service-accounts', { name: 'nightly', displayName: 'Nightly reports' })
+  await admin.post('/api/v1/service-accounts/nightly/tokens', { name: 'reports', scopes: ['sessions:read'] })
+  await admin.post('/api/v1/users/kim/identities', { issuer: 'https://login.example.com/realms/main', subject: '5f1c9a37' })
+  await admin.post('/api/v1/projects', { name: 'apollo', displayName: 'Apollo', manager: 'kim' })
+  await admin.put('/api/v1/projects/apollo/members/sam', { role: 'member' })
+  await admin.put('/api/v1/projects/apollo/quota', { sessions: 1, cpu: '4', memory: '8Gi', cpuHours: 200 })
+  await admin.post('/api/v1/projects', { name: 'gemini', displayName: 'Gemini' })
+  const { metadata } = await api.running('terminal', { displayName: 'Guidance', project: 'apollo' })
+  await api.post(`/api/v1/sessions/${metadata.name}/shares`, { user: 'sam', level: 'use' })
+  for (const [name, path] of [
+    ['projects', '/projects'],
+    ['programs', '/admin/people'],
+    ['identities', '/profile'],
+  ] as const) {
+    await goTo(page, path)
+    await takeAll(page, name)
+  }
+  await goTo(page, '/admin/people')
+  await page.getByRole('button', { name: 'Actions for Nightly reports' }).click()
+  await page.getByRole('menuitem', { name: 'Tokens' }).click()
+  await expect(page.getByRole('dialog').getByText('reports', { exact: true })).toBeVisible()
+  await takeAll(page, 'program-tokens')
+  await goTo(guest, '/')
+  await expect(guest.getByRole('region', { name: 'Shared with you' })).toBeVisible()
+  await takeAll(guest, 'shared')
+  await goTo(guest, '/projects')
+  await takeAll(guest, 'project-of-member')
+  const stranger = await (await browser.newContext()).newPage()
+  await stranger.goto(server.origin)
+  await stranger.getByRole('button', { name: 'Create an account' }).click()
+  await takeAll(stranger, 'register')
+  await api.deleteSessions()
+  await api.close()
+  for (const each of [page, guest, stranger]) await each.context().close()
 })
 
 test('pages with something on them, loading, and without their server', async ({ browser, server, admin }) => {

@@ -142,9 +142,6 @@ function NewToken({ account }: { account: string | undefined }) {
             value={days}
             onChange={(value) => setDays(value ?? '30')}
           />
-          <Button type="submit" variant="default" loading={create.isPending} disabled={name.trim() === '' || (account !== undefined && scopes.length === 0)}>
-            {words.tokenCreate}
-          </Button>
         </Group>
         <MultiSelect
           label={words.tokenScopes}
@@ -156,6 +153,11 @@ function NewToken({ account }: { account: string | undefined }) {
           value={scopes}
           onChange={setScopes}
         />
+        <Group>
+          <Button type="submit" variant="default" loading={create.isPending} disabled={name.trim() === '' || (account !== undefined && scopes.length === 0)}>
+            {words.tokenCreate}
+          </Button>
+        </Group>
         {create.error && <ProblemAlert problem={create.error} />}
         {create.data?.token && <FreshToken token={create.data.token} />}
       </Stack>

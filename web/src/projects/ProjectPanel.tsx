@@ -124,7 +124,8 @@ function Member({ member, onRole, onOut }: MemberProps) {
           {nameOf(member)}
         </Text>{' '}
         <Text span size="xs" c="dimmed">
-          {member.name} · {words.roles[member.role]}
+          {nameOf(member) === member.name ? '' : `${member.name} · `}
+          {words.roles[member.role]}
         </Text>
       </span>
       <Row gap={4} wrap="nowrap">
