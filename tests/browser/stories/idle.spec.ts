@@ -122,7 +122,7 @@ test('a cell that runs keeps JupyterLab up, and lets it sleep once it is done', 
 })
 
 test('a session says when four fifths of a budget are used, and when there is more', async ({ person, server, admin }) => {
-  const { metadata } = await person.api.running('terminal', { idleTimeout: '0s' })
+  const { metadata } = await person.api.running('terminal', { idleTimeout: '12h' })
   const left = async () => {
     const { status } = await person.api.session(metadata.name)
     return status?.conditions?.find(({ type }) => type === 'BudgetLeft')?.status

@@ -162,7 +162,7 @@ test('a program gets an account and a token, which is shown once and lets it in 
   await open(page, 'People')
   await page.getByRole('button', { name: 'Add a program' }).click()
   const dialog = page.getByRole('dialog')
-  await dialog.getByLabel('Name', { exact: true }).fill('nightly')
+  await dialog.getByLabel('User name').fill('nightly')
   await dialog.getByRole('button', { name: 'Add' }).click()
   await expect(dialog.getByText('The program has no tokens.')).toBeVisible()
   await dialog.getByLabel('What it is for').fill('reports')

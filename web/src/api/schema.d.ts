@@ -5065,7 +5065,7 @@ export interface components {
         };
         /** @description What is so: written by the controller alone. */
         SessionStatus: {
-            /** @description `TemplateResolved`, `Admitted`, `HomeReady`, `WorkloadReady`, `Reachable`, `LimitsEnforced`, `Ready`. */
+            /** @description `TemplateResolved`, `Admitted`, `HomeReady`, `WorkloadReady`, `Reachable`, `LimitsEnforced`, `BudgetLeft`, `Ready`. */
             conditions?: components["schemas"]["io.k8s.apimachinery.pkg.apis.meta.v1.Condition"][];
             /**
              * Format: uint32

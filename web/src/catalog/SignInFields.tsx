@@ -1,7 +1,8 @@
-import { PasswordInput, Select, Textarea, TextInput } from '@mantine/core'
+import { Select, Textarea, TextInput } from '@mantine/core'
 import { strings } from '~/strings'
 import type { PartProps } from './RepositoryDialog'
 import { SIGN_INS, type SignInKind } from './repositoryForm'
+import { PasswordField } from '../components/PasswordField'
 
 const words = strings.repositories
 
@@ -19,7 +20,7 @@ export function SignInFields({ draft, problem, onChange, known }: PartProps & { 
         onChange={(value) => onChange({ signIn: value as SignInKind })}
       />
       {signIn === 'token' && (
-        <PasswordInput
+        <PasswordField
           label={words.token}
           description={words.tokenHint}
           autoComplete="off"
@@ -37,7 +38,7 @@ export function SignInFields({ draft, problem, onChange, known }: PartProps & { 
             value={username}
             onChange={(event) => onChange({ username: event.currentTarget.value })}
           />
-          <PasswordInput
+          <PasswordField
             label={words.password}
             description={words.tokenHint}
             autoComplete="new-password"

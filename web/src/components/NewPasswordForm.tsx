@@ -1,8 +1,9 @@
-import { Button, PasswordInput, Stack } from '@mantine/core'
+import { Button, Stack } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState, type SubmitEvent } from 'react'
 import { setPassword } from '~/api/signIn'
 import { strings } from '~/strings'
+import { PasswordField } from './PasswordField'
 import { ProblemAlert } from './ProblemAlert'
 
 interface Props {
@@ -42,7 +43,7 @@ export function NewPasswordForm({ username, submitLabel, askCurrent = false, onD
       <Stack gap="sm">
         <input type="text" name="username" autoComplete="username" value={username} readOnly hidden />
         {askCurrent && (
-          <PasswordInput
+          <PasswordField
             label={words.current}
             description={words.currentHint}
             autoComplete="current-password"
@@ -51,14 +52,14 @@ export function NewPasswordForm({ username, submitLabel, askCurrent = false, onD
             onChange={(event) => setCurrent(event.currentTarget.value)}
           />
         )}
-        <PasswordInput
+        <PasswordField
           label={words.new}
           autoComplete="new-password"
           error={change.error?.about('new')}
           value={next}
           onChange={(event) => setNext(event.currentTarget.value)}
         />
-        <PasswordInput
+        <PasswordField
           label={words.again}
           autoComplete="new-password"
           error={tried && next !== again ? strings.signIn.mismatch : undefined}

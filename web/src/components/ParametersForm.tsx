@@ -1,6 +1,7 @@
-import { NumberInput, PasswordInput, Select, Switch, TagsInput, Textarea, TextInput } from '@mantine/core'
+import { NumberInput, Select, Switch, TagsInput, Textarea, TextInput } from '@mantine/core'
 import type { Field, Values } from '~/lib/schema'
 import { strings } from '~/strings'
+import { PasswordField } from './PasswordField'
 
 interface Props {
   fields: readonly Field[]
@@ -63,7 +64,7 @@ function FieldInput({ field, value, mistake, onChange }: FieldProps) {
     case 'list':
       return <TagsInput {...common} value={Array.isArray(value) ? value.map(String) : []} onChange={onChange} />
     case 'secret':
-      return <PasswordInput {...common} value={text} autoComplete="off" onChange={onText} />
+      return <PasswordField {...common} value={text} autoComplete="off" onChange={onText} />
     case 'long':
       return <Textarea {...common} autosize minRows={3} maxRows={12} value={text} onChange={onText} />
     case 'json':

@@ -1,4 +1,4 @@
-import { Button, Divider, Loader, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Button, Divider, Loader, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useWindowEvent } from '@mantine/hooks'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
@@ -15,6 +15,7 @@ import { nameOf } from '~/lib/people'
 import { strings } from '~/strings'
 import { Providers, ProviderProblem } from './Providers'
 import classes from './SignInPage.module.css'
+import { PasswordField } from '../components/PasswordField'
 
 const route = getRouteApi('/sign-in')
 const words = strings.signIn
@@ -171,7 +172,7 @@ function Register({ onDone }: { onDone: () => void }) {
           value={displayName}
           onChange={(event) => setDisplayName(event.currentTarget.value)}
         />
-        <PasswordInput
+        <PasswordField
           label={words.newPassword}
           description={words.passwordHint}
           autoComplete="new-password"
@@ -210,7 +211,7 @@ function PasswordSignIn({ onDone }: { onDone: () => void }) {
           value={username}
           onChange={(event) => setUsername(event.currentTarget.value)}
         />
-        <PasswordInput
+        <PasswordField
           label={words.password}
           name="password"
           autoComplete="current-password"
