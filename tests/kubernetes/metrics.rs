@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
     platform::Platform,
@@ -38,8 +39,11 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 "#;
 
-/// Something that measures; it ends with the value.
-struct Measuring(Child);
+/// Something that measures; it ends with the value, as do the files that it reads once it has begun to listen.
+struct Measuring {
+    child: Child,
+    _files: TempDir,
+}
 
 impl Measuring {
     fn start(node: &str) -> Self {
@@ -79,18 +83,14 @@ impl Measuring {
         let mut command = Command::new("python3");
         command.args(["-c", SERVER, &answers.to_string(), &PORT.to_string()]).arg(&certificate).arg(&key);
         let child = command.stdin(Stdio::null()).spawn().unwrap();
-        // It has read both once it listens.
-        while std::net::TcpStream::connect(("127.0.0.1", PORT)).is_err() {
-            std::thread::yield_now();
-        }
-        Self(child)
+        Self { child, _files: folder }
     }
 }
 
 impl Drop for Measuring {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
